@@ -1,0 +1,65 @@
+"""The command line every job shares: --env, --set, and errors in one line."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from jobs.runtime.errors import PlayheadError
+from jobs.runtime.settings import load_settings
+
+INTERRUPTED = 130
+
+
+def job(function: Callable[..., None]) -> click.Command:
+    """Make a command of a job: `function(settings, **options)` with --env and --set added.
+
+    The function's docstring is the help text. A PlayheadError is printed as one line on
+    standard error and becomes the exit code; Ctrl-C exits with 130 after the job's own
+    clean-up.
+    """
+
+    @click.option(
+        "--env",
+        "profile",
+        default="local",
+        show_default=True,
+        metavar="PROFILE",
+        help="Profile of conf/pipeline.yaml: local or cluster.",
+    )
+    @click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override one setting, for example --set ingest.trigger_s=5. Repeatable.",
+    )
+    @functools.wraps(function)
+    def run(profile: str, overrides: tuple[str, ...], **options: Any) -> None:
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
+        )
+        logging.getLogger("py4j").setLevel(logging.ERROR)
+        with friendly_errors():
+            function(settings=load_settings(profile, overrides), **options)
+
+    return click.command(help=function.__doc__, context_settings={"max_content_width": 100})(run)
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Turn a PlayheadError into one line and its exit code, and Ctrl-C into 130."""
+    try:
+        yield
+    except PlayheadError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("stopped by Ctrl-C", err=True)
+        sys.exit(INTERRUPTED)

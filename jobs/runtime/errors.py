@@ -1,0 +1,40 @@
+"""Errors a person can act on: one line that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class PlayheadError(Exception):
+    """A fault with a known remedy; jobs print it as one line and exit with `exit_code`.
+
+    Args:
+        problem: what is wrong, naming the file, key, table, topic or offset.
+        remedy: what the reader should do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem} -> {self.remedy}"
+
+
+class SettingsError(PlayheadError):
+    """conf/ or an override is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class ServiceError(PlayheadError):
+    """Something playhead depends on (Java, Kafka, a disk) is missing or refuses."""
+
+    exit_code = 3
+
+
+class DataError(PlayheadError):
+    """The lake holds, or was about to hold, something that breaks a promise."""
+
+    exit_code = 4

@@ -1,0 +1,125 @@
+"""The jars of Spark's connectors and of the embedded broker: resolved once, then local files.
+
+`resolve` runs the Ivy that ships inside pyspark, so no Maven is needed, and leaves the jars in
+a cache folder (PLAYHEAD_CACHE, else ~/.cache/playhead). Later runs find them there and open no
+connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyspark
+from filelock import FileLock
+
+from jobs.runtime.errors import ServiceError
+from jobs.runtime.java import java_binary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Jars that belong on one class path, named by their roots: organisation:artifact:revision."""
+
+    name: str
+    coordinates: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the bundle's jars are kept; its name changes when the coordinates do."""
+        digest = hashlib.sha256("\n".join(self.coordinates).encode()).hexdigest()[:12]
+        return cache_dir() / "jars" / f"{self.name}-{digest}"
+
+
+SPARK = Bundle(
+    "spark",
+    (
+        "io.delta:delta-spark_4.2_2.13:4.4.0",
+        "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
+    ),
+)
+BROKER = Bundle("broker", ("org.apache.kafka:kafka_2.13:4.2.0",))
+
+
+def cache_dir() -> Path:
+    """The folder for what is fetched once and shared by every checkout."""
+    return Path(os.environ.get("PLAYHEAD_CACHE", Path.home() / ".cache" / "playhead"))
+
+
+def resolve(bundle: Bundle) -> list[Path]:
+    """The bundle's jars, fetched first if this machine has never had them.
+
+    Raises:
+        ServiceError: the repository cannot be reached and the cache does not hold the bundle.
+    """
+    folder = bundle.folder
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{folder.name}.lock"):
+            if not folder.is_dir():
+                _fetch(bundle, folder)
+    return sorted(folder.glob("*.jar"))
+
+
+def _fetch(bundle: Bundle, folder: Path) -> None:
+    log.info("fetching the %s jars (once, about 50 MB)", bundle.name)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        module = Path(scratch) / "ivy.xml"
+        module.write_text(_ivy_module(bundle.coordinates), encoding="utf-8")
+        jars = Path(scratch) / "jars"
+        ivy = next((Path(pyspark.__path__[0]) / "jars").glob("ivy-*.jar"))
+        command = [
+            *(str(java_binary()), "-jar", str(ivy), "-ivy", str(module), "-confs", "default"),
+            *("-types", "jar", "bundle", "-cache", str(cache_dir() / "ivy")),
+            *("-retrieve", f"{jars}/[artifact]-[revision].[ext]"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not jars.is_dir():
+            raise ServiceError(
+                f"the {bundle.name} jars could not be fetched: {_reason(done.stdout)}",
+                "connect this machine to a Maven repository once, or copy a filled "
+                f"{cache_dir()} from another machine",
+            )
+        if bundle is SPARK:
+            _drop_what_spark_ships(jars)
+        shutil.move(jars, folder)
+
+
+def _drop_what_spark_ships(jars: Path) -> None:
+    shipped = {_artifact(jar) for jar in (Path(pyspark.__path__[0]) / "jars").glob("*.jar")}
+    for jar in jars.glob("*.jar"):
+        if _artifact(jar) in shipped:
+            jar.unlink()
+
+
+def _artifact(jar: Path) -> str:
+    return re.sub(r"-\d.*", "", jar.stem)
+
+
+def _ivy_module(coordinates: Sequence[str]) -> str:
+    parts = (coordinate.split(":") for coordinate in coordinates)
+    dependencies = "".join(
+        f'<dependency org="{organisation}" name="{artifact}" rev="{revision}" '
+        'conf="default->default"/>'
+        for organisation, artifact, revision in parts
+    )
+    return (
+        '<ivy-module version="2.0"><info organisation="playhead" module="jars"/>'
+        '<configurations><conf name="default"/></configurations>'
+        f"<dependencies>{dependencies}</dependencies></ivy-module>"
+    )
+
+
+def _reason(output: str) -> str:
+    troubles = [line.strip() for line in output.splitlines() if "UNRESOLVED" in line]
+    return troubles[0] if troubles else "Ivy gave no reason"

@@ -1,0 +1,77 @@
+"""The Spark session of a job.
+
+What a submitter has already set (master, memory, resources) is never overridden: settings
+that concern the machine are applied only when the job starts Spark itself.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from pyspark.sql import SparkSession
+
+from jobs.runtime.jars import SPARK, resolve
+from jobs.runtime.java import java_binary
+from jobs.runtime.settings import SparkSettings
+
+CORRECTNESS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    # the reader must never infer a partition column's type from its values
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+}
+SPEED = {
+    # each measured on 2 cores; README "Measured" names the command
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
+    "spark.sql.parquet.compression.codec": "snappy",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+def spark_session(app: str, settings: SparkSettings) -> SparkSession:
+    """The session of this process, started or taken over from spark-submit.
+
+    Args:
+        app: the name shown in Spark's pages and logs.
+        settings: how large a session to start when nobody has submitted one.
+    """
+    builder = SparkSession.builder.appName(app)
+    for key, value in {**CORRECTNESS, **SPEED}.items():
+        builder = builder.config(key, value)
+    builder = builder.config("spark.sql.shuffle.partitions", settings.shuffle_partitions)
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # set by spark-submit
+        builder = _own_machine(builder, settings)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession.Builder:
+    java = java_binary()
+    os.environ.setdefault("JAVA_HOME", str(java.resolve().parents[1]))
+    machine = {
+        "spark.master": settings.master or "local[*]",
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.local.dir": tempfile.mkdtemp(prefix="playhead-spark-"),
+        "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
+        "spark.driver.extraJavaOptions": "-Xss16m -Dderby.system.home=" + tempfile.gettempdir(),
+        # the checkpoint is on a local disk: a plain file system commits faster than a rename
+        "spark.sql.streaming.checkpointFileManagerClass": (
+            "org.apache.spark.sql.execution.streaming.checkpointing."
+            "FileSystemBasedCheckpointFileManager"
+        ),
+    }
+    for key, value in machine.items():
+        builder = builder.config(key, value)
+    return builder
