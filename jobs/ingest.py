@@ -1,0 +1,83 @@
+"""Ingest: every topic from Kafka to bronze.events, as it came, exactly once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.cli import job
+from jobs.runtime.kafka import partitions, spark_options
+from jobs.runtime.lake import Lake
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import KafkaSettings, Settings
+from jobs.runtime.streams import follow, start
+from jobs.runtime.tables import BRONZE
+from jobs.runtime.topics import load_topics
+from transforms.events.bronze import to_bronze
+
+EARLIEST = -2  # Kafka's own mark for the first offset that a partition still holds
+
+
+@job
+@click.option("--available-now", is_flag=True, help="Land what Kafka holds now, then end.")
+def main(settings: Settings, available_now: bool) -> None:
+    """Land every topic of conf/topics.yaml in bronze.events.
+
+    Reads Kafka, appends to bronze.events, keeps its place in the lake's checkpoints. Killed at
+    any moment, it continues from the last batch without losing or repeating a record.
+    """
+    with kafka_of(settings) as kafka:
+        lake = Lake(spark_session("ingest", settings.spark), settings.lake.root)
+        ingest(lake, settings, kafka, available_now=available_now)
+
+
+def ingest(lake: Lake, settings: Settings, kafka: KafkaSettings, *, available_now: bool) -> None:
+    """Run the ingest query until it ends or is stopped; see `main`."""
+    topics = list(load_topics(settings.profile))
+    lake.ensure([BRONZE])
+    where = lake.checkpoint("ingest")
+    with open_checkpoint(where, "ingest", definition="1", last_sequence=None) as checkpoint:
+        records = _records(lake, settings, kafka, topics, checkpoint)
+        writer = to_bronze(records).writeStream.format("delta").option("path", lake.path(BRONZE))
+        trigger_s = settings.ingest.trigger_s
+        follow(start(writer, checkpoint, trigger_s=trigger_s, available_now=available_now))
+
+
+def _records(
+    lake: Lake,
+    settings: Settings,
+    kafka: KafkaSettings,
+    topics: Sequence[str],
+    checkpoint: Checkpoint,
+) -> DataFrame:
+    offsets = _next_offsets(lake, kafka, topics) if checkpoint.is_new else "earliest"
+    return (
+        lake.spark.readStream.format("kafka")
+        .options(**spark_options(kafka))
+        .option("subscribe", ",".join(topics))
+        .option("includeHeaders", "true")
+        .option("startingOffsets", offsets)
+        .option("maxOffsetsPerTrigger", settings.ingest.max_events_per_batch)
+        .option("failOnDataLoss", str(settings.ingest.fail_on_data_loss).lower())
+        .load()
+    )
+
+
+def _next_offsets(lake: Lake, kafka: KafkaSettings, topics: Sequence[str]) -> str:
+    """Where a new checkpoint begins: behind what bronze holds, so nothing is landed twice."""
+    landed = lake.read(BRONZE).groupBy("topic", "partition").agg(F.max("offset").alias("last"))
+    following = {(row.topic, row.partition): row.last + 1 for row in landed.collect()}
+    starts: dict[str, dict[str, int]] = {topic: {} for topic in topics}
+    for topic, partition in partitions(kafka, topics):
+        starts[topic][str(partition)] = following.get((topic, partition), EARLIEST)
+    return json.dumps(starts)
+
+
+if __name__ == "__main__":
+    main()

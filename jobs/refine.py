@@ -1,0 +1,159 @@
+"""Refine: bronze.events to silver tables, quarantine and ledger, exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from typing import NamedTuple
+
+import click
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.cli import job
+from jobs.runtime.contracts import load_registry
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import RefineSettings, Settings
+from jobs.runtime.streams import Observed, follow, observed, observing, start
+from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, TABLES
+from transforms.events.judge import TimeBounds, judge
+from transforms.silver.quarantine import quarantined
+from transforms.silver.refine import silver_of, without_recent_repeats
+from transforms.silver.tables import FAMILIES
+
+QUERY = "refine"
+OUTPUTS = [*(f"silver.{family}" for family in FAMILIES), QUARANTINE]
+
+
+class Fate(NamedTuple):
+    """How many records of a batch met one end: a silver table, or quarantine for a reason."""
+
+    family: str | None
+    reason: str | None
+    events: int
+
+
+@job
+@click.option("--available-now", is_flag=True, help="Refine what bronze holds now, then end.")
+def main(settings: Settings, available_now: bool) -> None:
+    """Turn bronze records into silver rows, quarantine rows and counted duplicates.
+
+    Reads bronze.events; writes silver.*, silver.quarantine and ops.ledger. Every batch checks
+    that each of its records met exactly one of these ends, and fails before it is sealed if one
+    did not. Killed at any moment, it repeats its last batch without a trace.
+    """
+    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
+    refine(lake, settings.refine, available_now=available_now)
+
+
+def refine(lake: Lake, settings: RefineSettings, *, available_now: bool) -> None:
+    """Run the refine query until it ends or is stopped; see `main`."""
+    lake.ensure([BRONZE, *OUTPUTS, LEDGER])
+    _, last_sequence = lake.transaction(LEDGER, QUERY)
+    where = lake.checkpoint(QUERY)
+    with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
+        batches = Batches(lake, checkpoint)
+        stream = _judged(lake, settings).writeStream.foreachBatch(batches.write)
+        trigger_s = settings.trigger_s
+        follow(start(stream, checkpoint, trigger_s=trigger_s, available_now=available_now))
+
+
+def _judged(lake: Lake, settings: RefineSettings) -> DataFrame:
+    bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
+    bronze = lake.stream(BRONZE, from_version=0, max_bytes=settings.max_bytes_per_batch)
+    judged = judge(observing(bronze, "ingest_time"), load_registry(), bounds)
+    return without_recent_repeats(judged, settings.duplicate_horizon_h)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Writes micro-batches of judged records without repeats.
+
+    The order is the guarantee:
+
+    1. The batch is read once and kept, and its fates are counted.
+    2. Every silver table, and quarantine, gets its rows under the batch's sequence number. A
+       repeat of the batch skips the tables that already have them.
+    3. The ledger gets the counts, which must add up to what was read. The batch is sealed.
+    """
+
+    lake: Lake
+    checkpoint: Checkpoint
+
+    def write(self, batch: DataFrame, batch_id: int) -> None:
+        """Write one micro-batch; for foreachBatch."""
+        sequence = self.checkpoint.sequence(batch_id)
+        kept = batch.persist()
+        try:
+            fates = _fates(kept)  # 1
+            read = observed(self.lake.spark, QUERY)
+            _refuse_late(read)
+            if read.events:
+                self._append(self._new(kept, read), fates, sequence)  # 2
+                self._seal(read.events, fates, sequence)  # 3
+        finally:
+            kept.unpersist()
+
+    def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
+        transaction = Transaction(QUERY, sequence)
+        families = {fate.family for fate in fates if fate.family}
+        outputs = {f"silver.{family}": silver_of(family, rows) for family in families}
+        if any(fate.reason for fate in fates):
+            outputs[QUARANTINE] = quarantined(rows)
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(lambda out: self.lake.append(*out, transaction), outputs.items()))
+
+    def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
+        now = datetime.now(UTC)
+        duplicates = events - sum(fate.events for fate in fates)
+        if duplicates < 0:
+            raise DataError(
+                f"{QUERY}: batch {sequence} wrote {-duplicates} more records than it read",
+                "start again: the batch is repeated; if it persists this is a defect of playhead",
+            )
+        rows = [
+            (sequence, "arrived", None, events, now),
+            (sequence, "duplicate", None, duplicates, now),
+            *((sequence, *_named(fate), fate.events, now) for fate in fates),
+        ]
+        ledger = self.lake.spark.createDataFrame(rows, TABLES[LEDGER].schema)
+        self.lake.append(LEDGER, ledger.coalesce(1), Transaction(QUERY, sequence))
+
+    def _new(self, kept: DataFrame, read: Observed) -> DataFrame:
+        """The rows that no earlier checkpoint has written already.
+
+        A checkpoint made anew replays bronze from its start, to know again which events were
+        met; what silver and quarantine already hold is recognised by its event_id.
+        """
+        if not self.checkpoint.is_replaying(read.oldest_us):
+            return kept
+        written = (self.lake.read(table).select("event_id") for table in OUTPUTS)
+        return kept.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
+
+
+def _fates(kept: DataFrame) -> list[Fate]:
+    counted = kept.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
+    return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
+
+
+def _named(fate: Fate) -> tuple[str, str | None]:
+    return ("quarantine", fate.reason) if fate.reason else ("silver", fate.family)
+
+
+def _refuse_late(read: Observed) -> None:
+    if read.oldest_us is not None and read.oldest_us < read.watermark_ms * 1000:
+        raise DataError(
+            f"{QUERY}: bronze has records ingested before the watermark: the clock of the ingest "
+            "job stepped back by more than the duplicate horizon",
+            "set the clock right and raise refine.duplicate_horizon_h above the step",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Gold tables on disk: a base with one row a key, and partials that were not yet folded into it.
+
+A micro-batch appends the partials of all folds as one commit, under its sequence number. A base
+records, as the version of its Delta transaction, the sequence number through which partials are
+folded in. What a base and the partials after that number hold together is the table, at any
+moment, whatever was killed in between: the number is part of the base's own commit.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.tables import PARTIALS
+from transforms.gold.fold import Fold, evaluate, merge
+from transforms.gold.tables import FOLDS
+
+FOLDED_THROUGH = "folded-through"
+NOTHING = -1
+
+
+def read_gold(lake: Lake, fold: Fold) -> DataFrame:
+    """A gold table, current to the last micro-batch: one row a key, `fold.columns`."""
+    partials = lake.read(PARTIALS, lake.version(PARTIALS))  # before the base: none falls between
+    version, through = folded_through(lake, fold)
+    base = lake.read(f"gold.{fold.name}", version)
+    return merge(fold, base.unionByName(_pending(partials, fold, through)))
+
+
+def folded_through(lake: Lake, fold: Fold) -> tuple[int, int]:
+    """A base's Delta version, and the sequence number through which it is folded."""
+    version, through = lake.transaction(f"gold.{fold.name}", FOLDED_THROUGH)
+    return version, NOTHING if through is None else through
+
+
+def append_partials(lake: Lake, facts: DataFrame, transaction: Transaction) -> None:
+    """Fold `facts` by every fold and append the results as one commit."""
+    labelled = (_labelled(fold, evaluate(fold, facts)) for fold in FOLDS.values())
+    partials = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), labelled)
+    lake.append(PARTIALS, partials.withColumn("sequence", F.lit(transaction.version)), transaction)
+
+
+def compact(lake: Lake) -> None:
+    """Fold all partials into the bases, then drop them; readers see the same table throughout."""
+    lake = lake.isolated()
+    partials = lake.read(PARTIALS, lake.version(PARTIALS))
+    newest: int | None = partials.agg(F.max("sequence")).collect()[0][0]
+    if newest is None:
+        return
+    for fold in FOLDS.values():
+        _fold_in(lake, fold, partials, newest)
+    lake.delete(PARTIALS, f"sequence <= {newest}")
+
+
+def rebuild(lake: Lake, facts: DataFrame, through: int) -> None:
+    """Replace every base by the fold of all `facts`, as if folded through that number."""
+    for fold in FOLDS.values():
+        transaction = Transaction(FOLDED_THROUGH, through)
+        lake.replace(f"gold.{fold.name}", evaluate(fold, facts), transaction)
+
+
+def _fold_in(lake: Lake, fold: Fold, partials: DataFrame, newest: int) -> None:
+    version, through = folded_through(lake, fold)
+    if through >= newest:
+        return
+    table, key = f"gold.{fold.name}", list(fold.key)
+    pending = _pending(partials, fold, through)
+    touched = lake.read(table, version).join(pending.select(key).distinct(), key, "left_semi")
+    rows = merge(fold, touched.unionByName(pending))
+    lake.upsert(table, rows, key, Transaction(FOLDED_THROUGH, newest))
+
+
+def _pending(partials: DataFrame, fold: Fold, through: int) -> DataFrame:
+    of_fold = (F.col("gold_table") == fold.name) & (F.col("sequence") > through)
+    return partials.where(of_fold).select(*fold.columns)
+
+
+def _labelled(fold: Fold, rows: DataFrame) -> DataFrame:
+    return rows.withColumn("gold_table", F.lit(fold.name))

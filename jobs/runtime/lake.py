@@ -1,0 +1,194 @@
+"""The lake: opens, reads and writes the tables of `jobs.runtime.tables` by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from jobs.runtime.errors import DataError, ServiceError
+from jobs.runtime.tables import GENERATIONAL, TABLES
+
+FIRST_GENERATION = 1
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """Names a write, so that repeating it changes nothing.
+
+    Delta records (application, version) in the commit and skips a write whose version is not
+    greater than the one recorded.
+    """
+
+    application: str
+    version: int
+
+
+class Lake:
+    """The tables below one root, silver and gold of one generation.
+
+    Args:
+        spark: the session.
+        root: folder or object-store prefix.
+        generation: which build of silver and gold the names mean.
+    """
+
+    def __init__(self, spark: SparkSession, root: str, generation: int = FIRST_GENERATION) -> None:
+        self.spark = spark
+        self.root = root if "://" in root else str(Path(root).absolute())
+        self.generation = generation
+
+    def path(self, table: str) -> str:
+        """Where a table's files are."""
+        layer, name = table.split(".")
+        if layer in GENERATIONAL:
+            return f"{self.root}/generation={self.generation}/{layer}/{name}"
+        return f"{self.root}/{layer}/{name}"
+
+    def checkpoint(self, query: str) -> str:
+        """Where a streaming query keeps its progress."""
+        return f"{self.root}/checkpoints/generation={self.generation}/{query}"
+
+    def ensure(self, tables: Iterable[str] = TABLES) -> None:
+        """Create the tables that do not exist, and add columns that a newer playhead declares.
+
+        Raises:
+            DataError: a table has a column of another type, or one that is not declared.
+            ServiceError: the place cannot be written.
+        """
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(self._ensure, tables))
+
+    def read(self, table: str, version: int | None = None) -> DataFrame:
+        """The rows of a table, now or as of a Delta version."""
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.path(table))
+
+    def stream(self, table: str, *, from_version: int, max_bytes: str) -> DataFrame:
+        """The rows appended to a table from a version on.
+
+        Commits that delete or rewrite (erasure, retention, compaction of files) are passed over:
+        they change no row that a stream has still to count.
+        """
+        return (
+            self.spark.readStream.format("delta")
+            .option("startingVersion", from_version)
+            .option("maxBytesPerTrigger", max_bytes)
+            .option("skipChangeCommits", "true")
+            .load(self.path(table))
+        )
+
+    def append(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
+        """Append `rows` once, however often the same transaction is repeated."""
+        self._writer(rows, transaction).mode("append").save(self.path(table))
+
+    def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
+        """Replace all rows in one commit, once."""
+        self._writer(rows, transaction).mode("overwrite").save(self.path(table))
+
+    def version(self, table: str) -> int:
+        """The newest Delta version of a table."""
+        return int(self._snapshot(table).version())
+
+    def transaction(self, table: str, application: str) -> tuple[int, int | None]:
+        """The newest Delta version of a table, and what `application` last recorded by then."""
+        snapshot = self._snapshot(table)
+        recorded = snapshot.transactions().get(application)
+        return int(snapshot.version()), int(recorded.get()) if recorded.isDefined() else None
+
+    def upsert(
+        self, table: str, rows: DataFrame, key: Sequence[str], transaction: Transaction
+    ) -> None:
+        """Replace the rows whose key is in `rows` and insert the others, in one commit, once.
+
+        The lake must be `isolated`: Delta takes a MERGE's transaction from the session.
+        """
+        self.spark.conf.set("spark.databricks.delta.write.txnAppId", transaction.application)
+        self.spark.conf.set("spark.databricks.delta.write.txnVersion", str(transaction.version))
+        try:
+            (
+                DeltaTable.forPath(self.spark, self.path(table))
+                .alias("t")
+                .merge(rows.alias("s"), " AND ".join(f"t.{name} <=> s.{name}" for name in key))
+                .whenMatchedUpdateAll()
+                .whenNotMatchedInsertAll()
+                .execute()
+            )
+        finally:
+            self.spark.conf.unset("spark.databricks.delta.write.txnAppId")
+            self.spark.conf.unset("spark.databricks.delta.write.txnVersion")
+
+    def delete(self, table: str, condition: str) -> None:
+        """Delete the rows that satisfy an SQL condition."""
+        DeltaTable.forPath(self.spark, self.path(table)).delete(condition)
+
+    def isolated(self) -> Lake:
+        """The same lake through a session of its own, for settings that others must not see."""
+        return Lake(self.spark.newSession(), self.root, self.generation)
+
+    def _snapshot(self, table: str) -> Any:
+        jvm = self.spark._jvm
+        assert jvm is not None
+        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
+            self.spark._jsparkSession, self.path(table)
+        )
+        nothing = jvm.scala.Option.empty()
+        return log.update(False, nothing, nothing)
+
+    def _writer(self, rows: DataFrame, transaction: Transaction) -> Any:
+        return (
+            rows.write.format("delta")
+            .option("txnAppId", transaction.application)
+            .option("txnVersion", transaction.version)
+        )
+
+    def _ensure(self, table: str) -> None:
+        declared = TABLES[table]
+        if DeltaTable.isDeltaTable(self.spark, self.path(table)):
+            self._match(table, declared.schema)
+            return
+        builder = (
+            DeltaTable.createIfNotExists(self.spark)
+            .location(self.path(table))
+            .addColumns(declared.schema)
+            .partitionedBy(*declared.partition_by)
+        )
+        for key, value in declared.properties.items():
+            builder = builder.property(key, value)
+        try:
+            builder.execute()
+        except PySparkException as error:
+            raise ServiceError(
+                f"{table}: cannot be created at {self.path(table)}: {first_line(error)}",
+                "make lake.root writable, or set lake.root to a place that is",
+            ) from None
+
+    def _match(self, table: str, declared: StructType) -> None:
+        found = {field.name: field.dataType for field in self.read(table).schema}
+        wanted = {field.name: field.dataType for field in declared}
+        for name, kind in found.items():
+            if wanted.get(name) != kind:
+                raise DataError(
+                    f"{table} at {self.path(table)}: column '{name}' is {kind.simpleString()}, "
+                    f"declared {wanted[name].simpleString() if name in wanted else 'nowhere'}",
+                    "this table was written by another version of playhead: run that version, or "
+                    "rebuild silver and gold with python -m jobs.recompute",
+                )
+        missing = [field for field in declared if field.name not in found]
+        if missing:
+            columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
+            self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text: what a person reads before the trace."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

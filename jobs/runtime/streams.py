@@ -1,0 +1,165 @@
+"""Running a streaming query: triggers, progress a person can follow, stopping, faults in words."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
+
+from jobs.runtime.checkpoints import Checkpoint
+from jobs.runtime.errors import DataError, PlayheadError, ServiceError
+from jobs.runtime.lake import first_line
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1
+
+
+def start(
+    writer: DataStreamWriter, checkpoint: Checkpoint, *, trigger_s: float, available_now: bool
+) -> StreamingQuery:
+    """Start a query on its checkpoint.
+
+    Args:
+        writer: the query, with its sink.
+        checkpoint: locked for as long as the query runs.
+        trigger_s: seconds between the starts of two micro-batches.
+        available_now: work through what is there now, in as many batches as needed, and end.
+    """
+    triggered = (
+        writer.trigger(availableNow=True)
+        if available_now
+        else writer.trigger(processingTime=f"{int(trigger_s * 1000)} milliseconds")
+    )
+    named = triggered.queryName(checkpoint.query)
+    return named.option("checkpointLocation", checkpoint.path).start()
+
+
+def follow(query: StreamingQuery, on_poll: Callable[[], None] = lambda: None) -> None:
+    """Wait for a query to end, logging a line a batch; stop it cleanly at Ctrl-C.
+
+    Args:
+        query: a started query.
+        on_poll: called every second from this thread, for work between batches.
+
+    Raises:
+        PlayheadError: the query failed; known faults come with their remedy.
+    """
+    logged = -1
+    try:
+        while not query.awaitTermination(POLL_S):
+            logged = _log_batches(query, logged)
+            on_poll()
+        _log_batches(query, logged)
+    except StreamingQueryException as error:
+        raise explained(error, query.name) from error
+    finally:
+        query.stop()
+
+
+def explained(error: BaseException, query: str) -> PlayheadError:
+    """The fault behind a failed query, as an error that names its remedy."""
+    cause = error.__cause__
+    if isinstance(cause, PlayheadError):
+        return cause
+    text = str(error)
+    for pattern, kind, problem, remedy in _FAULTS:
+        found = re.search(pattern, text)
+        if found:
+            return kind(f"{query}: {problem.format(*found.groups())}", remedy)
+    return DataError(f"{query}: {first_line(error)}", "the trace above this line has the details")
+
+
+_FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
+    (
+        r"No space left on device",
+        ServiceError,
+        "the disk is full",
+        "free space and start again: the batch in progress is repeated whole",
+    ),
+    (
+        r"[Pp]ermission denied|Mkdirs failed to create",
+        ServiceError,
+        "a file of the lake cannot be written",
+        "make lake.root writable and start again",
+    ),
+    (
+        r"(?s)(?:data loss|KAFKA_DATA_LOSS|[Ss]ome data may have been lost)",
+        DataError,
+        "Kafka no longer holds records that were not yet read (retention, or a topic made anew)",
+        "restore the topic, or accept the loss with --set ingest.fail_on_data_loss=false",
+    ),
+    (
+        r"UnknownTopicOrPartition|does not host this topic",
+        ServiceError,
+        "a topic is missing",
+        "create the topics with python -m jobs.topics",
+    ),
+    (
+        r"(?:TimeoutException|Failed to create new KafkaAdminClient|Connection to node)",
+        ServiceError,
+        "Kafka does not answer",
+        "check kafka.bootstrap_servers and that the brokers run, then start again",
+    ),
+)
+
+
+def _log_batches(query: StreamingQuery, logged: int) -> int:
+    for progress in query.recentProgress:
+        batch: int = progress["batchId"]
+        if batch > logged and progress["numInputRows"]:
+            log.info("%s", _progress_line(progress))
+            logged = batch
+    return logged
+
+
+def _progress_line(progress: Any) -> str:
+    seconds = progress["durationMs"].get("triggerExecution", 0) / 1000
+    return (
+        f"{progress['name']}: batch {progress['batchId']}, {progress['numInputRows']:,} rows "
+        f"in {seconds:.1f} s ({progress['processedRowsPerSecond'] or 0:,.0f}/s)"
+    )
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a micro-batch read, by its own count, independent of what is done with it.
+
+    Attributes:
+        events: rows that the batch read.
+        oldest: the least watermark column among them, microseconds since the epoch.
+        watermark_ms: the batch's watermark, milliseconds since the epoch; rows behind it are
+            dropped by stateful operators without a word.
+    """
+
+    events: int
+    oldest_us: int | None
+    watermark_ms: int
+
+
+def observing(rows: DataFrame, time_column: str) -> DataFrame:
+    """`rows`, counted as they are read; `observed` gives the counts of a micro-batch."""
+    events = F.count(F.lit(1)).alias("events")
+    return rows.observe(_OBSERVATION, events, F.min(F.unix_micros(time_column)).alias("oldest"))
+
+
+def observed(spark: SparkSession, query: str) -> Observed:
+    """The counts of the micro-batch that `query` is in, once an action has read all of it."""
+    running = next(active for active in spark.streams.active if active.name == query)
+    execution = running._jsq.streamingQuery().lastExecution()
+    row = execution.observedMetrics().apply(_OBSERVATION)
+    return Observed(
+        events=row.getLong(0),
+        oldest_us=None if row.isNullAt(1) else row.getLong(1),
+        watermark_ms=execution.offsetSeqMetadata().batchWatermarkMs(),
+    )
+
+
+_OBSERVATION = "read"

@@ -1,0 +1,81 @@
+"""Every table of the lake: its name, schema, partitioning and properties, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql.types import DataType, StructType
+
+from transforms.events.bronze import BRONZE_COLUMNS
+from transforms.gold.tables import FOLDS
+from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
+from transforms.silver.tables import FAMILIES
+
+BRONZE = "bronze.events"
+QUARANTINE = "silver.quarantine"
+PARTIALS = "gold.partials"
+LEDGER = "ops.ledger"
+GENERATIONAL = ("silver", "gold")
+
+# A stream commits every few seconds: checkpointing its log every 10 commits (Delta's default)
+# costs more than the longer replay that 100 makes of a cold read.
+STREAMED = {"delta.checkpointInterval": "100"}
+# Statistics of columns that nobody filters by are paid at every write (bronze: 1.12 times).
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table.
+
+    Attributes:
+        columns: name to SQL type, in order.
+        partition_by: columns that split the table into folders.
+        properties: Delta table properties.
+    """
+
+    columns: Mapping[str, str]
+    partition_by: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> StructType:
+        """The table's schema."""
+        schema = StructType()
+        for name, ddl in self.columns.items():
+            schema.add(name, DataType.fromDDL(ddl))
+        return schema
+
+
+def _partial_columns() -> dict[str, str]:
+    """One table for the partials of all folds, so that a micro-batch is one commit."""
+    columns = {"gold_table": "STRING", "sequence": "BIGINT"}
+    for fold in FOLDS.values():
+        for name, ddl in fold.columns.items():
+            known = columns.setdefault(name, ddl)
+            if known != ddl:
+                raise ValueError(f"gold.{fold.name}.{name} is {ddl} here and {known} elsewhere")
+    return columns
+
+
+TABLES: Mapping[str, Table] = {
+    BRONZE: Table(BRONZE_COLUMNS, ("arrival_date",), {**STREAMED, **NO_STATISTICS}),
+    **{
+        f"silver.{name}": Table(family.columns, ("event_date",), {**STREAMED, **NO_STATISTICS})
+        for name, family in FAMILIES.items()
+    },
+    QUARANTINE: Table(QUARANTINE_COLUMNS, (), STREAMED),
+    **{f"gold.{fold.name}": Table(fold.columns) for fold in FOLDS.values()},
+    PARTIALS: Table(_partial_columns(), ("gold_table",), STREAMED),
+    LEDGER: Table(
+        {
+            "sequence": "BIGINT",
+            "fate": "STRING",
+            "detail": "STRING",
+            "events": "BIGINT",
+            "at": "TIMESTAMP",
+        },
+        properties=STREAMED,
+    ),
+}

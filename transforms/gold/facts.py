@@ -1,0 +1,57 @@
+"""Facts: what folds read, one narrow shape over the silver families that they count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import reduce
+
+from pyspark.sql import DataFrame
+
+FACT_COLUMNS = {
+    "event_type": "STRING",
+    "event_time": "TIMESTAMP",
+    "event_id": "STRING",
+    "user_id": "STRING",
+    "title_id": "STRING",
+    "date": "DATE",
+    "region": "STRING",
+    "device_type": "STRING",
+    "content_type": "STRING",
+    "source": "STRING",
+    "position_s": "BIGINT",
+    "watch_s": "BIGINT",
+    "half_stars": "BIGINT",
+}
+
+_COMMON = ("event_type", "event_time", "event_id", "user_id", "title_id", "date", "region")
+FACT_SOURCES = {
+    "silver.playback": (
+        *_COMMON,
+        *("device_type", "content_type", "source", "position_s", "watch_s"),
+    ),
+    "silver.ratings": (*_COMMON, "half_stars"),
+}
+_RENAMED = {"date": "event_date AS date", "region": "coalesce(region, 'unknown') AS region"}
+
+
+def facts(silver: Mapping[str, DataFrame]) -> DataFrame:
+    """The facts of the silver tables of FACT_SOURCES, streaming or batch.
+
+    Args:
+        silver: table name to rows.
+
+    Returns:
+        FACT_COLUMNS; a column that a family does not have is null, a missing region is
+        `unknown`, the date is the UTC date of the event time.
+    """
+    projected = (_projected(silver[table], have) for table, have in FACT_SOURCES.items())
+    return reduce(DataFrame.unionAll, projected)
+
+
+def _projected(rows: DataFrame, have: Collection[str]) -> DataFrame:
+    return rows.selectExpr(
+        *(
+            _RENAMED.get(name, name) if name in have else f"CAST(NULL AS {ddl}) AS {name}"
+            for name, ddl in FACT_COLUMNS.items()
+        )
+    )

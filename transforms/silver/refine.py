@@ -1,0 +1,31 @@
+"""Refine: bronze records become silver rows, quarantine rows and counted duplicates."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.silver.tables import FAMILIES
+
+ARRIVAL_ORDER = ("kafka_timestamp", "topic", "partition", "offset")
+
+
+def without_repeats(judged: DataFrame) -> DataFrame:
+    """The first of each event_id by arrival order; a batch DataFrame, without any horizon."""
+    first = Window.partitionBy("event_id").orderBy(*ARRIVAL_ORDER)
+    return judged.withColumn("_copy", F.row_number().over(first)).where("_copy = 1").drop("_copy")
+
+
+def without_recent_repeats(judged: DataFrame, horizon_h: int) -> DataFrame:
+    """The rows of a stream whose event_id was not met in the last `horizon_h` hours.
+
+    The watermark runs on ingest time, which never steps back between bronze commits: neither a
+    producer's clock nor a partition that lags behind the others can make a row late.
+    """
+    watermarked = judged.withWatermark("ingest_time", f"{horizon_h} hours")
+    return watermarked.dropDuplicatesWithinWatermark(["event_id"])
+
+
+def silver_of(family: str, accepted: DataFrame) -> DataFrame:
+    """The accepted rows of one family, as rows of silver.<family>."""
+    return FAMILIES[family].silver(accepted.where(F.col("family") == family))
