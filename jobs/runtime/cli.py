@@ -46,6 +46,8 @@ def job(function: Callable[..., None]) -> click.Command:
             level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
         )
         logging.getLogger("py4j").setLevel(logging.ERROR)
+        # kafka-python logs each attempt of a connection; what fails for good it also raises
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         with friendly_errors():
             function(settings=load_settings(profile, overrides), **options)
 

@@ -48,7 +48,10 @@ SPARK = Bundle(
         "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
     ),
 )
-BROKER = Bundle("broker", ("org.apache.kafka:kafka_2.13:4.2.0",))
+BROKER = Bundle(
+    "broker",
+    ("org.apache.kafka:kafka_2.13:4.2.0", "org.slf4j:slf4j-simple:1.7.36"),  # logs to stderr
+)
 
 
 def cache_dir() -> Path:
