@@ -1,0 +1,25 @@
+"""Why a record is quarantined: the closed list."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The reason code of a quarantined record; docs/contracts.md says when each is given."""
+
+    EMPTY_VALUE = "empty_value"
+    OVERSIZE_VALUE = "oversize_value"
+    INVALID_UTF8 = "invalid_utf8"
+    MALFORMED_JSON = "malformed_json"
+    NOT_AN_OBJECT = "not_an_object"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"
+    UNKNOWN_VERSION = "unknown_version"
+    WRONG_TOPIC = "wrong_topic"
+    MISSING_FIELD = "missing_field"
+    WRONG_CASE_KEY = "wrong_case_key"
+    WRONG_TYPE = "wrong_type"
+    CONSTRAINT = "constraint"
+    WRONG_KEY = "wrong_key"
+    FUTURE_TIME = "future_time"
+    OLD_TIME = "old_time"

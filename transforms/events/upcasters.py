@@ -1,0 +1,109 @@
+"""Upcasters: pure functions from the body of one major version to the body of the next.
+
+An upcaster takes the body of the last minor version before, and names what the first minor
+version of its own major holds. Steps between minor versions need no function, as they only add
+optional fields: those are null. `upcast` composes the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+from pyspark.sql import Column
+from pyspark.sql import functions as sf
+
+from transforms.events.contract import Contract, ContractError, Node
+from transforms.events.spark_schema import spark_type
+
+Members = Mapping[str, "Column | Members"]
+Upcaster = Callable[[Column], Members]
+
+MS_PER_S = 1000
+
+
+def playback_started_2(old: Column) -> Members:
+    """VideoPlaybackStarted 1.x, flat, to 2.0: milliseconds become whole seconds, rounded down."""
+    return {
+        "userId": old["userId"],
+        "sessionId": old["sessionId"],
+        "deviceInfo": {name: old[name] for name in ("deviceType", "platform", "appVersion")},
+        "contentInfo": {
+            **{name: old[name] for name in ("titleId", "episodeId", "contentType", "quality")},
+            "duration": _whole_seconds(old["durationMs"]),
+        },
+        "playbackContext": {
+            "source": old["source"],
+            "position": _whole_seconds(old["positionMs"]),
+            "autoPlay": old["autoPlay"],
+        },
+        "metadata": {"region": old["region"]},
+    }
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("VideoPlaybackStarted", 2): playback_started_2,
+}
+
+
+def upcast(body: Column, versions: Sequence[Contract]) -> Column:
+    """The body in the shape of the last of `versions`.
+
+    Args:
+        body: struct in the shape of the first of `versions`, or null.
+        versions: contracts of one event type, oldest first, without gaps.
+
+    Returns:
+        Struct in the newest shape; null where `body` is null.
+
+    Raises:
+        ContractError: a major version has no upcaster, or it names a field its contract lacks.
+    """
+    newest = body
+    for old, new in pairwise(versions):
+        newest = conform(_step(newest, old, new), new.body)
+    return sf.when(body.isNotNull(), newest) if len(versions) > 1 else body
+
+
+def conform(members: Members, node: Node) -> Column:
+    """The struct of an object node from its members by name; one that is not given is null.
+
+    Raises:
+        ContractError: a member is not a field of the node.
+    """
+    unknown = members.keys() - node.fields.keys()
+    if unknown:
+        raise ContractError(f"{node.path}: no field {', '.join(sorted(unknown))} to upcast to")
+    return sf.struct(
+        *(_member(members.get(name), child).alias(name) for name, child in node.fields.items())
+    )
+
+
+def _member(value: Column | Members | None, node: Node) -> Column:
+    if value is None:
+        return sf.lit(None).cast(spark_type(node))
+    if isinstance(value, Mapping):
+        return conform(value, node)
+    return value.cast(spark_type(node))
+
+
+def _step(body: Column, old: Contract, new: Contract) -> Members:
+    if old.major_minor[0] == new.major_minor[0]:
+        return _members(body, old.body)
+    try:
+        return UPCASTERS[new.event_type, new.major_minor[0]](body)
+    except KeyError:
+        raise ContractError(
+            f"{new.name}: no upcaster from {old.name}; add one to transforms/events/upcasters.py"
+        ) from None
+
+
+def _members(struct: Column, node: Node) -> Members:
+    return {
+        name: _members(struct[name], child) if child.kind == "object" else struct[name]
+        for name, child in node.fields.items()
+    }
+
+
+def _whole_seconds(milliseconds: Column) -> Column:
+    return sf.floor(milliseconds / MS_PER_S)
