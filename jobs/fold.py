@@ -55,9 +55,15 @@ def fold(lake: Lake, settings: FoldSettings, *, available_now: bool) -> None:
             for table, version in _starts(lake, checkpoint).items()
         }
         batches = Batches(lake, checkpoint, settings.compact_every_batches)
-        stream = facts(sources).writeStream.foreachBatch(batches.write)
-        trigger_s = settings.trigger_s
-        follow(start(stream, checkpoint, trigger_s=trigger_s, available_now=available_now))
+        stream = facts(sources).writeStream
+        run = start(
+            stream,
+            checkpoint,
+            trigger_s=settings.trigger_s,
+            available_now=available_now,
+            write_batch=batches.write,
+        )
+        follow(run)
     if available_now:
         compact(lake)
 
@@ -73,7 +79,7 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
     The versions are written into the checkpoint before the bases are rebuilt, so that a rebuild
     which was killed is finished, table by table, at the same versions.
     """
-    starts = checkpoint.remembered(
+    starts: dict[str, int] = checkpoint.remembered(
         "starts", lambda: {table: lake.version(table) for table in FACT_SOURCES}
     )
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):

@@ -13,9 +13,9 @@ import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.contracts import load_registry
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
-from jobs.runtime.contracts import load_registry
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
@@ -59,9 +59,15 @@ def refine(lake: Lake, settings: RefineSettings, *, available_now: bool) -> None
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
         batches = Batches(lake, checkpoint)
-        stream = _judged(lake, settings).writeStream.foreachBatch(batches.write)
-        trigger_s = settings.trigger_s
-        follow(start(stream, checkpoint, trigger_s=trigger_s, available_now=available_now))
+        stream = _judged(lake, settings).writeStream
+        run = start(
+            stream,
+            checkpoint,
+            trigger_s=settings.trigger_s,
+            available_now=available_now,
+            write_batch=batches.write,
+        )
+        follow(run)
 
 
 def _judged(lake: Lake, settings: RefineSettings) -> DataFrame:
@@ -106,8 +112,9 @@ class Batches:
         outputs = {f"silver.{family}": silver_of(family, rows) for family in families}
         if any(fate.reason for fate in fates):
             outputs[QUARANTINE] = quarantined(rows)
+        append = self.lake.append
         with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(lambda out: self.lake.append(*out, transaction), outputs.items()))
+            list(pool.map(lambda table: append(table, outputs[table], transaction), outputs))
 
     def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
         now = datetime.now(UTC)

@@ -6,7 +6,7 @@ A secret is wrapped in `Secret`, which shows itself to the client and to nobody 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -112,6 +112,27 @@ def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         yield client
     finally:
         client.close()
+
+
+def partitions(kafka: KafkaSettings, topics: Sequence[str]) -> list[tuple[str, int]]:
+    """Every (topic, partition) of the topics.
+
+    Raises:
+        ServiceError: no broker answers, or a topic does not exist.
+    """
+    with admin(kafka) as client:
+        described = client.describe_topics(list(topics))
+    missing = [topic["name"] for topic in described if topic["error_code"]]
+    if missing:
+        raise ServiceError(
+            f"Kafka at {kafka.bootstrap_servers} has no topic {', '.join(missing)}",
+            "create the topics with python -m jobs.topics",
+        )
+    return [
+        (topic["name"], partition["partition_index"])
+        for topic in described
+        for partition in topic["partitions"]
+    ]
 
 
 @contextmanager

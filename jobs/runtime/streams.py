@@ -11,7 +11,8 @@ from typing import Any
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.runtime.checkpoints import Checkpoint
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
@@ -22,53 +23,83 @@ log = logging.getLogger(__name__)
 POLL_S = 1
 
 
+@dataclass(frozen=True)
+class Run:
+    """A query that was started.
+
+    Attributes:
+        query: Spark's handle.
+        raised: what the batch function raised; Spark passes on only its text.
+    """
+
+    query: StreamingQuery
+    raised: list[Exception]
+
+
 def start(
-    writer: DataStreamWriter, checkpoint: Checkpoint, *, trigger_s: float, available_now: bool
-) -> StreamingQuery:
+    writer: DataStreamWriter,
+    checkpoint: Checkpoint,
+    *,
+    trigger_s: float,
+    available_now: bool,
+    write_batch: Callable[[DataFrame, int], None] | None = None,
+) -> Run:
     """Start a query on its checkpoint.
 
     Args:
-        writer: the query, with its sink.
+        writer: the query, with its sink unless there is a `write_batch`.
         checkpoint: locked for as long as the query runs.
         trigger_s: seconds between the starts of two micro-batches.
         available_now: work through what is there now, in as many batches as needed, and end.
+        write_batch: the sink of each micro-batch and its id.
     """
+    raised: list[Exception] = []
+    if write_batch:
+        writer = writer.foreachBatch(_keeping_what_it_raises(write_batch, raised))
     triggered = (
         writer.trigger(availableNow=True)
         if available_now
         else writer.trigger(processingTime=f"{int(trigger_s * 1000)} milliseconds")
     )
     named = triggered.queryName(checkpoint.query)
-    return named.option("checkpointLocation", checkpoint.path).start()
+    return Run(named.option("checkpointLocation", checkpoint.path).start(), raised)
 
 
-def follow(query: StreamingQuery, on_poll: Callable[[], None] = lambda: None) -> None:
+def follow(run: Run) -> None:
     """Wait for a query to end, logging a line a batch; stop it cleanly at Ctrl-C.
-
-    Args:
-        query: a started query.
-        on_poll: called every second from this thread, for work between batches.
 
     Raises:
         PlayheadError: the query failed; known faults come with their remedy.
     """
     logged = -1
     try:
-        while not query.awaitTermination(POLL_S):
-            logged = _log_batches(query, logged)
-            on_poll()
-        _log_batches(query, logged)
+        while not run.query.awaitTermination(POLL_S):
+            logged = _log_batches(run.query, logged)
+        _log_batches(run.query, logged)
     except StreamingQueryException as error:
-        raise explained(error, query.name) from error
+        cause = run.raised[0] if run.raised else error
+        raise explained(cause, run.query.name) from cause
     finally:
-        query.stop()
+        run.query.stop()
+
+
+def _keeping_what_it_raises(
+    write_batch: Callable[[DataFrame, int], None], raised: list[Exception]
+) -> Callable[[DataFrame, int], None]:
+    def write(batch: DataFrame, batch_id: int) -> None:
+        try:
+            write_batch(batch, batch_id)
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    return write
 
 
 def explained(error: BaseException, query: str) -> PlayheadError:
     """The fault behind a failed query, as an error that names its remedy."""
-    cause = error.__cause__
-    if isinstance(cause, PlayheadError):
-        return cause
+    if isinstance(error, PlayheadError):
+        return error
     text = str(error)
     for pattern, kind, problem, remedy in _FAULTS:
         found = re.search(pattern, text)

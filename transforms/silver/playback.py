@@ -47,11 +47,17 @@ def _any(event: Column) -> dict[str, Column]:
         "capabilities": device.capabilities,
         "source": playback.source,
         "position_s": playback.position,
-        "auto_play": playback.autoPlay,
-        "previous_title_id": playback.previousTitle,
         "region": event.metadata.region,
         "ab_test_groups": event.metadata.abTestGroups,
         "correlation_id": event.metadata.correlationId,
+    }
+
+
+def _started(event: Column) -> dict[str, Column]:
+    return {
+        **_any(event),
+        "auto_play": event.playbackContext.autoPlay,
+        "previous_title_id": event.playbackContext.previousTitle,
     }
 
 
@@ -75,7 +81,7 @@ def _completed(event: Column) -> dict[str, Column]:
 FAMILY = Family(
     OWN_COLUMNS,
     {
-        "VideoPlaybackStarted": _any,
+        "VideoPlaybackStarted": _started,
         "VideoPlaybackCompleted": _completed,
         "VideoPlaybackPaused": _any,
         "VideoPlaybackSeeked": _seeked,
