@@ -221,7 +221,12 @@ def kafka_of(settings: Settings) -> Iterator[KafkaSettings]:
         yield settings.kafka
         return
     with _broker_of_lake(_local_root(settings.lake)) as bootstrap_servers:
-        unsecured = {"security_protocol": "PLAINTEXT", "sasl_mechanism": None, "ca_file": None}
+        unsecured = {
+            "security_protocol": "PLAINTEXT",
+            "sasl_mechanism": None,
+            "ca_file": None,
+            "client_file": None,
+        }
         yield settings.kafka.model_copy(
             update={"bootstrap_servers": bootstrap_servers, **unsecured}
         )

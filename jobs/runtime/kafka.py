@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from jobs.runtime.errors import ServiceError, SettingsError
 from jobs.runtime.settings import KafkaSettings
@@ -28,6 +28,8 @@ PRODUCER = {
     "compression_type": "snappy",
     "linger_ms": 20,
     "batch_size": 256 * 1024,
+    "allow_auto_create_topics": False,
+    "max_block_ms": 15_000,
 }
 
 
@@ -48,6 +50,10 @@ def python_options(kafka: KafkaSettings) -> dict[str, Any]:
     }
     if kafka.ca_file:
         options["ssl_cafile"] = kafka.ca_file
+    if kafka.client_file:
+        options["ssl_certfile"] = kafka.client_file
+    if kafka.key_password:
+        options["ssl_password"] = Secret(kafka.key_password.get_secret_value())
     if kafka.sasl_mechanism:
         username, password = _credentials(kafka)
         options |= {
@@ -69,6 +75,13 @@ def spark_options(kafka: KafkaSettings) -> dict[str, str]:
             "kafka.ssl.truststore.type": "PEM",
             "kafka.ssl.truststore.location": kafka.ca_file,
         }
+    if kafka.client_file:
+        options |= {
+            "kafka.ssl.keystore.type": "PEM",
+            "kafka.ssl.keystore.location": kafka.client_file,
+        }
+    if kafka.key_password:
+        options["kafka.ssl.key.password"] = Secret(kafka.key_password.get_secret_value())
     if kafka.sasl_mechanism:
         username, password = map(_quoted, _credentials(kafka))
         options |= {
@@ -96,20 +109,26 @@ def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """An administration client, connected.
 
     Raises:
-        ServiceError: no broker answered within `kafka.reach_timeout_s`, or it refused.
+        ServiceError: no broker answered within `kafka.reach_timeout_s`, it refused the
+            credentials, or it refused a request made in the block.
     """
+    where = f"Kafka at {kafka.bootstrap_servers} ({kafka.security_protocol})"
     timeout_ms = kafka.reach_timeout_s * 1000
     try:
         client = KafkaAdminClient(**python_options(kafka), bootstrap_timeout_ms=timeout_ms)
     except KafkaError as error:
         raise ServiceError(
-            f"Kafka at {kafka.bootstrap_servers} ({kafka.security_protocol}) could not be reached "
-            f"within {kafka.reach_timeout_s} s: {type(error).__name__}",
+            f"{where} could not be reached within {kafka.reach_timeout_s} s: "
+            f"{type(error).__name__}",
             "start it, or correct kafka.bootstrap_servers, kafka.security_protocol and the "
             "credentials in the environment; null means the embedded broker",
         ) from None
     try:
         yield client
+    except KafkaError as error:
+        raise ServiceError(
+            f"{where} refused: {type(error).__name__}", "see the broker's log and the user's rights"
+        ) from error
     finally:
         client.close()
 
@@ -135,8 +154,56 @@ def partitions(kafka: KafkaSettings, topics: Sequence[str]) -> list[tuple[str, i
     ]
 
 
+class Producer:
+    """Sends records and answers for them: what was not delivered makes `flush` raise."""
+
+    def __init__(self, client: KafkaProducer) -> None:
+        self._client = client
+        self._failure: Exception | None = None
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Queue one record; without `partition` the key's murmur2 hash decides, as in Java.
+
+        Raises:
+            ServiceError: Kafka has no such topic, or does not answer.
+        """
+        try:
+            sent = self._client.send(
+                topic, value, key=key, partition=partition, headers=list(headers)
+            )
+        except KafkaTimeoutError:
+            raise ServiceError(
+                f"Kafka has no topic {topic}, or stopped answering", "run: python -m jobs.topics"
+            ) from None
+        sent.add_errback(self._remember)
+
+    def flush(self) -> None:
+        """Return once every record sent so far is on all in-sync replicas.
+
+        Raises:
+            ServiceError: a record was not delivered; names the first failure.
+        """
+        self._client.flush()
+        if self._failure is not None:
+            raise ServiceError(
+                f"Kafka did not take every record: {type(self._failure).__name__}",
+                "see that the broker is well and its disk not full, then send again",
+            )
+
+    def _remember(self, failure: Exception) -> None:
+        self._failure = self._failure or failure
+
+
 @contextmanager
-def producer(kafka: KafkaSettings, **options: Any) -> Iterator[KafkaProducer]:
+def producer(kafka: KafkaSettings, **options: Any) -> Iterator[Producer]:
     """A producer that loses and repeats nothing: snappy, acks=all, idempotent.
 
     It is flushed when the block ends well, and closed in any case.
@@ -144,12 +211,16 @@ def producer(kafka: KafkaSettings, **options: Any) -> Iterator[KafkaProducer]:
     Args:
         kafka: where to.
         options: further kafka-python options, over the defaults in PRODUCER.
+
+    Raises:
+        ServiceError: Kafka cannot be reached, or did not take a record.
     """
     reach(kafka)
     client = KafkaProducer(**python_options(kafka), **{**PRODUCER, **options})
     try:
-        yield client
-        client.flush()
+        sender = Producer(client)
+        yield sender
+        sender.flush()
     finally:
         client.close()
 

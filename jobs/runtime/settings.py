@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -38,19 +38,33 @@ class LakeSettings(Section):
 
 
 class KafkaSettings(Section):
-    """How to reach Kafka; the secrets come from the environment and never print."""
+    """How to reach Kafka.
+
+    The secrets are no settings: they are read from the environment when a client is made, so no
+    file, override, dump or error of settings can hold one.
+    """
 
     bootstrap_servers: str | None
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None
     ca_file: str | None
+    client_file: str | None
     reach_timeout_s: int = Field(gt=0)
-    username: SecretStr | None = Field(
-        default_factory=lambda: _secret("KAFKA_USERNAME"), exclude=True
-    )
-    password: SecretStr | None = Field(
-        default_factory=lambda: _secret("KAFKA_PASSWORD"), exclude=True
-    )
+
+    @property
+    def username(self) -> SecretStr | None:
+        """PLAYHEAD_KAFKA_USERNAME."""
+        return _secret("KAFKA_USERNAME")
+
+    @property
+    def password(self) -> SecretStr | None:
+        """PLAYHEAD_KAFKA_PASSWORD."""
+        return _secret("KAFKA_PASSWORD")
+
+    @property
+    def key_password(self) -> SecretStr | None:
+        """PLAYHEAD_KAFKA_KEY_PASSWORD, of the private key in `client_file`."""
+        return _secret("KAFKA_KEY_PASSWORD")
 
 
 class SparkSettings(Section):
@@ -118,16 +132,27 @@ def load_settings(
         SettingsError: naming the file or override, the key, what was found and what is allowed.
     """
     file = file or CONF_DIR / "pipeline.yaml"
+    tree = read_profile(file, profile)
+    assigned = [*_from_environment(environment), *_from_arguments(overrides)]
+    for origin, key, text in assigned:
+        _assign(tree, key.split("."), _value(text, origin), origin)
+    origins = {key: origin for origin, key, _ in assigned}
+    return parse(Settings, {"profile": profile, **tree}, origin=str(file), origins=origins)
+
+
+def read_profile(file: Path, profile: str) -> dict[str, Any]:
+    """What a file of conf/ says under one profile: its `base:`, with `profiles: <name>:` over it.
+
+    Raises:
+        SettingsError: the file cannot be read or has no such profile.
+    """
     document = read_yaml(file)
     profiles = document.get("profiles") or {}
     if profile not in profiles:
         raise SettingsError(
             f"{file}: no profile '{profile}'", f"use one of: {', '.join(sorted(profiles))}"
         )
-    tree = _merged(document.get("base") or {}, profiles[profile] or {})
-    for origin, key, value in [*_from_environment(environment), *_from_arguments(overrides)]:
-        _assign(tree, key, value, origin)
-    return parse(Settings, {"profile": profile, **tree}, origin=str(file))
+    return merged(document.get("base") or {}, profiles[profile] or {})
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -147,17 +172,47 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return document
 
 
-def parse(model: type[S], tree: Mapping[str, Any], *, origin: str) -> S:
-    """Validate `tree` as `model`, or raise SettingsError with the first fault in one line."""
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` on top of it, mapping by mapping."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def parse(
+    model: type[S],
+    tree: Mapping[str, Any],
+    *,
+    origin: str,
+    origins: Mapping[str, str] | None = None,
+) -> S:
+    """Validate `tree` as `model`.
+
+    Args:
+        model: the shape wanted.
+        tree: the values.
+        origin: what to name as the place of a wrong value: the file.
+        origins: the places of values that came from elsewhere, by dotted key.
+
+    Raises:
+        SettingsError: the first fault, in one line.
+    """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise _explained(error, origin, model) from None
+        raise _explained(error, model, origin, origins or {}) from None
 
 
-def _explained(error: ValidationError, origin: str, model: type[Section]) -> SettingsError:
-    first = error.errors(include_url=False, include_context=False)[0]
+def _explained(
+    error: ValidationError, model: type[Section], origin: str, origins: Mapping[str, str]
+) -> SettingsError:
+    faults = error.errors(include_url=False, include_context=False)
+    # a misspelt key is also a missing one; the misspelling is what to say
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     key = ".".join(str(part) for part in first["loc"])
+    origin = origins.get(key, origin)
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_keys_at(model, first["loc"][:-1]))
         return SettingsError(f"{origin}: unknown key '{key}'", f"allowed here: {allowed}")
@@ -168,39 +223,38 @@ def _explained(error: ValidationError, origin: str, model: type[Section]) -> Set
     )
 
 
-def _keys_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+def _keys_at(annotation: Any, path: Sequence[int | str]) -> list[str]:
     for part in path:
-        field = model.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type):
-            return []
-        model = field.annotation
-    return sorted(model.model_fields)
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        else:
+            annotation = annotation.model_fields[str(part)].annotation
+    return sorted(annotation.model_fields)
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
-
-
-def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, list[str], Any]]:
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return [
-        (name, name.removeprefix(ENVIRONMENT_PREFIX).lower().split(NESTING), yaml.safe_load(text))
+        (name, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace(NESTING, "."), text)
         for name, text in environment.items()
         if name.startswith(ENVIRONMENT_PREFIX) and NESTING in name
     ]
 
 
-def _from_arguments(overrides: Sequence[str]) -> list[tuple[str, list[str], Any]]:
+def _from_arguments(overrides: Sequence[str]) -> list[tuple[str, str, str]]:
     assigned = []
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
-            raise SettingsError(f"--set {override}", "write it as section.key=value")
-        assigned.append((f"--set {override}", key.split("."), yaml.safe_load(text)))
+            raise SettingsError(f"--set {key}", "write it as section.key=value")
+        assigned.append((f"--set {key}", key, text))
     return assigned
+
+
+def _value(text: str, origin: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingsError(f"{origin}: the value is not valid YAML", "quote it") from None
 
 
 def _assign(tree: dict[str, Any], key: Sequence[str], value: Any, origin: str) -> None:
