@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kafka.errors import KafkaError
-
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.kafka import admin, producer
 from jobs.runtime.settings import KafkaSettings
@@ -51,34 +49,14 @@ def publish(
     Raises:
         ServiceError: Kafka did not take a record.
     """
-    failures: list[Exception] = []
-    sent = 0
     progress = Progress(total)
     with producer(kafka) as client:
-        for record in records:
+        for sent, record in enumerate(records):
             if rate_per_s is not None:
                 progress.wait_for(sent / rate_per_s)
-            future = client.send(record.topic, key=record.key, value=record.value)
-            future.add_errback(failures.append)
-            sent += 1
-            progress.show(sent)
-            if failures:
-                break
-        _flush(client, failures)
-    if failures:
-        raise ServiceError(
-            f"Kafka at {kafka.bootstrap_servers} refused a record after about {sent:,}: "
-            f"{type(failures[0]).__name__}: {failures[0]}",
-            "see the broker's log; sending again is safe, repeats are recognised",
-        )
-    progress.finish(sent)
-
-
-def _flush(client: Any, failures: list[Exception]) -> None:
-    try:
-        client.flush()
-    except KafkaError as error:
-        failures.append(error)
+            client.send(record.topic, record.value, key=record.key)
+            progress.show(sent + 1)
+    progress.finish(total)
 
 
 class Progress:
