@@ -98,10 +98,10 @@ class Fold:
         return {**self.key, **{name: stat.ddl for name, stat in self.statistics.items()}}
 
 
-def lift(fold: Fold, facts: DataFrame) -> DataFrame:
-    """Each fact that counts, as the key and statistics of itself alone."""
+def lift(fold: Fold, facts: DataFrame, *also: str) -> DataFrame:
+    """Each fact that counts, as the key and statistics of itself alone, and the columns `also`."""
     statistics = (F.expr(stat.lift).alias(name) for name, stat in fold.statistics.items())
-    return facts.where(fold.where).select(*fold.key, *statistics)
+    return facts.where(fold.where).select(*fold.key, *statistics, *also)
 
 
 def merge(fold: Fold, rows: DataFrame) -> DataFrame:
