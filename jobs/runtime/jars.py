@@ -75,7 +75,7 @@ def resolve(bundle: Bundle) -> list[Path]:
 
 
 def _fetch(bundle: Bundle, folder: Path) -> None:
-    log.info("fetching the %s jars (once, about 50 MB)", bundle.name)
+    log.info("fetching the %s jars, once", bundle.name)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         module = Path(scratch) / "ivy.xml"
         module.write_text(_ivy_module(bundle.coordinates), encoding="utf-8")
@@ -86,16 +86,34 @@ def _fetch(bundle: Bundle, folder: Path) -> None:
             *("-types", "jar", "bundle", "-cache", str(cache_dir() / "ivy")),
             *("-retrieve", f"{jars}/[artifact]-[revision].[ext]"),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not jars.is_dir():
+        reason = _run_ivy(command)
+        if reason or not jars.is_dir():
             raise ServiceError(
-                f"the {bundle.name} jars could not be fetched: {_reason(done.stdout)}",
+                f"the {bundle.name} jars could not be fetched: {reason}",
                 "connect this machine to a Maven repository once, or copy a filled "
                 f"{cache_dir()} from another machine",
             )
         if bundle is SPARK:
             _drop_what_spark_ships(jars)
         shutil.move(jars, folder)
+
+
+def _run_ivy(command: Sequence[str]) -> str:
+    """Run Ivy, log each jar as it arrives, and return what went wrong, empty if nothing did."""
+    trouble = ""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as ivy:
+        for line in ivy.stdout or ():
+            if "[SUCCESSFUL ]" in line:
+                log.info("%s", line.split()[2])
+            elif "UNRESOLVED" in line or "FAILED" in line:
+                trouble = trouble or line.strip()
+    return (trouble or "Ivy gave no reason") if ivy.returncode else ""
 
 
 def _drop_what_spark_ships(jars: Path) -> None:
@@ -121,8 +139,3 @@ def _ivy_module(coordinates: Sequence[str]) -> str:
         '<configurations><conf name="default"/></configurations>'
         f"<dependencies>{dependencies}</dependencies></ivy-module>"
     )
-
-
-def _reason(output: str) -> str:
-    troubles = [line.strip() for line in output.splitlines() if "UNRESOLVED" in line]
-    return troubles[0] if troubles else "Ivy gave no reason"

@@ -6,34 +6,48 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from jobs.runtime.errors import ServiceError
 
 SUPPORTED = (17, 21)
+USUAL_HOMES = (
+    "/usr/lib/jvm/*",
+    "/opt/java/*",
+    "/opt/homebrew/opt/openjdk@*",
+    "/usr/local/opt/openjdk@*",
+    "/Library/Java/JavaVirtualMachines/*/Contents/Home",
+)
 
 
 @cache
 def java_binary() -> Path:
-    """The java executable of JAVA_HOME or else of PATH.
+    """The java executable of JAVA_HOME, else of PATH, else of a usual folder.
 
     Raises:
-        ServiceError: neither is Java 17 or 21; the remedy is the command that installs one.
+        ServiceError: none of them is Java 17 or 21; the remedy is the command that installs one.
     """
-    home = os.environ.get("JAVA_HOME")
-    candidates = [Path(home) / "bin" / "java"] if home else []
-    on_path = shutil.which("java")
-    if on_path:
-        candidates.append(Path(on_path))
-    for candidate in candidates:
+    for candidate in _candidates():
         if _major_version(candidate) in SUPPORTED:
             return candidate
     raise ServiceError(
-        "no Java 17 or 21 in JAVA_HOME or on PATH",
-        "Debian, Ubuntu: apt-get install openjdk-17-jre-headless; "
-        "Fedora: dnf install java-21-openjdk-headless; macOS: brew install openjdk@21",
+        "no Java 17 or 21 in JAVA_HOME, on PATH or in the usual folders",
+        "Debian, Ubuntu: sudo apt-get install openjdk-17-jre-headless; "
+        "Fedora: sudo dnf install java-21-openjdk-headless; macOS: brew install openjdk@21",
     )
+
+
+def _candidates() -> Iterator[Path]:
+    home = os.environ.get("JAVA_HOME")
+    if home:
+        yield Path(home) / "bin" / "java"
+    on_path = shutil.which("java")
+    if on_path:
+        yield Path(on_path)
+    for pattern in USUAL_HOMES:
+        yield from sorted(Path("/").glob(f"{pattern.lstrip('/')}/bin/java"))
 
 
 def _major_version(java: Path) -> int | None:

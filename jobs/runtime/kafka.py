@@ -155,7 +155,7 @@ def partitions(kafka: KafkaSettings, topics: Sequence[str]) -> list[tuple[str, i
 
 
 class Producer:
-    """Sends records and answers for them: what was not delivered makes `flush` raise."""
+    """Sends records and answers for them: one that was not delivered makes the next call raise."""
 
     def __init__(self, client: KafkaProducer) -> None:
         self._client = client
@@ -173,8 +173,10 @@ class Producer:
         """Queue one record; without `partition` the key's murmur2 hash decides, as in Java.
 
         Raises:
-            ServiceError: Kafka has no such topic, or does not answer.
+            ServiceError: Kafka has no such topic, does not answer, or did not take an earlier
+                record.
         """
+        self._answer_for_failure()
         try:
             sent = self._client.send(
                 topic, value, key=key, partition=partition, headers=list(headers)
@@ -192,10 +194,14 @@ class Producer:
             ServiceError: a record was not delivered; names the first failure.
         """
         self._client.flush()
+        self._answer_for_failure()
+
+    def _answer_for_failure(self) -> None:
         if self._failure is not None:
             raise ServiceError(
                 f"Kafka did not take every record: {type(self._failure).__name__}",
-                "see that the broker is well and its disk not full, then send again",
+                "see that the broker is well and its disk not full; sending again is safe, "
+                "repeats are recognised",
             )
 
     def _remember(self, failure: Exception) -> None:

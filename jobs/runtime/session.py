@@ -55,15 +55,13 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
 
 
 def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession.Builder:
-    java = java_binary()
-    os.environ.setdefault("JAVA_HOME", str(java.resolve().parents[1]))
+    os.environ["JAVA_HOME"] = str(java_binary().resolve().parents[1])
     machine = {
         "spark.master": settings.master or "local[*]",
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
-        "spark.local.dir": tempfile.mkdtemp(prefix="playhead-spark-"),
         "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
         "spark.driver.extraJavaOptions": "-Xss16m -Dderby.system.home=" + tempfile.gettempdir(),
         # the checkpoint is on a local disk: a plain file system commits faster than a rename

@@ -1,0 +1,43 @@
+# Needs make and Python 3.11 or later with venv; everything else is fetched once.
+# Another Python: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+PY := .venv/bin/python
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/installed ## Install into .venv, find or install Java, fetch the jars (part of demo, test, bench)
+	@$(PY) -m jobs.setup
+
+demo: setup ## Everything, on real viewing data; ends with build/demo/report.html
+	$(PY) -m jobs.demo
+
+test: setup ## All tests, slow ones included; some of them: make test TESTS=tests/unit
+	$(PY) -m pytest $(TESTS)
+
+check: .venv/installed ## Format, lint, types, contracts
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m jobs.contracts check
+
+bench: setup ## Benchmarks, each writing build/bench/<name>.json; one of them: make bench SCENARIO=ingest
+	$(PY) -m tests.benchmarks.run $(SCENARIO)
+
+clean: ## Remove what was built here, .venv included; the jars in the cache stay
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo 'error: playhead needs Python 3.11 or later -> install one, or: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	{ echo 'error: this Python has no venv -> Debian, Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
