@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -12,12 +13,13 @@ from pyspark.sql import DataFrame
 
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
+from jobs.runtime.freshness import Freshness
 from jobs.runtime.gold import append_partials, compact, folded_through, rebuild
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import FoldSettings, Settings
-from jobs.runtime.streams import follow, start
-from jobs.runtime.tables import PARTIALS
+from jobs.runtime.streams import Run, follow, start
+from jobs.runtime.tables import FRESHNESS, PARTIALS
 from transforms.gold.facts import FACT_COLUMNS, FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS
 
@@ -38,12 +40,16 @@ def main(settings: Settings, available_now: bool) -> None:
     from silver in batch and streams on from there.
     """
     lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
-    fold(lake, settings.fold, available_now=available_now)
+    with folding(lake, settings.fold, available_now=available_now) as run:
+        follow(run)
+    if available_now:
+        compact(lake)
 
 
-def fold(lake: Lake, settings: FoldSettings, *, available_now: bool) -> None:
-    """Run the fold query until it ends or is stopped; see `main`."""
-    lake.ensure([*FACT_SOURCES, *BASES, PARTIALS])
+@contextmanager
+def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Iterator[Run]:
+    """The fold query, started on its locked checkpoint; see `main`."""
+    lake.ensure([*FACT_SOURCES, *BASES, PARTIALS, FRESHNESS])
     with open_checkpoint(
         lake.checkpoint(QUERY),
         QUERY,
@@ -54,18 +60,18 @@ def fold(lake: Lake, settings: FoldSettings, *, available_now: bool) -> None:
             table: lake.stream(table, from_version=version, max_bytes=settings.max_bytes_per_batch)
             for table, version in _starts(lake, checkpoint).items()
         }
-        batches = Batches(lake, checkpoint, settings.compact_every_batches)
-        stream = facts(sources).writeStream
-        run = start(
-            stream,
-            checkpoint,
-            trigger_s=settings.trigger_s,
-            available_now=available_now,
-            write_batch=batches.write,
-        )
-        follow(run)
-    if available_now:
-        compact(lake)
+        freshness = Freshness(lake, "gold")
+        batches = Batches(lake, checkpoint, freshness, settings.compact_every_batches)
+        try:
+            yield start(
+                facts(sources).writeStream,
+                checkpoint,
+                trigger_s=settings.trigger_s,
+                available_now=available_now,
+                write_batch=batches.write,
+            )
+        finally:
+            freshness.flush()
 
 
 def definition() -> str:
@@ -100,16 +106,20 @@ class Batches:
 
     lake: Lake
     checkpoint: Checkpoint
+    freshness: Freshness
     compact_every: int
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one micro-batch; for foreachBatch."""
+        sequence = self.checkpoint.sequence(batch_id)
         kept = batch.persist()
         try:
-            append_partials(self.lake, kept, Transaction(QUERY, self.checkpoint.sequence(batch_id)))
+            append_partials(self.lake, kept, Transaction(QUERY, sequence))
+            self.freshness.record(kept, sequence)
         finally:
             kept.unpersist()
         if batch_id % self.compact_every == self.compact_every - 1:
+            self.freshness.flush()
             compact(self.lake)
 
 

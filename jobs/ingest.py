@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 from pyspark.sql import DataFrame
@@ -16,11 +17,12 @@ from jobs.runtime.kafka import partitions, spark_options
 from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings
-from jobs.runtime.streams import follow, start
+from jobs.runtime.streams import Run, follow, start
 from jobs.runtime.tables import BRONZE
 from jobs.runtime.topics import load_topics
 from transforms.events.bronze import to_bronze
 
+QUERY = "ingest"
 EARLIEST = -2  # Kafka's own mark for the first offset that a partition still holds
 
 
@@ -33,20 +35,27 @@ def main(settings: Settings, available_now: bool) -> None:
     any moment, it continues from the last batch without losing or repeating a record.
     """
     with kafka_of(settings) as kafka:
-        lake = Lake(spark_session("ingest", settings.spark), settings.lake.root)
-        ingest(lake, settings, kafka, available_now=available_now)
+        lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
+        with ingesting(lake, settings, kafka, available_now=available_now) as run:
+            follow(run)
 
 
-def ingest(lake: Lake, settings: Settings, kafka: KafkaSettings, *, available_now: bool) -> None:
-    """Run the ingest query until it ends or is stopped; see `main`."""
+@contextmanager
+def ingesting(
+    lake: Lake, settings: Settings, kafka: KafkaSettings, *, available_now: bool
+) -> Iterator[Run]:
+    """The ingest query, started on its locked checkpoint; see `main`."""
     topics = list(load_topics(settings.profile))
     lake.ensure([BRONZE])
-    where = lake.checkpoint("ingest")
-    with open_checkpoint(where, "ingest", definition="1", last_sequence=None) as checkpoint:
+    where = lake.checkpoint(QUERY)
+    with open_checkpoint(where, QUERY, definition="1", last_sequence=None) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
-        writer = to_bronze(records).writeStream.format("delta").option("path", lake.path(BRONZE))
-        trigger_s = settings.ingest.trigger_s
-        follow(start(writer, checkpoint, trigger_s=trigger_s, available_now=available_now))
+        yield start(
+            to_bronze(records).writeStream.format("delta").option("path", lake.path(BRONZE)),
+            checkpoint,
+            trigger_s=settings.ingest.trigger_s,
+            available_now=available_now,
+        )
 
 
 def _records(

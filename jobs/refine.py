@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -20,7 +21,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
-from jobs.runtime.streams import Observed, follow, observed, observing, start
+from jobs.runtime.streams import Observed, Run, follow, observed, observing, start
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
@@ -49,25 +50,24 @@ def main(settings: Settings, available_now: bool) -> None:
     did not. Killed at any moment, it repeats its last batch without a trace.
     """
     lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
-    refine(lake, settings.refine, available_now=available_now)
+    with refining(lake, settings.refine, available_now=available_now) as run:
+        follow(run)
 
 
-def refine(lake: Lake, settings: RefineSettings, *, available_now: bool) -> None:
-    """Run the refine query until it ends or is stopped; see `main`."""
+@contextmanager
+def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> Iterator[Run]:
+    """The refine query, started on its locked checkpoint; see `main`."""
     lake.ensure([BRONZE, *OUTPUTS, LEDGER])
     _, last_sequence = lake.transaction(LEDGER, QUERY)
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
-        batches = Batches(lake, checkpoint)
-        stream = _judged(lake, settings).writeStream
-        run = start(
-            stream,
+        yield start(
+            _judged(lake, settings).writeStream,
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
-            write_batch=batches.write,
+            write_batch=Batches(lake, checkpoint).write,
         )
-        follow(run)
 
 
 def _judged(lake: Lake, settings: RefineSettings) -> DataFrame:

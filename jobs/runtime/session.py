@@ -33,6 +33,7 @@ SPEED = {
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
     "spark.sql.parquet.compression.codec": "snappy",
     "spark.ui.showConsoleProgress": "false",
+    "spark.sql.ui.retainedExecutions": "20",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,10 @@ from jobs.runtime.lake import first_line
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1
+POLL_S = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """A query that was started.
 
@@ -34,6 +34,26 @@ class Run:
 
     query: StreamingQuery
     raised: list[Exception]
+    _logged: int = -1
+
+    def ended(self, wait_s: float) -> bool:
+        """Has the query ended by itself, at the latest after `wait_s` seconds?
+
+        Raises:
+            PlayheadError: it failed.
+        """
+        try:
+            return bool(self.query.awaitTermination(wait_s))  # type: ignore[arg-type]
+        except StreamingQueryException as error:
+            cause = self.raised[0] if self.raised else error
+            raise explained(cause, self.query.name) from cause
+
+    def log_batches(self) -> None:
+        """Log a line for every batch with rows since the last call."""
+        for progress in self.query.recentProgress:
+            if progress["batchId"] > self._logged and progress["numInputRows"]:
+                log.info("%s", _progress_line(progress))
+                self._logged = progress["batchId"]
 
 
 def start(
@@ -65,22 +85,31 @@ def start(
     return Run(named.option("checkpointLocation", checkpoint.path).start(), raised)
 
 
-def follow(run: Run) -> None:
-    """Wait for a query to end, logging a line a batch; stop it cleanly at Ctrl-C.
+def follow(*runs: Run) -> None:
+    """Wait for queries to end, logging a line a batch; when one fails or at Ctrl-C stop them all.
 
     Raises:
-        PlayheadError: the query failed; known faults come with their remedy.
+        PlayheadError: a query failed; known faults come with their remedy.
     """
-    logged = -1
     try:
-        while not run.query.awaitTermination(POLL_S):
-            logged = _log_batches(run.query, logged)
-        _log_batches(run.query, logged)
-    except StreamingQueryException as error:
-        cause = run.raised[0] if run.raised else error
-        raise explained(cause, run.query.name) from cause
+        while _any_active(runs):
+            for run in runs:
+                run.log_batches()
     finally:
+        stop(*runs)
+
+
+def stop(*runs: Run) -> None:
+    """Stop queries after the batch that they are in."""
+    for run in runs:
         run.query.stop()
+        run.log_batches()
+
+
+def _any_active(runs: Sequence[Run]) -> bool:
+    """Wait a moment for each run; are any left?"""
+    ended = [run.ended(POLL_S / len(runs)) for run in runs]
+    return not all(ended)
 
 
 def _keeping_what_it_raises(
@@ -140,15 +169,6 @@ _FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
         "check kafka.bootstrap_servers and that the brokers run, then start again",
     ),
 )
-
-
-def _log_batches(query: StreamingQuery, logged: int) -> int:
-    for progress in query.recentProgress:
-        batch: int = progress["batchId"]
-        if batch > logged and progress["numInputRows"]:
-            log.info("%s", _progress_line(progress))
-            logged = batch
-    return logged
 
 
 def _progress_line(progress: Any) -> str:

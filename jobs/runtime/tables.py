@@ -16,6 +16,7 @@ BRONZE = "bronze.events"
 QUARANTINE = "silver.quarantine"
 PARTIALS = "gold.partials"
 LEDGER = "ops.ledger"
+FRESHNESS = "ops.freshness"
 GENERATIONAL = ("silver", "gold")
 
 # A stream commits every few seconds: checkpointing its log every 10 commits (Delta's default)
@@ -75,6 +76,16 @@ TABLES: Mapping[str, Table] = {
             "detail": "STRING",
             "events": "BIGINT",
             "at": "TIMESTAMP",
+        },
+        properties=STREAMED,
+    ),
+    FRESHNESS: Table(
+        {
+            "hop": "STRING",
+            "sequence": "BIGINT",
+            "at": "TIMESTAMP",
+            "age_s": "BIGINT",
+            "events": "BIGINT",
         },
         properties=STREAMED,
     ),

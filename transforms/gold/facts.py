@@ -21,9 +21,13 @@ FACT_COLUMNS = {
     "position_s": "BIGINT",
     "watch_s": "BIGINT",
     "half_stars": "BIGINT",
+    "kafka_timestamp": "TIMESTAMP",
 }
 
-_COMMON = ("event_type", "event_time", "event_id", "user_id", "title_id", "date", "region")
+_COMMON = (
+    *("event_type", "event_time", "event_id", "user_id", "title_id", "date", "region"),
+    "kafka_timestamp",
+)
 FACT_SOURCES = {
     "silver.playback": (
         *_COMMON,

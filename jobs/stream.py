@@ -1,0 +1,63 @@
+"""Stream: ingest, refine and fold together in one driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import click
+
+from jobs.fold import folding
+from jobs.ingest import ingesting
+from jobs.refine import refining
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.cli import job
+from jobs.runtime.gold import compact
+from jobs.runtime.lake import Lake
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import KafkaSettings, Settings
+from jobs.runtime.streams import Run, follow
+
+
+@job
+@click.option("--available-now", is_flag=True, help="Take what is there through, then end.")
+def main(settings: Settings, available_now: bool) -> None:
+    """Run ingest, refine and fold in one driver: Kafka to gold.
+
+    The three queries are those of jobs.ingest, jobs.refine and jobs.fold, on the same
+    checkpoints: run them together on a small machine, apart on a large one.
+    """
+    with kafka_of(settings) as kafka:
+        lake = Lake(spark_session("stream", settings.spark), settings.lake.root)
+        if available_now:
+            drain(lake, settings, kafka)
+            return
+        with streaming(lake, settings, kafka) as runs:
+            follow(*runs)
+
+
+@contextmanager
+def streaming(lake: Lake, settings: Settings, kafka: KafkaSettings) -> Iterator[list[Run]]:
+    """All three queries, started."""
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        yield [
+            enter(ingesting(lake, settings, kafka, available_now=False)),
+            enter(refining(lake, settings.refine, available_now=False)),
+            enter(folding(lake, settings.fold, available_now=False)),
+        ]
+
+
+def drain(lake: Lake, settings: Settings, kafka: KafkaSettings) -> None:
+    """Take everything that Kafka holds now through to gold, and compact."""
+    with ingesting(lake, settings, kafka, available_now=True) as run:
+        follow(run)
+    with refining(lake, settings.refine, available_now=True) as run:
+        follow(run)
+    with folding(lake, settings.fold, available_now=True) as run:
+        follow(run)
+    compact(lake)
+
+
+if __name__ == "__main__":
+    main()
