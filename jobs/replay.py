@@ -26,7 +26,7 @@ from jobs.sources.faults import Faults, Truth, deliver
 from jobs.sources.movielens import load
 from jobs.sources.options import INSTANT, faults_option, truth_option
 from jobs.sources.publish import publish, require_topics, write_truth
-from jobs.sources.records import Record, instant
+from jobs.sources.records import Record, instant, record_of
 from jobs.sources.viewing import Moment, history
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def records(moments: list[Moment], plan: Faults, shift_s: int, until: int) -> It
     """
     for number, part in _chunks(moments):
         lots = plan.draw([moment.event_type for moment in part], number)
-        yield from deliver((moment.body(shift_s) for moment in part), lots, until)
+        yield from deliver((record_of(moment.body(shift_s)) for moment in part), lots, until)
 
 
 def truth_of(moments: list[Moment], plan: Faults) -> Truth:

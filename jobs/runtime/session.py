@@ -7,6 +7,7 @@ that concern the machine are applied only when the job starts Spark itself.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 
 from pyspark.sql import SparkSession
@@ -57,6 +58,8 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
 
 def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession.Builder:
     os.environ["JAVA_HOME"] = str(java_binary().resolve().parents[1])
+    # workers run the interpreter that has the packages, not the first python3 on PATH
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     machine = {
         "spark.master": settings.master or "local[*]",
         "spark.driver.memory": settings.driver_memory,

@@ -85,14 +85,18 @@ def start(
     return Run(named.option("checkpointLocation", checkpoint.path).start(), raised)
 
 
-def follow(*runs: Run) -> None:
+def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
     """Wait for queries to end, logging a line a batch; when one fails or at Ctrl-C stop them all.
+
+    Args:
+        runs: what to wait for.
+        until: stop them once this is true; asked about once a second.
 
     Raises:
         PlayheadError: a query failed; known faults come with their remedy.
     """
     try:
-        while _any_active(runs):
+        while _any_active(runs) and not until():
             for run in runs:
                 run.log_batches()
     finally:

@@ -13,10 +13,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from jobs.sources.records import Body, Record, encode, instant, micros_of_instant, record_of
+from jobs.sources.records import Body, Record, encode, instant, micros_of_instant
 
 REACH = 500
 LATEST_S = 3 * 86_400
@@ -40,7 +42,7 @@ class Draw:
 
 
 Deliveries = list[tuple[int, Record]]
-Deliver = Callable[[Body, Draw], Deliveries]
+Deliver = Callable[[Record, Draw], Deliveries]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Affliction:
 
     Attributes:
         fault: its name on the command line.
-        deliver: from the sound event to the records sent, each with its delay in events.
+        deliver: from the sound record to the records sent, each with its delay in events.
         reason: the quarantine reason it must end with; None: it ends in silver.
         duplicates: how many of the records are repeats.
         only: the event type that can have it; None: all.
@@ -62,40 +64,38 @@ class Affliction:
     only: str | None = None
 
 
-def _sent_twice(body: Body, draw: Draw) -> Deliveries:
-    record = record_of(body)
+def _sent_twice(record: Record, draw: Draw) -> Deliveries:
     return [(0, record), (draw.delay, record)]
 
 
-def _sent_later(body: Body, draw: Draw) -> Deliveries:
-    return [(draw.delay, record_of(body))]
+def _sent_later(record: Record, draw: Draw) -> Deliveries:
+    return [(draw.delay, record)]
 
 
-def _clock_behind(body: Body, draw: Draw) -> Deliveries:
-    earlier = micros_of_instant(body["timestamp"]) - int(1_000_000 * LATEST_S * draw.chance)
-    return [(0, record_of({**body, "timestamp": instant(earlier)}))]
-
-
-def _clock_ahead(body: Body, draw: Draw) -> Deliveries:
-    ahead = draw.until + DAY_US + int(364 * DAY_US * draw.chance)
-    return [(0, record_of({**body, "timestamp": instant(ahead)}))]
-
-
-def _misrouted(body: Body, draw: Draw) -> Deliveries:
-    record = record_of(body)
+def _misrouted(record: Record, draw: Draw) -> Deliveries:
     return [(0, record._replace(key=record.key + b"_elsewhere"))]
 
 
-def _with_body(change: Callable[[Body], Body]) -> Deliver:
-    return lambda body, draw: [(0, record_of(body)._replace(value=encode(change(body))))]
-
-
 def _with_value(change: Callable[[bytes], bytes]) -> Deliver:
-    def deliver(body: Body, draw: Draw) -> Deliveries:
-        record = record_of(body)
-        return [(0, record._replace(value=change(record.value)))]
+    return lambda record, draw: [(0, record._replace(value=change(record.value)))]
 
-    return deliver
+
+def _with_body(change: Callable[[Body], Body]) -> Deliver:
+    return _with_value(lambda value: encode(change(json.loads(value))))
+
+
+def _clock_behind(record: Record, draw: Draw) -> Deliveries:
+    return _with_body(partial(_moved_back, seconds=LATEST_S * draw.chance))(record, draw)
+
+
+def _clock_ahead(record: Record, draw: Draw) -> Deliveries:
+    ahead = instant(draw.until + DAY_US + int(364 * DAY_US * draw.chance))
+    return _with_body(lambda body: {**body, "timestamp": ahead})(record, draw)
+
+
+def _moved_back(body: Body, seconds: float) -> Body:
+    at = micros_of_instant(body["timestamp"]) - int(1_000_000 * seconds)
+    return {**body, "timestamp": instant(at)}
 
 
 def _without(body: Body, name: str) -> Body:

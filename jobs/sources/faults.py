@@ -17,9 +17,11 @@ import numpy as np
 
 from jobs.runtime.errors import SettingsError
 from jobs.sources.afflictions import AFFLICTIONS, SOUND, Affliction, Deliveries, Draw
-from jobs.sources.records import ROUTES, Body, Record, record_of
+from jobs.sources.records import ROUTES, Record
 
 WAYS = Counter(affliction.fault for affliction in AFFLICTIONS)
+
+STREAM = 3  # apart from those of jobs.sources.population
 
 
 class Lot(NamedTuple):
@@ -57,7 +59,7 @@ class Faults:
 
     def draw(self, event_types: Sequence[str], chunk: int) -> list[Lot]:
         """The lot of each event of a chunk; it depends on seed, chunk and event types only."""
-        rng = np.random.default_rng([self.seed, chunk])
+        rng = np.random.default_rng([self.seed, chunk, STREAM])
         shares = [self.shares.get(each.fault, 0.0) / WAYS[each.fault] for each in AFFLICTIONS]
         which, how = rng.random((2, len(event_types)))
         codes = np.searchsorted(np.cumsum(shares), which, side="right").tolist()
@@ -86,21 +88,21 @@ def _can_have(event_type: str, code: int) -> bool:
     return code == SOUND or AFFLICTIONS[code].only in (None, event_type)
 
 
-def deliver(bodies: Iterable[Body], lots: Iterable[Lot], until: int) -> list[Record]:
-    """The records of a chunk of events with their faults, in the order in which they are sent.
+def deliver(sound: Iterable[Record], lots: Iterable[Lot], until: int) -> list[Record]:
+    """What is sent of a chunk of sound records once their faults have befallen them, in order.
 
     Args:
-        bodies: sound events, in order.
+        sound: the records of the chunk's events, in order.
         lots: the lot of each, as `Faults.draw` gave them.
         until: the last instant of the whole run, in microseconds since 1970.
     """
     deliveries: Deliveries = []
-    for position, (body, lot) in enumerate(zip(bodies, lots, strict=True)):
+    for position, (record, lot) in enumerate(zip(sound, lots, strict=True)):
         if lot.code == SOUND:
-            deliveries.append((position, record_of(body)))
+            deliveries.append((position, record))
         else:
-            sent = AFFLICTIONS[lot.code].deliver(body, Draw(lot.chance, until))
-            deliveries.extend((position + delay, record) for delay, record in sent)
+            sent = AFFLICTIONS[lot.code].deliver(record, Draw(lot.chance, until))
+            deliveries.extend((position + delay, one) for delay, one in sent)
     return [record for _, record in sorted(deliveries, key=itemgetter(0))]
 
 

@@ -77,6 +77,15 @@ class Player:
     capabilities: tuple[str, ...]
     quality: str
 
+    def info(self, device: str) -> Body:
+        """The deviceInfo of playback events."""
+        return {
+            "deviceType": device,
+            "platform": self.platform,
+            "appVersion": self.app_version,
+            "capabilities": list(self.capabilities),
+        }
+
 
 PLAYERS = {
     "smart_tv": Player("tizen", "8.2.1", ("4k", "hdr", "dolby_atmos"), "4k_hdr"),
@@ -239,12 +248,7 @@ def _playback(viewing: Viewing, context: Body) -> Body:
     return {
         "userId": f"user_{user}",
         "sessionId": f"session_{user}_{viewing.session}",
-        "deviceInfo": {
-            "deviceType": viewing.device,
-            "platform": player.platform,
-            "appVersion": player.app_version,
-            "capabilities": list(player.capabilities),
-        },
+        "deviceInfo": player.info(viewing.device),
         "contentInfo": {
             "titleId": f"title_{item}",
             "contentType": "movie",

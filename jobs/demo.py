@@ -1,0 +1,166 @@
+"""Demo: real viewing data through the whole pipeline, and a report of what became of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.recompute import Parity, recompute
+from jobs.report import write_report
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.cli import job
+from jobs.runtime.errors import DataError, ServiceError
+from jobs.runtime.gold import read_gold
+from jobs.runtime.lake import Lake
+from jobs.runtime.ledger import Conservation, conservation
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import Settings
+from jobs.runtime.streams import Run, follow
+from jobs.runtime.topics import load_topics
+from jobs.stream import drain, streaming
+from jobs.topics import bring
+from transforms.gold.tables import FOLDS
+
+log = logging.getLogger(__name__)
+
+FOLDER = Path("build/demo")
+FAULTS = (
+    "duplicates=0.02,late=0.01,out_of_order=0.02,malformed=0.01,wrong_key=0.005,far_future=0.005"
+)
+
+
+@job
+@click.option("--limit", type=int, help="Only this many of the about 300,000 events.")
+def main(settings: Settings, limit: int | None) -> None:
+    """Replay MovieLens 100K, with faults, through Kafka, bronze, silver and gold; then recompute.
+
+    Everything is built anew below build/demo. Ends with build/demo/report.html and
+    build/demo/summary.json, and fails if a record was lost or counted twice, or if a gold row
+    differs from its recompute without a cause.
+    """
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    settings = _in_folder(settings)
+    seconds: dict[str, float] = {}
+    with kafka_of(settings) as kafka:
+        with _timed("start", seconds):
+            bring(kafka, load_topics(settings.profile))
+            lake = Lake(spark_session("demo", settings.spark), settings.lake.root)
+        with _timed("stream", seconds), streaming(lake, settings, kafka) as runs:
+            _follow_the_replay(runs, settings, limit)
+            batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
+        with _timed("drain", seconds):
+            drain(lake, settings, kafka)
+    with _timed("count", seconds):
+        sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
+        kept = conservation(lake)
+        gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
+    with _timed("recompute", seconds):
+        parity = recompute(lake, settings.refine)
+    summary = _summary(sent, kept, gold, parity, seconds)
+    (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    write_report(lake, summary, batches, FOLDER / "report.html")
+    click.echo(_told(summary))
+    _refuse_loss(sent, kept, parity)
+
+
+def _in_folder(settings: Settings) -> Settings:
+    lake = settings.lake.model_copy(update={"root": str(FOLDER / "lake")})
+    return settings.model_copy(update={"lake": lake})
+
+
+def _follow_the_replay(runs: Sequence[Run], settings: Settings, limit: int | None) -> None:
+    """Send the events from a process of its own, as an application would, while streams run."""
+    command = [
+        *(sys.executable, "-m", "jobs.replay", "--env", settings.profile),
+        *("--set", f"lake.root={settings.lake.root}", "--faults", FAULTS),
+        *("--truth", str(FOLDER / "truth.json")),
+        *(("--limit", str(limit)) if limit else ()),
+    ]
+    with subprocess.Popen(command) as replay:
+        try:
+            follow(*runs, until=lambda: replay.poll() is not None)
+        finally:
+            replay.terminate()
+    if replay.returncode:
+        raise ServiceError("the replay failed", "its message is above this line")
+
+
+def _summary(
+    sent: Mapping[str, Any],
+    kept: Conservation,
+    gold: Mapping[str, int],
+    parity: Parity,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    return {
+        "produced": sent["produced"],
+        "bronze": kept.bronze,
+        "silver": kept.silver,
+        "quarantined": kept.quarantined,
+        "duplicates": kept.duplicates,
+        "conserved": kept.conserved,
+        "gold": gold,
+        "parity": {
+            "compared": parity.compared,
+            "differing": parity.differing,
+            "unexplained": parity.unexplained,
+        },
+        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
+    }
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    parity = summary["parity"]
+    return "\n".join(
+        [
+            "",
+            f"produced     {sum(summary['produced'].values()):>9,} events",
+            f"bronze       {summary['bronze']:>9,} rows",
+            f"silver       {sum(summary['silver'].values()):>9,} rows",
+            f"quarantined  {sum(summary['quarantined'].values()):>9,}",
+            f"duplicates   {summary['duplicates']:>9,}",
+            f"conserved    {summary['conserved']!s:>9}",
+            f"gold         {sum(summary['gold'].values()):>9,} rows, "
+            f"{parity['compared']:,} compared with the recompute, {parity['differing']:,} differ",
+            "",
+            f"The report: {FOLDER / 'report.html'}",
+        ]
+    )
+
+
+def _refuse_loss(sent: Mapping[str, Any], kept: Conservation, parity: Parity) -> None:
+    if not kept.conserved:
+        raise DataError("records were lost or counted twice", f"compare {FOLDER}/summary.json")
+    found = (kept.bronze, dict(kept.quarantined), kept.duplicates)
+    if found != (sent["records"], sent["quarantined"], sent["duplicates"]):
+        raise DataError(
+            "what was found is not what was sent",
+            f"compare {FOLDER}/truth.json with {FOLDER}/summary.json",
+        )
+    if parity.unexplained:
+        raise DataError(
+            f"{parity.unexplained} gold rows differ from their recompute", "see the lines above"
+        )
+
+
+@contextmanager
+def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    log.info("-- %s", stage)
+    began = time.monotonic()
+    yield
+    seconds[stage] = time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()

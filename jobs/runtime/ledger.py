@@ -1,0 +1,62 @@
+"""The ledger read: did every record end as exactly one silver row, quarantine row or duplicate?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import functions as F
+
+from jobs.runtime.checkpoints import BATCH_BITS
+from jobs.runtime.lake import Lake
+from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
+from transforms.silver.tables import FAMILIES
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """What became of the records of bronze, by the ledger and by the tables themselves.
+
+    Attributes:
+        bronze: rows of bronze.events.
+        arrived: records that refine read, by the ledger.
+        silver: rows by family.
+        quarantined: rows by reason.
+        duplicates: counted by the ledger.
+        agreed: do the tables hold what the ledger says?
+    """
+
+    bronze: int
+    arrived: int
+    silver: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    duplicates: int
+    agreed: bool
+
+    @property
+    def conserved(self) -> bool:
+        """Nothing is lost, nothing counted twice."""
+        ends = sum(self.silver.values()) + sum(self.quarantined.values()) + self.duplicates
+        return self.agreed and self.bronze == self.arrived == ends
+
+
+def conservation(lake: Lake) -> Conservation:
+    """Add up the ledger of the newest refine checkpoint and hold it against the tables."""
+    ledger = lake.read(LEDGER)
+    generation = F.shiftright("sequence", BATCH_BITS)
+    newest = ledger.agg(F.max(generation)).collect()[0][0]
+    sums = ledger.where(generation == newest).groupBy("fate", "detail").agg(F.sum("events"))
+    told = {(fate, detail): events for fate, detail, events in sums.collect()}
+    silver = {family: lake.read(f"silver.{family}").count() for family in FAMILIES}
+    reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
+    quarantined = {row["reason"]: row["count"] for row in reasons}
+    held = {("silver", family): rows for family, rows in silver.items() if rows}
+    held |= {("quarantine", reason): rows for reason, rows in quarantined.items()}
+    return Conservation(
+        bronze=lake.read(BRONZE).count(),
+        arrived=told.pop(("arrived", None), 0),
+        silver=silver,
+        quarantined=quarantined,
+        duplicates=told.pop(("duplicate", None), 0),
+        agreed=told == held,
+    )

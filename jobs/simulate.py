@@ -1,0 +1,104 @@
+"""Send made-up events to Kafka: any number, always the same for a seed, with faults on request.
+
+As fast as the cores allow, Spark makes and sends them; at a rate, one process does, and an event
+happens when it is sent. The same options with the same --until send the same bytes. The same
+options at another time send the same event ids, so the events are duplicates of the first; for
+other events take another --seed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.cli import job
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import Settings
+from jobs.sources.bulk import send_in_bulk
+from jobs.sources.faults import Faults
+from jobs.sources.options import INSTANT, faults_option, truth_option
+from jobs.sources.population import Population
+from jobs.sources.publish import publish, require_topics, write_truth
+from jobs.sources.records import instant
+from jobs.sources.simulation import Clock, Simulation
+
+log = logging.getLogger(__name__)
+
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+COUNT = click.IntRange(min=1)
+
+
+@job
+@click.option("--events", type=COUNT, default=100_000, show_default=True)
+@click.option("--users", type=COUNT, default=10_000, show_default=True)
+@click.option("--titles", type=COUNT, default=1_000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--until", type=INSTANT, default="now", help="When the last event happens. Default: now."
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=28.0,
+    show_default=True,
+    help="Over how many days up to --until the events are spread.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Events a second, happening as they are sent, in place of --until and --days.",
+)
+@faults_option
+@truth_option
+def main(
+    settings: Settings,
+    events: int,
+    users: int,
+    titles: int,
+    seed: int,
+    until: int,
+    days: float,
+    rate: float | None,
+    faults: str,
+    truth: Path | None,
+) -> None:
+    """Send made-up events of users who watch, rate, search and take part in experiments."""
+    clock = _live(until, rate) if rate else _spread(until, days, events)
+    run = Simulation(Population(users, titles, seed), events, clock, Faults.parse(faults, seed))
+    told = run.truth()
+    with kafka_of(settings) as kafka:
+        require_topics(kafka)
+        if rate:
+            records = chain.from_iterable(map(run.records, range(run.chunks)))
+            publish(records, told.records, kafka, rate * told.records / events)
+        else:
+            spark = spark_session("playhead-simulate", settings.spark)
+            began = time.monotonic()
+            send_in_bulk(spark, run.chunks, run.records, kafka)
+            seconds = time.monotonic() - began
+            log.info("sent %s events in %.1f s", f"{told.records:,}", seconds)
+            spark.stop()
+    until_text = instant(run.until)
+    write_truth(
+        truth,
+        {"events": events, "users": users, "titles": titles, "seed": seed, "until": until_text}
+        | told.as_json(),
+    )
+
+
+def _live(start: int, rate: float) -> Clock:
+    return Clock(start, SECOND_US / rate)
+
+
+def _spread(until: int, days: float, events: int) -> Clock:
+    return Clock(until - int(days * DAY_US), days * DAY_US / events)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The contracts of conf/schemas as validators of the jsonschema library: not our own reading."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "conf" / "schemas"
+
+
+@cache
+def schema(event_type: str, version: str) -> dict[str, Any]:
+    return json.loads((SCHEMAS / event_type / f"{version}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def validator(event_type: str, version: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(event_type, version), format_checker=FormatChecker())
+
+
+def assert_sound(topic: str, key: bytes, value: bytes) -> dict[str, Any]:
+    """The event of a record; fails unless it keeps its contract, topic and key included."""
+    event = json.loads(value)
+    contract = schema(event["eventType"], event["version"])
+    validator(event["eventType"], event["version"]).validate(event)
+    assert topic in contract["x-topics"]
+    assert key == event[contract["x-key"]].encode()
+    return event
