@@ -47,7 +47,16 @@ def _install_java() -> None:
 
 
 def _apt_get(*arguments: str) -> bool:
-    command = ["apt-get", "--quiet", "--quiet", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    command = [
+        "apt-get",
+        "--quiet",
+        "--quiet",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "-o",
+        "Dpkg::Use-Pty=0",
+        *arguments,
+    ]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode == 0
 

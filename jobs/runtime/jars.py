@@ -68,14 +68,14 @@ def resolve(bundle: Bundle) -> list[Path]:
     folder = bundle.folder
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f"{folder.name}.lock"):
+        with FileLock(folder.parent / "lock"):
             if not folder.is_dir():
                 _fetch(bundle, folder)
     return sorted(folder.glob("*.jar"))
 
 
 def _fetch(bundle: Bundle, folder: Path) -> None:
-    log.info("fetching the %s jars, once", bundle.name)
+    log.info("fetching the %s jars, once; about a minute", bundle.name)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         module = Path(scratch) / "ivy.xml"
         module.write_text(_ivy_module(bundle.coordinates), encoding="utf-8")
@@ -99,7 +99,7 @@ def _fetch(bundle: Bundle, folder: Path) -> None:
 
 
 def _run_ivy(command: Sequence[str]) -> str:
-    """Run Ivy, log each jar as it arrives, and return what went wrong, empty if nothing did."""
+    """Run Ivy, log each module it finds, and return what went wrong, empty if nothing did."""
     trouble = ""
     with subprocess.Popen(
         command,
@@ -109,9 +109,9 @@ def _run_ivy(command: Sequence[str]) -> str:
         text=True,
     ) as ivy:
         for line in ivy.stdout or ():
-            if "[SUCCESSFUL ]" in line:
-                log.info("%s", line.split()[2])
-            elif "UNRESOLVED" in line or "FAILED" in line:
+            if line.startswith("\tfound "):
+                log.info("%s", line.split()[1])
+            elif "not found" in line or "FAILED" in line:
                 trouble = trouble or line.strip()
     return (trouble or "Ivy gave no reason") if ivy.returncode else ""
 
