@@ -48,7 +48,7 @@ class Lake:
     def path(self, table: str) -> str:
         """Where a table's files are."""
         layer, name = table.split(".")
-        if layer in GENERATIONAL:
+        if table.startswith(GENERATIONAL):
             return f"{self.root}/generation={self.generation}/{layer}/{name}"
         return f"{self.root}/{layer}/{name}"
 

@@ -17,7 +17,8 @@ QUARANTINE = "silver.quarantine"
 PARTIALS = "gold.partials"
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
-GENERATIONAL = ("silver", "gold")
+# What one build of silver and gold has for itself; the rest belongs to the lake.
+GENERATIONAL = ("silver.", "gold.", LEDGER, FRESHNESS)
 
 # A stream commits every few seconds: checkpointing its log every 10 commits (Delta's default)
 # costs more than the longer replay that 100 makes of a cold read.

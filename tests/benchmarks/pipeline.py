@@ -1,0 +1,98 @@
+"""What the pipeline's benchmarks share: a broker full of reference events, and a stopwatch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.ingest import ingesting
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.kafka import spark_options
+from jobs.runtime.lake import Lake
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import KafkaSettings, Settings, load_settings
+from jobs.runtime.streams import follow
+from jobs.runtime.topics import load_topics
+from jobs.topics import bring
+from tests.benchmarks.data import reference_events
+
+log = logging.getLogger(__name__)
+
+EVENTS = int(os.environ.get("PLAYHEAD_BENCH_EVENTS", "2000000"))
+TOPIC = "user-interactions"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A lake with a broker that holds EVENTS reference events."""
+
+    lake: Lake
+    settings: Settings
+    kafka: KafkaSettings
+
+    def elsewhere(self, name: str) -> Lake:
+        """Another lake of the same session."""
+        return Lake(self.lake.spark, f"{self.lake.root}-{name}")
+
+    def noop_rate(self) -> float:
+        """Events a second from Kafka to nowhere, as one streaming query; the faster of two."""
+        return max(_rate(self._noop) for _ in range(2))
+
+    def ingest(self, lake: Lake) -> None:
+        """Land all events in a lake's bronze."""
+        with ingesting(lake, self.settings, self.kafka, available_now=True) as query:
+            follow(query)
+
+    def _noop(self) -> None:
+        records = (
+            self.lake.spark.readStream.format("kafka")
+            .options(**spark_options(self.kafka))
+            .option("subscribe", TOPIC)
+            .option("startingOffsets", "earliest")
+            .option("maxOffsetsPerTrigger", self.settings.ingest.max_events_per_batch)
+            .load()
+        )
+        query = records.writeStream.format("noop").trigger(availableNow=True).start()
+        query.awaitTermination()
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """A broker with the events, a session on settings as they are shipped, an empty lake."""
+    with tempfile.TemporaryDirectory(prefix="playhead-bench-") as folder:
+        root = Path(folder) / "lake"
+        settings = load_settings(overrides=[f"lake.root={root}"])
+        with kafka_of(settings) as kafka:
+            bring(kafka, load_topics(settings.profile))
+            spark = spark_session("bench", settings.spark)
+            log.info("producing %s events", f"{EVENTS:,}")
+            events = reference_events(spark, EVENTS, until_ms=int(time.time() * 1000))
+            options = spark_options(kafka)
+            events.write.format("kafka").options(**options).option("topic", TOPIC).save()
+            yield Bench(Lake(spark, str(root)), settings, kafka)
+            spark.stop()
+
+
+def compared(work: Callable[[], Any], baseline: str, baseline_rate: float) -> dict[str, Any]:
+    """Time `work` over EVENTS events against a rate measured in the same run."""
+    rate = _rate(work)
+    return {
+        "events": EVENTS,
+        "rate_per_s": round(rate),
+        "baseline": baseline,
+        "baseline_rate_per_s": round(baseline_rate),
+        "ratio": round(rate / baseline_rate, 3),
+    }
+
+
+def _rate(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return EVENTS / (time.perf_counter() - began)
