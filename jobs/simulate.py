@@ -8,8 +8,6 @@ other events take another --seed.
 
 from __future__ import annotations
 
-import logging
-import time
 from itertools import chain
 from pathlib import Path
 
@@ -18,19 +16,18 @@ import click
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
 from jobs.runtime.session import spark_session
-from jobs.runtime.settings import Settings
+from jobs.runtime.settings import KafkaSettings, Settings, SparkSettings
 from jobs.sources.bulk import send_in_bulk
 from jobs.sources.faults import Faults
 from jobs.sources.options import INSTANT, faults_option, truth_option
 from jobs.sources.population import Population
-from jobs.sources.publish import publish, require_topics, write_truth
+from jobs.sources.publish import Progress, publish, require_topics, write_truth
 from jobs.sources.records import instant
 from jobs.sources.simulation import Clock, Simulation
 
-log = logging.getLogger(__name__)
-
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
+CHUNKS_A_JOB = 64  # a Spark job for every 260,000 events, to tell progress in between
 COUNT = click.IntRange(min=1)
 
 
@@ -78,18 +75,21 @@ def main(
             records = chain.from_iterable(map(run.records, range(run.chunks)))
             publish(records, told.records, kafka, rate * told.records / events)
         else:
-            spark = spark_session("playhead-simulate", settings.spark)
-            began = time.monotonic()
-            send_in_bulk(spark, run.chunks, run.records, kafka)
-            seconds = time.monotonic() - began
-            log.info("sent %s events in %.1f s", f"{told.records:,}", seconds)
-            spark.stop()
-    until_text = instant(run.until)
-    write_truth(
-        truth,
-        {"events": events, "users": users, "titles": titles, "seed": seed, "until": until_text}
-        | told.as_json(),
-    )
+            _send_in_bulk(run, told.records, settings.spark, kafka)
+    facts = {"events": events, "users": users, "titles": titles, "seed": seed}
+    write_truth(truth, {**facts, "until": instant(run.until), **told.as_json()})
+
+
+def _send_in_bulk(
+    run: Simulation, records: int, settings: SparkSettings, kafka: KafkaSettings
+) -> None:
+    spark = spark_session("simulate", settings)
+    progress = Progress(records)
+    for start in range(0, run.chunks, CHUNKS_A_JOB):
+        chunks = range(start, min(start + CHUNKS_A_JOB, run.chunks))
+        send_in_bulk(spark, chunks, run.records, kafka)
+        progress.show(records * chunks.stop // run.chunks)
+    progress.finish(records)
 
 
 def _live(start: int, rate: float) -> Clock:

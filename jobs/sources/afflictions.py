@@ -102,6 +102,10 @@ def _without(body: Body, name: str) -> Body:
     return {member: value for member, value in body.items() if member != name}
 
 
+def _only(body: Body, *names: str) -> Body:
+    return {name: body[name] for name in names if name in body}
+
+
 def started_2_0(body: Body) -> Body:
     """A VideoPlaybackStarted 2.1 in the shape of 2.0."""
     return {
@@ -115,19 +119,21 @@ def started_2_0(body: Body) -> Body:
 
 def started_1_0(body: Body) -> Body:
     """A VideoPlaybackStarted 2.1 in the flat shape of 1.0, times in milliseconds."""
-    content, context = body["contentInfo"], body["playbackContext"]
-    kept = ("eventType", "timestamp", "eventId", "userId", "sessionId")
-    return {
-        **{name: body[name] for name in kept},
-        "version": "1.0",
-        **_without(body["deviceInfo"], "capabilities"),
-        **_without(content, "duration"),
+    device, content, context = (
+        body[name] for name in ("deviceInfo", "contentInfo", "playbackContext")
+    )
+    flat = {
+        **_only(body, "eventType", "version", "timestamp", "eventId", "userId", "sessionId"),
+        **_only(device, "deviceType", "platform", "appVersion"),
+        **_only(content, "titleId", "episodeId", "contentType"),
         "durationMs": 1000 * content["duration"] + 999,
-        "source": context["source"],
+        **_only(content, "quality"),
+        **_only(context, "source"),
         "positionMs": 1000 * context["position"] + 999,
-        "autoPlay": context["autoPlay"],
-        "region": body["metadata"]["region"],
+        **_only(context, "autoPlay"),
+        **_only(body["metadata"], "region"),
     }
+    return {**flat, "version": "1.0"}
 
 
 def _epoch_milliseconds(body: Body) -> Body:

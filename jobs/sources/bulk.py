@@ -25,13 +25,13 @@ PRODUCER = {  # as jobs.runtime.kafka.PRODUCER, in the words of Java's client
 
 
 def send_in_bulk(
-    spark: SparkSession, chunks: int, make: Callable[[int], list[Record]], kafka: KafkaSettings
+    spark: SparkSession, chunks: range, make: Callable[[int], list[Record]], kafka: KafkaSettings
 ) -> None:
-    """Send the records of all chunks; return when Kafka has acknowledged all.
+    """Send the records of chunks; return when Kafka has acknowledged all.
 
     Args:
         spark: whose workers make and send them.
-        chunks: how many chunks there are.
+        chunks: the numbers of the chunks, without gaps.
         make: from the number of a chunk to its records; must not depend on anything else, as a
             chunk is made anew when a task is repeated. The repeats are then duplicates in Kafka.
         kafka: where to.
@@ -45,8 +45,8 @@ def send_in_bulk(
             for chunk in batch.column("id").to_pylist():
                 yield _batch(make(chunk))
 
-    tasks = -(-chunks // CHUNKS_PER_TASK)
-    records = spark.range(0, chunks, 1, tasks).mapInArrow(made, SCHEMA)
+    tasks = -(-len(chunks) // CHUNKS_PER_TASK)
+    records = spark.range(chunks.start, chunks.stop, 1, tasks).mapInArrow(made, SCHEMA)
     try:
         records.write.format("kafka").options(**spark_options(kafka), **PRODUCER).save()
     except PySparkException as error:

@@ -69,9 +69,14 @@ def micros_of_instant(text: str) -> int:
     return micros_of(datetime.fromisoformat(text))
 
 
+def to_json(value: Any) -> str:
+    """The value as JSON: compact, ASCII, members in their order."""
+    return _COMPACT.encode(value)
+
+
 def encode(body: Body) -> bytes:
-    """The body as JSON: compact, ASCII, members in the order of the body."""
-    return _COMPACT.encode(body).encode()
+    """The body as the bytes of a record's value."""
+    return to_json(body).encode()
 
 
 def record_of(body: Body) -> Record:

@@ -7,7 +7,6 @@ without the envelope.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -20,7 +19,7 @@ from jobs.sources.population import (
     title_of,
     user_of,
 )
-from jobs.sources.records import ROUTES, Body, Record
+from jobs.sources.records import ROUTES, Body, Record, to_json
 from jobs.sources.viewing import PLAYERS
 
 Told = tuple[str, str]
@@ -56,8 +55,8 @@ def _user_json(number: int, seed: int) -> tuple[str, str]:
     """A user's deviceInfo, and the inside of the metadata but for the correlationId."""
     user = user_of(number, seed)
     groups = [f"{name}.{variant}" for name, variant in zip(EXPERIMENTS, user.variants, strict=True)]
-    device_info = json.dumps(PLAYERS[user.device].info(user.device))
-    return device_info, f'"region":"{user.region}","abTestGroups":{json.dumps(groups)}'
+    device_info = to_json(PLAYERS[user.device].info(user.device))
+    return device_info, f'"region":"{user.region}","abTestGroups":{to_json(groups)}'
 
 
 def _started(scene: Scene) -> Told:
@@ -145,7 +144,7 @@ def _catalogued(scene: Scene) -> Told:
     title = title_of(scene.title, scene.seed)
     return f"title_{scene.title}", (
         f'"titleId":"title_{scene.title}","name":"Title No. {scene.title}",'
-        f'"contentType":"{title.content_type}","genres":{json.dumps(title.genres)},'
+        f'"contentType":"{title.content_type}","genres":{to_json(title.genres)},'
         f'"duration":{title.duration},"releaseDate":"{title.year}-01-01"'
     )
 
@@ -167,10 +166,10 @@ def _viewed(scene: Scene) -> Told:
 
 
 def _rated_content(scene: Scene) -> Told:
-    previous = _stars(scene.whim) if scene.whim < 0.3 else "null"
+    previous = f',"previousRating":{_stars(scene.whim)}' if scene.whim < 0.3 else ""
     return f"user_{scene.user}", (
         f'"userId":"user_{scene.user}","contentId":"title_{scene.title}",'
-        f'"data":{{"rating":{_stars(scene.chance)},"previousRating":{previous}}}'
+        f'"data":{{"rating":{_stars(scene.chance)}{previous}}}'
     )
 
 
@@ -181,14 +180,14 @@ def _preferred(scene: Scene) -> Told:
     if scene.whim > 0.3:
         preferences["favouriteGenres"] = [pick(GENRES, scene.chance)]
     return f"user_{scene.user}", (
-        f'"userId":"user_{scene.user}","data":{{"preferences":{json.dumps(preferences)}}}'
+        f'"userId":"user_{scene.user}","data":{{"preferences":{to_json(preferences)}}}'
     )
 
 
 def _published(scene: Scene) -> Told:
     return "recommender", (
         f'"modelName":"recommender","modelVersion":"{1 + scene.number}","alias":"champion",'
-        f'"trainedAt":"2024-01-15T10:30:00Z","metrics":{{"recall_at_10":{scene.chance:.4f}}}'
+        f'"trainedAt":"2024-01-15T10:30:00Z","metrics":{{"recall_at_10":{round(scene.chance, 4)}}}'
     )
 
 
@@ -196,7 +195,7 @@ def _reported(scene: Scene) -> Told:
     service = pick(SERVICES, scene.whim)
     return service, (
         f'"service":"{service}","status":"{"up" if scene.chance < 0.99 else "degraded"}",'
-        f'"latencyP99Ms":{int(500 * scene.chance)},"errorRate":{scene.chance / 100:.6f},'
+        f'"latencyP99Ms":{int(500 * scene.chance)},"errorRate":{round(scene.chance / 100, 4)},'
         f'"region":"{pick(REGIONS, scene.chance)}"'
     )
 

@@ -15,7 +15,7 @@ from jobs.sources.faults import Faults
 from jobs.sources.movielens import MovieLens
 from jobs.sources.records import Record
 from jobs.sources.viewing import history
-from tests.contracts import assert_sound
+from tests.contracts import assert_in_order, assert_sound
 
 USERS = """\
 user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token
@@ -62,6 +62,11 @@ def test_every_event_keeps_its_contract(data):
         "VideoPlaybackCompleted",
         "VideoPlaybackStarted",
     ]
+
+
+def test_events_are_written_as_serializers_write_them(data):
+    for record in sent(data):
+        assert_in_order(record.value)
 
 
 def test_a_film_is_announced_a_day_before_the_first_rating(data):

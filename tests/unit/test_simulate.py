@@ -13,7 +13,7 @@ from jobs.sources.faults import WAYS, Faults, Truth
 from jobs.sources.population import CHUNK, Population
 from jobs.sources.records import ROUTES, Record
 from jobs.sources.simulation import Clock, Simulation
-from tests.contracts import SCHEMAS, assert_sound, schema
+from tests.contracts import SCHEMAS, assert_in_order, assert_sound, schema
 
 START = 1_790_000_000_000_000
 EVENTS = CHUNK + 1000
@@ -34,6 +34,11 @@ def all_records(run: Simulation) -> list[Record]:
 def test_every_event_type_keeps_its_contract():
     told = {assert_sound(*record)["eventType"] for record in all_records(simulated())}
     assert told == set(ROUTES)
+
+
+def test_events_are_written_as_serializers_write_them():
+    for record in all_records(simulated(faults="old_versions=0.5")):
+        assert_in_order(record.value)
 
 
 @pytest.mark.parametrize("event_type", ROUTES)
