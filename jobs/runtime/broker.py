@@ -70,7 +70,7 @@ def embedded_broker(folder: Path, *, keep: bool) -> Iterator[Broker]:
     with log_file.open("a", encoding="utf-8") as output:
         if not (folder / "data" / "meta.properties").exists():
             _format(properties, log_file)
-        process = _start(_kafka("kafka.Kafka", str(properties)), output.fileno())
+        process = _start(kafka_command("kafka.Kafka", str(properties)), output.fileno())
         try:
             broker = Broker(f"{LOOPBACK}:{port}", process.pid, log_file)
             _await_ready(broker, process)
@@ -131,7 +131,8 @@ def _server_properties(folder: Path, port: int, controller_port: int) -> str:
     return "".join(f"{key}={value}\n" for key, value in properties.items())
 
 
-def _kafka(main_class: str, *arguments: str) -> list[str]:
+def kafka_command(main_class: str, *arguments: str) -> list[str]:
+    """The command line that runs a main class of Kafka's jars in a small JVM."""
     class_path = os.pathsep.join(str(jar) for jar in resolve(BROKER))
     options = [
         "-Xmx512m",
@@ -145,7 +146,7 @@ def _kafka(main_class: str, *arguments: str) -> list[str]:
 def _format(properties: Path, log_file: Path) -> None:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     arguments = ["format", "--standalone", "-c", str(properties), f"--cluster-id={cluster_id}"]
-    command = _kafka("kafka.tools.StorageTool", *arguments)
+    command = kafka_command("kafka.tools.StorageTool", *arguments)
     with log_file.open("a", encoding="utf-8") as output:
         done = subprocess.run(command, stdout=output, stderr=output, check=False)
     if done.returncode != 0:

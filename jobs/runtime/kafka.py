@@ -6,6 +6,7 @@ A secret is wrapped in `Secret`, which shows itself to the client and to nobody 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -112,22 +113,17 @@ def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         ServiceError: no broker answered within `kafka.reach_timeout_s`, it refused the
             credentials, or it refused a request made in the block.
     """
-    where = f"Kafka at {kafka.bootstrap_servers} ({kafka.security_protocol})"
     timeout_ms = kafka.reach_timeout_s * 1000
     try:
         client = KafkaAdminClient(**python_options(kafka), bootstrap_timeout_ms=timeout_ms)
-    except KafkaError as error:
-        raise ServiceError(
-            f"{where} could not be reached within {kafka.reach_timeout_s} s: "
-            f"{type(error).__name__}",
-            "start it, or correct kafka.bootstrap_servers, kafka.security_protocol and the "
-            "credentials in the environment; null means the embedded broker",
-        ) from None
+    except KafkaError:
+        raise _unreachable(kafka) from None
     try:
         yield client
     except KafkaError as error:
         raise ServiceError(
-            f"{where} refused: {type(error).__name__}", "see the broker's log and the user's rights"
+            f"Kafka at {kafka.bootstrap_servers} refused: {type(error).__name__}",
+            "see the broker's log and the user's rights",
         ) from error
     finally:
         client.close()
@@ -229,6 +225,34 @@ def producer(kafka: KafkaSettings, **options: Any) -> Iterator[Producer]:
         sender.flush()
     finally:
         client.close()
+
+
+def _unreachable(kafka: KafkaSettings) -> ServiceError:
+    """Why no broker answered: kafka-python retries until time is up and does not say."""
+    servers = _bootstrap_servers(kafka).split(",")
+    problem = f"Kafka at {kafka.bootstrap_servers} gave no answer in {kafka.reach_timeout_s} s"
+    refusals = [_refusal(server) for server in servers]
+    if all(refusals):
+        return ServiceError(
+            f"{problem}: {refusals[0]}",
+            "start it, or correct kafka.bootstrap_servers; null means the embedded broker",
+        )
+    login = f"{kafka.security_protocol} {kafka.sasl_mechanism or ''}".strip()
+    return ServiceError(
+        f"{problem}, though something listens there: it does not let this client in by {login}",
+        "correct kafka.security_protocol, kafka.sasl_mechanism, kafka.ca_file or the credentials",
+    )
+
+
+def _refusal(server: str) -> str:
+    host, _, port = server.strip().rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError as error:
+        return f"{server}: {error.strerror or error}"
+    except ValueError:
+        return f"{server}: not host:port"
+    return ""
 
 
 def _bootstrap_servers(kafka: KafkaSettings) -> str:

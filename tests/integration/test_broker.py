@@ -107,7 +107,7 @@ def test_a_kafka_that_does_not_answer_is_one_clear_error_in_time() -> None:
         environment={},
     ).kafka
     started = time.monotonic()
-    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9 .* within 1 s") as raised:
+    with pytest.raises(ServiceError, match=r"in 1 s: 127\.0\.0\.1:9: Connection refused") as raised:
         reach(kafka)
     assert time.monotonic() - started < 5
     assert "\n" not in str(raised.value)
