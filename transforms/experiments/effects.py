@@ -71,6 +71,11 @@ class Estimator:
     ddof: int = 1
     slope: Slope = Slope.POOLED
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables whose sums, and sums of products with each other, it needs."""
+        return tuple(name for name in (*self.outcome, *(self.covariate or ())) if name is not None)
+
 
 def mean(value: str, covariate: str | None = None) -> Estimator:
     """The mean of a variable over the units."""
