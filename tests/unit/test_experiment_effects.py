@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 import scipy.stats
 import tea_tasting
 import tea_tasting.aggr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transforms.experiments.effects import (
     Effect,
@@ -261,6 +265,16 @@ class TestCuped:
         )
 
 
+ESTIMATORS = [
+    mean("x"),
+    mean("x", "a"),
+    proportion("x"),
+    ratio("x", "d"),
+    ratio("x", "d", ("a", "b")),
+]
+small_arms = st.lists(st.tuples(*[st.integers(0, 3)] * 4), max_size=5)
+
+
 class TestNeverNaN:
     some = Sums.of(x=[1, 2, 4], d=[1, 1, 2])
 
@@ -279,6 +293,21 @@ class TestNeverNaN:
     def test_an_arm_that_says_nothing_gives_a_state(self, arm, estimator, expected, relative):
         assert compare(arm, self.some, estimator, relative=relative) is expected
         assert compare(self.some, arm, estimator, relative=relative) is expected
+
+    @given(small_arms, small_arms, st.sampled_from(ESTIMATORS), st.booleans())
+    def test_every_pair_of_small_arms_gives_numbers_or_a_state(
+        self, one, other, estimator, relative
+    ):
+        arms = [
+            Sums.of(**{name: [user[i] for user in users] for i, name in enumerate("xdab")})
+            for users in (one, other)
+        ]
+        effect = compare(*arms, estimator, relative=relative)
+
+        if isinstance(effect, Effect):
+            numbers = *dataclasses.astuple(effect), *FIXED.interval(effect), FIXED.p_value(effect)
+            assert all(map(math.isfinite, numbers))
+            assert effect.std_error > 0
 
     def test_relative_to_nothing_is_a_state_but_the_difference_is_a_number(self):
         nothing = Sums.of(x=[-1, 0, 1])
