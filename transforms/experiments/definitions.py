@@ -1,0 +1,317 @@
+"""What an experiment, a layer and a holdout are, and all definitions of conf/experiments/ together.
+
+metrics.yaml and layers.yaml hold what experiments share; every other file is one experiment, named
+by its id. A fault in any of them is one line that says where it is and what is allowed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import combinations, groupby, pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from transforms.experiments.metrics import Metric
+from transforms.experiments.multiplicity import Correction
+from transforms.experiments.validation import (
+    BUCKETS,
+    Bucket,
+    Definition,
+    DefinitionError,
+    Instant,
+    Name,
+    Share,
+    parse,
+    refuse_repeats,
+    require_known,
+)
+
+METRICS_FILE, LAYERS_FILE = "metrics.yaml", "layers.yaml"
+
+
+class Layer(Definition):
+    """A partition of all users: experiments in it that run at once own disjoint buckets.
+
+    Attributes:
+        salt: what users are hashed with; another salt is another partition.
+    """
+
+    salt: Name
+
+
+class Holdout(Definition):
+    """Users kept out of every experiment of some layers, to see what all of them did together.
+
+    It is for the layers' whole life: one that comes later would take users out of experiments.
+    """
+
+    salt: Name
+    share: Share
+    layers: tuple[Name, ...]
+
+
+class Variant(Definition):
+    """An arm, and the share of the experiment's users that it gets."""
+
+    name: Name
+    weight: Annotated[Share, Field(gt=0)]
+
+
+class Step(Definition):
+    """From an instant on, the share of the experiment's buckets' users that take part."""
+
+    at: Instant
+    share: Share
+
+
+class Guard(Definition):
+    """A metric that must not get worse by more than a margin, a share of the control's value."""
+
+    metric: Name
+    margin: float = Field(gt=0, lt=1)
+
+
+class Prior(Definition):
+    """What is believed of a relative effect beforehand: normal."""
+
+    mean: float
+    sd: float = Field(gt=0)
+
+
+class Plan(Definition):
+    """How the experiment will be judged, fixed beforehand.
+
+    Attributes:
+        procedure: "always_valid" may be looked at, and acted on, at any time; "fixed_horizon"
+            once, at the end.
+        alpha: the probability of error accepted, for the goals together and for each guardrail.
+        correction: over the goals and variants.
+        tuning_units: of AlwaysValid; near the users at which a decision is likely.
+        power: wanted for an effect of `effect`.
+        effect: the smallest relative effect that matters.
+        minimum_units: users an arm must have before anything is said.
+        mismatch_alpha: below it a sample ratio p-value makes the experiment invalid.
+        contamination_limit: the share of users seen in two variants above which it is invalid.
+        prior: for the chance to win; None for a flat one.
+    """
+
+    procedure: Literal["always_valid", "fixed_horizon"] = "always_valid"
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    correction: Correction = Correction.HOLM
+    tuning_units: int = Field(default=5_000, gt=0)
+    power: float = Field(default=0.8, gt=0, lt=1)
+    effect: float = Field(default=0.02, gt=0)
+    minimum_units: int = Field(default=100, ge=2)
+    mismatch_alpha: float = Field(default=0.001, gt=0, lt=1)
+    contamination_limit: float = Field(default=0.01, ge=0, lt=1)
+    prior: Prior | None = None
+
+
+class Experiment(Definition):
+    """An experiment.
+
+    Attributes:
+        id: as in its events.
+        layer: whose buckets it owns a part of.
+        buckets: the first, and the one after the last; 0 to BUCKETS.
+        salt: what users are hashed with to take part and to get a variant; the id by default.
+        variants: the first is the control.
+        traffic: the ramp; shares never fall, so nobody who takes part is ever dropped.
+        start, end: instants between which users are exposed.
+        population: keys of the assignment's context and the values allowed in them.
+        goals: metrics, of which one must improve.
+        guardrails: metrics that must not get worse.
+        plan: how it will be judged.
+    """
+
+    id: Name
+    description: str = ""
+    layer: Name
+    buckets: tuple[Bucket, Bucket] = (0, BUCKETS)
+    salt: Name = ""
+    variants: tuple[Variant, ...] = Field(min_length=2)
+    traffic: tuple[Step, ...] = Field(min_length=1)
+    start: Instant
+    end: Instant
+    population: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    goals: tuple[Name, ...] = Field(min_length=1)
+    guardrails: tuple[Guard, ...] = ()
+    plan: Plan = Plan()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _salted_by_id(cls, raw: Any) -> Any:
+        return {"salt": raw.get("id"), **raw} if isinstance(raw, Mapping) else raw
+
+    @field_validator("buckets")
+    @classmethod
+    def _buckets_ascend(cls, buckets: tuple[int, int]) -> tuple[int, int]:
+        if buckets[0] >= buckets[1]:
+            raise ValueError("the first bucket must be before the end of the range")
+        return buckets
+
+    @field_validator("variants")
+    @classmethod
+    def _weights_sum(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        refuse_repeats("variant", [variant.name for variant in variants])
+        total = sum(variant.weight for variant in variants)
+        if total != 1:
+            raise ValueError(f"the weights sum to {total}, not 1")
+        return variants
+
+    @field_validator("traffic")
+    @classmethod
+    def _traffic_grows(cls, traffic: tuple[Step, ...]) -> tuple[Step, ...]:
+        for before, after in pairwise(traffic):
+            if after.at <= before.at or after.share < before.share:
+                raise ValueError("each step must be later than the one before, and no smaller")
+        return traffic
+
+    @model_validator(mode="after")
+    def _judged_once_by_each(self) -> Experiment:
+        refuse_repeats("metric", self.metrics)
+        return self
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Experiment:
+        if self.end <= self.start:
+            raise ValueError(
+                f"it ends at {self.end:%FT%TZ}, not after its start {self.start:%FT%TZ}"
+            )
+        return self
+
+    @property
+    def control(self) -> str:
+        """The variant that the others are compared with."""
+        return self.variants[0].name
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The other variants."""
+        return tuple(variant.name for variant in self.variants[1:])
+
+    @property
+    def weights(self) -> dict[str, Decimal]:
+        """The weight of each variant."""
+        return {variant.name: variant.weight for variant in self.variants}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Goals and guardrails."""
+        return (*self.goals, *(guard.metric for guard in self.guardrails))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All definitions together, consistent with each other; indexed by id or name.
+
+    Raises:
+        DefinitionError: a metric or layer that is not defined, or two experiments of a layer that
+            own the same buckets at the same time.
+    """
+
+    metrics: Mapping[str, Metric]
+    layers: Mapping[str, Layer]
+    holdouts: Mapping[str, Holdout]
+    experiments: Mapping[str, Experiment]
+
+    def __post_init__(self) -> None:
+        for experiment in self.experiments.values():
+            where = f"experiment {experiment.id}"
+            require_known("layer", experiment.layer, self.layers, where)
+            for metric in experiment.metrics:
+                require_known("metric", metric, self.metrics, where)
+        for name, holdout in self.holdouts.items():
+            for layer in holdout.layers:
+                require_known("layer", layer, self.layers, f"holdout {name}")
+        by_layer = sorted(self.experiments.values(), key=_layer_and_start)
+        for _, neighbours in groupby(by_layer, key=lambda experiment: experiment.layer):
+            for one, other in combinations(neighbours, 2):
+                _refuse_collision(one, other)
+
+    def experiment(self, experiment_id: str) -> Experiment:
+        """The definition of an experiment; DefinitionError if there is none."""
+        require_known("experiment", experiment_id, self.experiments, "the catalogue")
+        return self.experiments[experiment_id]
+
+    def holdouts_of(self, layer: str) -> tuple[Holdout, ...]:
+        """The holdouts that keep users out of a layer."""
+        return tuple(holdout for holdout in self.holdouts.values() if layer in holdout.layers)
+
+    def definition_hash(self, experiment_id: str) -> str:
+        """SHA-256 of everything that bears on an experiment's results, hexadecimal.
+
+        It does not depend on the order of keys, on comments and descriptions, on the time zone
+        of an instant, or on defaults being written out.
+        """
+        experiment = self.experiment(experiment_id)
+        parts = [experiment, *(self.metrics[name] for name in sorted(experiment.metrics))]
+        content = [part.model_dump(mode="json", exclude={"description"}) for part in parts]
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class MetricsFile(Definition):
+    """metrics.yaml."""
+
+    metrics: Mapping[Name, Metric]
+
+
+class LayersFile(Definition):
+    """layers.yaml."""
+
+    layers: Mapping[Name, Layer]
+    holdouts: Mapping[Name, Holdout] = Field(default_factory=dict)
+
+
+def catalogue(documents: Mapping[str, Any]) -> Catalogue:
+    """The catalogue in conf/experiments/.
+
+    Args:
+        documents: file name to its parsed content; metrics.yaml and layers.yaml among them.
+
+    Raises:
+        DefinitionError: one line: the file, the key, what was found, what is allowed.
+    """
+    for name in (METRICS_FILE, LAYERS_FILE):
+        if name not in documents:
+            raise DefinitionError(f"{name} is missing")
+    metrics = parse(MetricsFile, documents[METRICS_FILE], origin=METRICS_FILE).metrics
+    shared = parse(LayersFile, documents[LAYERS_FILE], origin=LAYERS_FILE)
+    experiments = {}
+    for name in sorted(documents.keys() - {METRICS_FILE, LAYERS_FILE}):
+        experiment = parse(Experiment, documents[name], origin=name)
+        if name != f"{experiment.id}.yaml":
+            raise DefinitionError(f"{name}: the id is {experiment.id!r}; name the file after it")
+        experiments[experiment.id] = experiment
+    return Catalogue(metrics, shared.layers, shared.holdouts, experiments)
+
+
+def traffic_share(experiment: Experiment, at: datetime) -> Decimal:
+    """The share of its buckets' users that take part at an instant; 0 before the first step."""
+    reached = [step.share for step in experiment.traffic if step.at <= at]
+    return reached[-1] if reached else Decimal(0)
+
+
+def _layer_and_start(experiment: Experiment) -> tuple[str, datetime]:
+    return experiment.layer, experiment.start
+
+
+def _refuse_collision(one: Experiment, other: Experiment) -> None:
+    apart = (
+        one.end <= other.start
+        or other.end <= one.start
+        or one.buckets[1] <= other.buckets[0]
+        or other.buckets[1] <= one.buckets[0]
+    )
+    if not apart:
+        raise DefinitionError(
+            f"experiments {one.id} and {other.id} own the same buckets of layer {one.layer} "
+            "at the same time"
+        )

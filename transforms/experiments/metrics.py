@@ -1,0 +1,160 @@
+"""What a metric is: which events after exposure count, and how they become one number an arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from transforms.experiments.decision import Better
+from transforms.experiments.validation import Definition, unknown
+
+
+@dataclass(frozen=True)
+class OutcomeEvent:
+    """An event that metrics may count or sum, by the columns of its silver table.
+
+    Attributes:
+        measures: what may be summed: integer columns, each with its unit.
+        filters: what a metric may be restricted by.
+    """
+
+    measures: Mapping[str, str]
+    filters: frozenset[str]
+
+
+_PLAYBACK_FILTERS = frozenset(
+    {"content_type", "device_type", "platform", "quality", "region", "source"}
+)
+OUTCOME_EVENTS: Mapping[str, OutcomeEvent] = {
+    "VideoPlaybackStarted": OutcomeEvent({"position_s": "s", "duration_s": "s"}, _PLAYBACK_FILTERS),
+    "VideoPlaybackCompleted": OutcomeEvent(
+        {"watch_s": "s", "position_s": "s", "duration_s": "s"}, _PLAYBACK_FILTERS
+    ),
+    "UserEngagement": OutcomeEvent(
+        {"value": "1", "rank": "1"}, frozenset({"kind", "region", "source"})
+    ),
+    "UserRatingSubmitted": OutcomeEvent({"half_stars": "half stars"}, frozenset({"region"})),
+}
+
+
+class Outcome(Definition):
+    """Events after exposure, counted, or summed by a column.
+
+    Attributes:
+        event: an event type of OUTCOME_EVENTS.
+        field: the column that is summed, a null being nothing; None counts the events.
+        where: columns and the values allowed in them; a null is not among them.
+    """
+
+    event: Literal[
+        "VideoPlaybackStarted", "VideoPlaybackCompleted", "UserEngagement", "UserRatingSubmitted"
+    ]
+    field: str | None = None
+    where: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Outcome:
+        known = OUTCOME_EVENTS[self.event]
+        if self.field is not None and self.field not in known.measures:
+            raise ValueError(unknown(f"field of {self.event}", self.field, known.measures))
+        for column in self.where:
+            if column not in known.filters:
+                raise ValueError(unknown(f"column of {self.event}", column, known.filters))
+        return self
+
+
+class _Metric(Definition):
+    """What every metric has.
+
+    Attributes:
+        outcome: what is counted or summed for each user.
+        better: the direction that is an improvement.
+        description: for readers of results.
+    """
+
+    outcome: Outcome
+    better: Better = Better.HIGHER
+    description: str = ""
+
+
+class _Windowed(_Metric):
+    """A metric of the time from exposure on.
+
+    Attributes:
+        window_h: outcomes count until this many hours after exposure.
+        covariate_days: CUPED's covariate is the same outcome over this many days before exposure;
+            0 is no adjustment.
+    """
+
+    window_h: int = Field(default=168, gt=0)
+    covariate_days: int = Field(default=0, ge=0)
+
+    @property
+    def hours(self) -> tuple[int, int]:
+        """Hours after exposure: the first, and the one before which outcomes count."""
+        return 0, self.window_h
+
+
+class MeanMetric(_Windowed):
+    """The mean over users of a count or a sum.
+
+    Attributes:
+        cap: a user's total above it is taken for it (winsorisation), in the outcome's unit.
+    """
+
+    kind: Literal["mean"]
+    cap: int | None = Field(default=None, gt=0)
+
+
+class ProportionMetric(_Windowed):
+    """The share of users with at least one such event."""
+
+    kind: Literal["proportion"]
+
+
+class RatioMetric(_Windowed):
+    """The sum over users of one outcome over that of another, as clicks per impression."""
+
+    kind: Literal["ratio"]
+    per: Outcome
+
+
+class QuantileMetric(_Windowed):
+    """A quantile of a column over events, or of its sums over users; never adjusted by CUPED.
+
+    Attributes:
+        level: of the quantile.
+        over: "events" makes the variance robust to several events of one user.
+    """
+
+    kind: Literal["quantile"]
+    level: float = Field(gt=0, lt=1)
+    over: Literal["events", "users"]
+    covariate_days: Literal[0] = 0
+
+    @model_validator(mode="after")
+    def _has_values(self) -> QuantileMetric:
+        if self.outcome.field is None:
+            raise ValueError("a quantile needs a field of the outcome to be taken of")
+        return self
+
+
+class RetentionMetric(_Metric):
+    """The share of users with such an event on day n: hours 24 n to 24 (n + 1) after exposure."""
+
+    kind: Literal["retention"]
+    day: int = Field(gt=0)
+
+    @property
+    def hours(self) -> tuple[int, int]:
+        """Hours after exposure: the first, and the one before which outcomes count."""
+        return 24 * self.day, 24 * (self.day + 1)
+
+
+Metric = Annotated[
+    MeanMetric | ProportionMetric | RatioMetric | QuantileMetric | RetentionMetric,
+    Field(discriminator="kind"),
+]
