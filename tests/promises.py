@@ -1,4 +1,4 @@
-"""The promises, as assertions on a lake: nothing lost or doubled, stream equals batch and oracle."""
+"""The promises as assertions on a lake: nothing lost or doubled, stream, batch, oracle equal."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.streams import follow
 from jobs.runtime.tables import BRONZE, TABLES
 from tests.oracle import Raw
+from tests.promises import assert_promises
 from tests.shapes import bronze_of, table_of
 from tests.strategies import arrived, histories, shuffles, splits
 from tests.strict import EPOCH
