@@ -22,7 +22,7 @@ from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import Fold, evaluate
 from transforms.gold.parity import UNEXPLAINED, differences, event_differences, explained
 from transforms.gold.tables import FOLDS
-from transforms.silver.refine import silver_of, without_repeats
+from transforms.silver.refine import silver_of, slim, without_repeats
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None =
 
 def _accepted(lake: Lake, settings: RefineSettings, bronze_version: int) -> DataFrame:
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    judged = judge(lake.read(BRONZE, bronze_version), load_registry(), bounds)
+    judged = slim(judge(lake.read(BRONZE, bronze_version), load_registry(), bounds))
     return without_repeats(judged).where("reason IS NULL")
 
 

@@ -25,7 +25,7 @@ from jobs.runtime.streams import Observed, Run, follow, observed, observing, sta
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import silver_of, without_recent_repeats
+from transforms.silver.refine import silver_of, slim, without_recent_repeats
 from transforms.silver.tables import FAMILIES
 
 QUERY = "refine"
@@ -73,7 +73,7 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
 def _judged(lake: Lake, settings: RefineSettings) -> DataFrame:
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
     bronze = lake.stream(BRONZE, from_version=0, max_bytes=settings.max_bytes_per_batch)
-    judged = judge(observing(bronze, "ingest_time"), load_registry(), bounds)
+    judged = slim(judge(observing(bronze, "ingest_time"), load_registry(), bounds))
     return without_recent_repeats(judged, settings.duplicate_horizon_h)
 
 

@@ -10,6 +10,12 @@ from transforms.silver.tables import FAMILIES
 ARRIVAL_ORDER = ("kafka_timestamp", "topic", "partition", "offset")
 
 
+def slim(judged: DataFrame) -> DataFrame:
+    """Judged rows without the bytes of those accepted, which only bronze needs to keep."""
+    rejected = F.col("reason").isNotNull()
+    return judged.withColumns({name: F.when(rejected, F.col(name)) for name in ("key", "value")})
+
+
 def without_repeats(judged: DataFrame) -> DataFrame:
     """The first of each event_id by arrival order; a batch DataFrame, without any horizon."""
     first = Window.partitionBy("event_id").orderBy(*ARRIVAL_ORDER)
