@@ -16,6 +16,7 @@ from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.experiments.effects import Undefined, compare, mean
 from transforms.experiments.estimators import ArmData, estimator_of
 from transforms.experiments.inference import AlwaysValid
+from transforms.experiments.power import minimum_detectable_effect
 from transforms.experiments.quantiles import sample_quantile
 from transforms.experiments.sums import Sums
 from transforms.experiments.validation import DefinitionError
@@ -120,23 +121,33 @@ def test_the_numbers_are_those_of_the_statistics():
     assert plays.evidence.lift.p_value == procedure.p_value(lift)
 
 
-def test_p_values_are_corrected_over_variants_and_goals_but_not_guardrails():
-    three = changed("metrics.yaml:metrics/plays/covariate_days", 0)
-    three["rows.yaml"]["variants"] = [
-        {"name": "control", "weight": 0.5},
-        {"name": "new", "weight": 0.25},
-        {"name": "newer", "weight": 0.25},
-    ]
-    known = catalogue(three)
-    arms = {"control": arm(1, 2000), "new": arm(2, 1000, 5.5), "newer": arm(3, 1000, 5.4)}
+class TestTwoVariants:
+    @pytest.fixture(scope="class")
+    def arms(self) -> dict[str, ArmData]:
+        return {"control": arm(1, 2000), "new": arm(2, 1000, 5.5), "newer": arm(3, 1000, 5.4)}
 
-    result = analyse(known.experiment("rows"), known.metrics, Observed(WEEK_1, arms))
+    @pytest.fixture(scope="class")
+    def result(self, arms) -> ExperimentResult:
+        weights = {"control": 0.5, "new": 0.25, "newer": 0.25}
+        variants = [{"name": name, "weight": weight} for name, weight in weights.items()]
+        known = catalogue(changed("rows.yaml:variants", variants))
+        return analyse(known.experiment("rows"), known.metrics, Observed(WEEK_1, arms))
 
-    goals = [r.evidence for r in result.results if isinstance(r.judgement, Goal)]
-    guards = [r.evidence for r in result.results if isinstance(r.judgement, Guardrail)]
-    least = min(goals, key=lambda evidence: evidence.lift.p_value)
-    assert least.adjusted_p_value == 2 * least.lift.p_value
-    assert [g.adjusted_p_value for g in guards] == [g.lift.p_value for g in guards]
+    def test_p_values_are_corrected_over_goals_but_not_guardrails(self, result):
+        goals = [r.evidence for r in result.results if isinstance(r.judgement, Goal)]
+        guards = [r.evidence for r in result.results if isinstance(r.judgement, Guardrail)]
+        least = min(goals, key=lambda evidence: evidence.lift.p_value)
+
+        assert least.adjusted_p_value == 2 * least.lift.p_value
+        assert [g.adjusted_p_value for g in guards] == [g.lift.p_value for g in guards]
+
+    def test_what_is_detectable_allows_for_the_correction(self, arms, result):
+        lift = compare(arms["control"].sums, arms["new"].sums, mean("plays"), relative=True)
+        corrected = AlwaysValid(0.05 / 2, 5000)
+
+        assert result.results[0].evidence.minimum_detectable_lift == minimum_detectable_effect(
+            corrected, lift
+        )
 
 
 def test_less_is_better_where_the_metric_says_so():

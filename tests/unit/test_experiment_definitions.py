@@ -144,9 +144,9 @@ def test_an_experiment_without_a_definition_is_named_with_its_neighbours():
         catalogue(documents()).experiment("row")
 
 
-def other(**differs: Any) -> dict[str, Any]:
+def other(name: str = "cols", **differs: Any) -> dict[str, Any]:
     tree = documents()
-    return {**tree, "cols.yaml": {**tree["rows.yaml"], "id": "cols", **differs}}
+    return {**tree, f"{name}.yaml": {**tree["rows.yaml"], "id": name, **differs}}
 
 
 def test_experiments_of_a_layer_may_not_own_the_same_buckets_at_the_same_time():
@@ -154,15 +154,17 @@ def test_experiments_of_a_layer_may_not_own_the_same_buckets_at_the_same_time():
         catalogue(other(buckets=[4999, 6000]))
 
 
+@pytest.mark.parametrize("name", ["cols", "tiles"])
 @pytest.mark.parametrize(
     "differs",
     [
         {"buckets": [5000, 10_000]},
         {"start": "2026-02-02T00:00:00Z", "end": "2026-03-01T00:00:00Z"},
+        {"start": "2026-01-01T00:00:00Z", "end": "2026-01-05T00:00:00Z"},
     ],
 )
-def test_neighbours_in_buckets_or_in_time_are_apart(differs):
-    assert set(catalogue(other(**differs)).experiments) == {"rows", "cols"}
+def test_neighbours_in_buckets_or_in_time_are_apart(name, differs):
+    assert set(catalogue(other(name, **differs)).experiments) == {name, "rows"}
 
 
 def test_outcomes_are_integer_and_text_columns_of_silver():
@@ -220,6 +222,7 @@ class TestChanges:
             ("rows.yaml:variants", UNEVEN, "its variants must stay"),
             ("rows.yaml:population", {"region": ["de"]}, "its population must stay"),
             ("rows.yaml:buckets", [100, 5000], r"it must keep its buckets \(0, 5000\)"),
+            ("rows.yaml:buckets", [0, 4999], r"it must keep its buckets \(0, 5000\)"),
             ("rows.yaml:traffic/1/share", 0.4, "its traffic must not fall below 0.5"),
             ("rows.yaml:", None, "set its end instead of removing it"),
             ("layers.yaml:layers/home/salt", "h2", "its layer home and holdouts must stay"),
