@@ -7,9 +7,10 @@ that a typed row can hold and a Column can check; any other keyword is refused b
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,19 +19,23 @@ Schema = Mapping[str, Any]
 
 ENVELOPE = ("eventType", "version", "timestamp", "eventId")
 MAX_SAFE_INTEGER = 2**53 - 1
+HALF = 0.5  # the mantissa of a power of two
 
-ANNOTATIONS = {"title", "description", "examples", "default", "deprecated", "x-unit"}
-DOCUMENT_KEYWORDS = {"$schema", "$id", "$defs", "$comment", "x-topics", "x-key", "x-family"}
+ANNOTATIONS = {"$comment", "title", "description", "examples", "default", "deprecated", "type"}
+DOCUMENT_KEYWORDS = {"$schema", "$id", "$defs"}
 CONSTRAINTS: dict[Kind, set[str]] = {
-    "object": {"properties", "required"},
+    "object": {"properties", "required", "additionalProperties"},
     "map": {"additionalProperties", "minProperties", "maxProperties"},
     "array": {"items", "minItems", "maxItems"},
     "string": {"enum", "const", "minLength", "maxLength", "pattern", "format"},
-    "integer": {"enum", "minimum", "maximum", "multipleOf"},
+    "integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "boolean": set(),
 }
 FORMATS = {"date-time", "date"}
+FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# means the same to ECMA, Java and Python: no classes by letter, look-around or back-references
+PORTABLE_PATTERN = re.compile(r"(?:[^\\(]|\\[^A-Za-z0-9]|\((?!\?)|\(\?:)*(?:\(\?!\[\\s\\S\]\))?")
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
@@ -47,8 +52,9 @@ class Node:
         kind: what the value must be; a map is an object whose members share one node.
         nullable: whether JSON null is a value here.
         schema: the JSON Schema of the place with references resolved.
-        fields: the known members of an object, by name.
+        fields: the known members of an object, by name, in the order of the file.
         required: the members that must be there.
+        closed: whether an object may have no other members.
         items: the node of an array's elements or of a map's members.
     """
 
@@ -58,6 +64,7 @@ class Node:
     schema: Schema
     fields: Mapping[str, Node] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
+    closed: bool = False
     items: Node | None = None
 
     def walk(self) -> Iterator[Node]:
@@ -126,14 +133,7 @@ class Contract:
     def body(self) -> Node:
         """The tree without the envelope: what is particular to the event type."""
         fields = {name: node for name, node in self.root.fields.items() if name not in ENVELOPE}
-        return Node(
-            self.root.path,
-            "object",
-            False,
-            self.schema,
-            fields,
-            self.root.required.difference(ENVELOPE),
-        )
+        return replace(self.root, fields=fields, required=self.root.required.difference(ENVELOPE))
 
     def _check_heading(self) -> None:
         missing = {"x-topics", "x-key", "x-family"} - self.schema.keys()
@@ -149,73 +149,100 @@ class Contract:
             raise ContractError(f"{self.name}: {', '.join(sorted(lacking))} must be required")
 
 
-def _node(schema: Schema, document: Schema, path: str, name: str) -> Node:
+def _node(schema: Schema, document: Schema, path: str, where: str) -> Node:
     schema = resolve(schema, document)
-    kind, nullable = _kind(schema, f"{name} at {path}")
-    _check_keywords(schema, kind, f"{name} at {path}")
+    here = f"{where} at {path}"
+    kind, nullable = _kind(schema, here)
+    _check_keywords(schema, kind, here, DOCUMENT_KEYWORDS if schema is document else set())
+    node = Node(path, kind, nullable, schema)
     if kind == "object":
-        fields = {
-            member: _node(below, document, f"{path}.{member}", name)
-            for member, below in schema.get("properties", {}).items()
-        }
-        required = frozenset(schema.get("required", ()))
-        if required - fields.keys():
-            raise ContractError(f"{name} at {path}: required, but not among the properties")
-        return Node(path, kind, nullable, schema, fields, required)
+        return _object(node, document, where, here)
     if kind == "map":
-        items = _node(schema["additionalProperties"], document, f"{path}.*", name)
-        return Node(path, kind, nullable, schema, items=items)
+        below = _node(schema["additionalProperties"], document, f"{path}.*", where)
+        return replace(node, items=below)
     if kind == "array":
-        items = _node(schema["items"], document, f"{path}[*]", name)
-        return Node(path, kind, nullable, schema, items=items)
-    return Node(path, kind, nullable, schema)
+        if "items" not in schema:
+            raise ContractError(f"{here}: an array needs items")
+        return replace(node, items=_node(schema["items"], document, f"{path}[*]", where))
+    if kind == "string":
+        _check_string(schema, here)
+    return node
 
 
-def resolve(schema: Schema, document: Schema) -> dict[str, Any]:
+def _object(node: Node, document: Schema, where: str, here: str) -> Node:
+    members = node.schema.get("properties", {})
+    required = frozenset(node.schema.get("required", ()))
+    closed = node.schema.get("additionalProperties", True) is False
+    if not members:
+        raise ContractError(f"{here}: an object needs properties or additionalProperties")
+    if required - members.keys():
+        raise ContractError(f"{here}: required, but not among the properties")
+    odd = [name for name in members if not FIELD_NAME.fullmatch(name)]
+    if odd:
+        raise ContractError(f"{here}: '{odd[0]}' cannot be a column's name")
+    if len({name.lower() for name in members}) < len(members):
+        raise ContractError(f"{here}: two properties differ only in case")
+    fields = {
+        name: _node(below, document, f"{node.path}.{name}", where)
+        for name, below in members.items()
+    }
+    return replace(node, fields=fields, required=required, closed=closed)
+
+
+def resolve(schema: Schema, document: Schema) -> Schema:
     """The schema with its local `$ref` replaced by what it names; siblings win.
 
     Raises:
         ContractError: the reference leads out of the document or nowhere.
     """
-    merged = dict(schema)
-    while "$ref" in merged:
-        reference = merged.pop("$ref")
+    seen: set[str] = set()
+    while "$ref" in schema:
+        reference = schema["$ref"]
         target: Any = document
-        if not reference.startswith("#/"):
-            raise ContractError(f"$ref {reference}: only references within the file are followed")
         for part in reference.removeprefix("#/").split("/"):
             target = target.get(part) if isinstance(target, Mapping) else None
-        if target is None:
+        if target is None or not reference.startswith("#/") or reference in seen:
             raise ContractError(f"$ref {reference}: names nothing in the file")
-        merged = {**target, **merged}
-    return merged
+        seen.add(reference)
+        siblings = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
+        schema = {**target, **siblings}
+    return schema
 
 
-def _kind(schema: Schema, where: str) -> tuple[Kind, bool]:
+def _kind(schema: Schema, here: str) -> tuple[Kind, bool]:
     declared = schema.get("type", "string" if isinstance(schema.get("const"), str) else None)
     types = [declared] if isinstance(declared, str) else list(declared or [])
     nullable = "null" in types
     types = [name for name in types if name != "null"]
     if len(types) != 1 or types[0] not in CONSTRAINTS:
-        raise ContractError(f"{where}: needs one type, found {declared!r}")
-    if types[0] == "object" and "additionalProperties" in schema and "properties" not in schema:
+        raise ContractError(f"{here}: needs one type, found {declared!r}")
+    if types[0] == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         return "map", nullable
     return types[0], nullable
 
 
-def _check_keywords(schema: Schema, kind: Kind, where: str) -> None:
-    allowed = CONSTRAINTS[kind] | ANNOTATIONS | {"type"}
-    unknown = schema.keys() - allowed - (DOCUMENT_KEYWORDS if where.endswith("$") else set())
+def _check_keywords(schema: Schema, kind: Kind, here: str, more: set[str]) -> None:
+    known = CONSTRAINTS[kind] | ANNOTATIONS | more
+    unknown = sorted(k for k in schema if k not in known and not k.startswith("x-"))
     if unknown:
         raise ContractError(
-            f"{where}: {', '.join(sorted(unknown))} not supported for {kind}; "
-            f"supported: {', '.join(sorted(CONSTRAINTS[kind]))}"
+            f"{here}: {', '.join(unknown)} is not supported for {kind}; "
+            f"supported: {', '.join(sorted(CONSTRAINTS[kind])) or 'nothing'}"
         )
+    step = schema.get("multipleOf", 1)
+    if step <= 0 or not (float(step).is_integer() or math.frexp(step)[0] == HALF):
+        raise ContractError(f"{here}: multipleOf must be whole or a power of two")
+
+
+def _check_string(schema: Schema, here: str) -> None:
+    if "enum" in schema and schema.keys() & (CONSTRAINTS["string"] - {"enum"}):
+        raise ContractError(f"{here}: enum says all; drop the other constraints")
+    if not all(isinstance(value, str) for value in schema.get("enum", ())):
+        raise ContractError(f"{here}: enum must list strings")
     if schema.get("format", "date") not in FORMATS:
-        raise ContractError(f"{where}: format must be one of {', '.join(sorted(FORMATS))}")
-    if kind == "array" and "items" not in schema:
-        raise ContractError(f"{where}: an array needs items")
-    if kind == "integer" and "enum" not in schema:
-        bounds = (schema.get("minimum", "none"), schema.get("maximum", "none"))
-        if not all(isinstance(b, int) and abs(b) <= MAX_SAFE_INTEGER for b in bounds):
-            raise ContractError(f"{where}: an integer needs minimum and maximum within 2^53 - 1")
+        raise ContractError(f"{here}: format must be one of {', '.join(sorted(FORMATS))}")
+    if not PORTABLE_PATTERN.fullmatch(schema.get("pattern", "")):
+        raise ContractError(
+            f"{here}: a pattern may use character classes in brackets, groups and repetition; "
+            "no escapes of letters or digits, look-around or back-references"
+        )

@@ -6,20 +6,26 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """The reason code of a quarantined record; docs/contracts.md says when each is given."""
+    """The reason code of a quarantined record; docs/contracts.md says when each is given.
+
+    The order is the order of judgement: a record carries the first reason that applies.
+    """
 
     EMPTY_VALUE = "empty_value"
     OVERSIZE_VALUE = "oversize_value"
     INVALID_UTF8 = "invalid_utf8"
+    TRAILING_CONTENT = "trailing_content"
+    DUPLICATE_KEY = "duplicate_key"
     MALFORMED_JSON = "malformed_json"
     NOT_AN_OBJECT = "not_an_object"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
     UNKNOWN_VERSION = "unknown_version"
     WRONG_TOPIC = "wrong_topic"
     MISSING_FIELD = "missing_field"
-    WRONG_CASE_KEY = "wrong_case_key"
     WRONG_TYPE = "wrong_type"
-    CONSTRAINT = "constraint"
+    WRONG_CASE_KEY = "wrong_case_key"
+    UNKNOWN_FIELD = "unknown_field"
+    INVALID_VALUE = "invalid_value"
     WRONG_KEY = "wrong_key"
     FUTURE_TIME = "future_time"
     OLD_TIME = "old_time"

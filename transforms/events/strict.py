@@ -1,0 +1,295 @@
+"""The strict reading of a text: exactly one JSON document, each value held against its contract.
+
+All contracts are laid out as one table of places, and generic lambdas walk a parsed document
+down that table, level by level. So the plan stays as small for a hundred contracts as for one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pyspark.sql import Column
+from pyspark.sql import functions as sf
+
+from transforms.events.contract import MAX_SAFE_INTEGER, Contract, Node
+from transforms.events.reasons import Reason
+
+PLACE = (
+    "struct<path: string, step: string, kind: string, types: array<string>, required: boolean, nullable: boolean, "
+    "closed: boolean, members: array<int>, items: int, names: array<string>, "
+    "lowered: array<string>, enum: array<string>, pattern: string, format: string, "
+    "minLength: int, maxLength: int, minSize: int, maxSize: int, minimum: double, "
+    "maximum: double, exclusiveMinimum: double, exclusiveMaximum: double, multipleOf: double>"
+)
+TYPES = {
+    "object": ("OBJECT",),
+    "map": ("OBJECT",),
+    "array": ("ARRAY",),
+    "string": ("STRING",),
+    "boolean": ("BOOLEAN",),
+    "integer": ("BIGINT", "DECIMAL", "DOUBLE"),
+    "number": ("BIGINT", "DECIMAL", "DOUBLE"),
+}
+DATE = r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
+TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+KEYWORDS = (  # those that a place carries under the name the contract gives them
+    *("enum", "pattern", "format", "minLength", "maxLength", "multipleOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+)
+ITEMS = f"array<struct<place: {PLACE}, value: variant, within: boolean>>"
+Lambda = Callable[[Column], Column]
+
+
+def paired(text: Column, digest: Column) -> Column:
+    """The text parsed as the first of two elements of an array; the second is its digest.
+
+    A text cannot hold its own digest, so it cannot close the array early and be half ignored.
+
+    Args:
+        text: string, valid UTF-8.
+        digest: string, the SHA-256 of the text's bytes.
+
+    Returns:
+        Variant, null where this is not JSON by RFC 8259 or an object repeats a key, half a
+        surrogate pair is escaped, nesting passes 1,000 levels or a number 1,000 characters.
+    """
+    return sf.try_parse_json(sf.concat(sf.lit("["), text, sf.lit('\n,"'), digest, sf.lit('"]')))
+
+
+def document(pair: Column, digest: Column) -> Column:
+    """The one document of a text as a variant, from `paired`; null if the text holds another."""
+    sole = sf.try_variant_get(pair, "$[1]", "string") == digest
+    return sf.when(sole, sf.try_variant_get(pair, "$[0]", "variant"))
+
+
+def string_at(value: Column, path: str) -> Column:
+    """The string at a JSONPath of a variant; null if there is none or it is not a string."""
+    found = sf.try_variant_get(value, path, "variant")
+    return sf.when(_type_of(found) == "STRING", sf.try_variant_get(value, path, "string"))
+
+
+def is_object(value: Column) -> Column:
+    """Whether a variant is a JSON object."""
+    return _members_of(value).isNotNull()
+
+
+def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) -> Column:
+    """The first place where a document breaks its contract, outer places before inner ones.
+
+    Args:
+        value: variant.
+        contract: string, the name of the contract to hold it against.
+        contracts: all contracts.
+
+    Returns:
+        Struct reason, path, rule; null where the document keeps its contract.
+    """
+    rows, roots, depth = _table(contracts)
+    places = sf.from_json(sf.lit(json.dumps(rows)), f"array<{PLACE}>")
+    root = sf.element_at(sf.from_json(sf.lit(json.dumps(roots)), "map<string, int>"), contract)
+    top = _measured(sf.array(_item(sf.get(places, root), value, sf.lit(True))))
+    walked = sf.aggregate(
+        sf.sequence(sf.lit(1), sf.lit(depth)),
+        sf.struct(sf.slice(top, 1, 0).alias("above"), top.alias("level")),
+        lambda state, _: sf.struct(
+            sf.concat(state["above"], state["level"]).alias("above"),
+            _measured(
+                sf.flatten(sf.transform(state["level"], lambda item: _below(item, places)))
+            ).alias("level"),
+        ),
+        lambda state: state["above"],
+    )
+    faults = sf.filter(sf.transform(walked, _fault), lambda fault: fault.isNotNull())
+    return sf.get(faults, sf.lit(0))
+
+
+def _item(place: Column, value: Column, within: Column) -> Column:
+    return sf.struct(place.alias("place"), value.alias("value"), within.alias("within"))
+
+
+def _below(item: Column, places: Column) -> Column:
+    """What lies one level below a place: the members it knows, or all its elements."""
+    place, value = item["place"], item["value"]
+    members = sf.transform(
+        sf.transform(place["members"], lambda index: sf.get(places, index)),
+        lambda member: _item(
+            member,
+            sf.try_variant_get(value, member["step"], "variant"),
+            item["type"] == "OBJECT",
+        ),
+    )
+    elements = sf.when(
+        place["items"].isNotNull(),
+        sf.transform(
+            sf.coalesce(_elements_of(value), sf.map_values(_members_of(value))),
+            lambda element: _item(sf.get(places, place["items"]), element, sf.lit(True)),
+        ),
+    )
+    return sf.coalesce(members, elements, sf.array().cast(ITEMS))
+
+
+def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[str, int], int]:
+    rows: list[dict[str, Any]] = []
+
+    def add(node: Node, step: str | None, required: bool) -> tuple[int, int]:
+        index = len(rows)
+        row: dict[str, Any] = {"path": node.path, "kind": node.kind, "required": required}
+        rows.append(row)
+        below = [
+            add(child, f'$["{name}"]', name in node.required) for name, child in node.fields.items()
+        ]
+        if node.fields:
+            row |= {"members": [child for child, _ in below], "closed": node.closed}
+            row |= {"names": [*node.fields], "lowered": [name.lower() for name in node.fields]}
+        if node.items is not None:
+            below = [add(node.items, None, True)]
+            row["items"] = below[0][0]
+        row |= {"step": step, "types": TYPES[node.kind], "nullable": node.nullable}
+        row |= _constraints(node)
+        return index, 1 + max((levels for _, levels in below), default=0)
+
+    laid = {contract.name: add(contract.root, None, True) for contract in contracts}
+    roots = {name: index for name, (index, _) in laid.items()}
+    return rows, roots, max(levels for _, levels in laid.values())
+
+
+def _constraints(node: Node) -> dict[str, Any]:
+    schema = node.schema
+    told = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
+    if "const" in schema:
+        told["enum"] = [schema["const"]]
+    if "pattern" in schema and schema["pattern"].endswith("$"):
+        told["pattern"] = schema["pattern"][:-1] + r"\z"  # Java's $ lets a line end pass
+    for size in ("Items", "Properties"):
+        told |= {
+            f"{bound}Size": schema[f"{bound}{size}"]
+            for bound in ("min", "max")
+            if f"{bound}{size}" in schema
+        }
+    return told
+
+
+def _members_of(value: Column) -> Column:
+    return value.try_cast("map<string, variant>")
+
+
+def _elements_of(value: Column) -> Column:
+    return value.try_cast("array<variant>")
+
+
+def _type_of(value: Column) -> Column:
+    return (
+        sf.when(_members_of(value).isNotNull(), "OBJECT")
+        .when(_elements_of(value).isNotNull(), "ARRAY")
+        .otherwise(sf.substring_index(sf.schema_of_variant(value), "(", 1))
+    )
+
+
+def _measured(level: Column) -> Column:
+    typed = sf.transform(
+        level,
+        lambda item: sf.struct(
+            item["place"].alias("place"),
+            item["value"].alias("value"),
+            item["within"].alias("within"),
+            _type_of(item["value"]).alias("type"),
+        ),
+    )
+    return sf.transform(typed, _with_measures)
+
+
+def _with_measures(item: Column) -> Column:
+    value, is_type = item["value"], item["type"]
+    keys = sf.map_keys(_members_of(value))
+    return sf.struct(
+        item["place"].alias("place"),
+        value.alias("value"),
+        item["within"].alias("within"),
+        is_type.alias("type"),
+        sf.when(is_type == "STRING", value.try_cast("string")).alias("text"),
+        sf.when(is_type.isin(*TYPES["number"]), value.try_cast("double")).alias("number"),
+        sf.when(is_type == "OBJECT", keys).alias("keys"),
+        sf.when(is_type == "ARRAY", sf.size(_elements_of(value)))
+        .when(is_type == "OBJECT", sf.size(keys))
+        .alias("size"),
+    )
+
+
+def _fault(item: Column) -> Column:
+    place = item["place"]
+    found = sf.when(
+        item["value"].isNull(),
+        sf.when(place["required"] & item["within"], _said(item, Reason.MISSING_FIELD, "required")),
+    ).when(
+        item["type"] == "VOID",
+        sf.when(~place["nullable"], _said(item, Reason.WRONG_TYPE, "type")),
+    )
+    for reason, keyword, broken in CHECKS:
+        found = found.when(broken(item), _said(item, reason, keyword))
+    return found
+
+
+def _said(item: Column, reason: Reason, keyword: str) -> Column:
+    odd = _odd_keys(item) if reason in (Reason.WRONG_CASE_KEY, Reason.UNKNOWN_FIELD) else None
+    path = item["place"]["path"]
+    return sf.struct(
+        sf.lit(str(reason)).alias("reason"),
+        (path if odd is None else sf.concat_ws(".", path, sf.get(odd, sf.lit(0)))).alias("path"),
+        sf.lit(keyword).alias("rule"),
+    )
+
+
+def _odd_keys(item: Column) -> Column:
+    return sf.array_except(item["keys"], item["place"]["names"])
+
+
+def _has_odd_case(item: Column) -> Column:
+    lowered = sf.transform(_odd_keys(item), sf.lower)
+    return sf.arrays_overlap(lowered, item["place"]["lowered"])
+
+
+def _has_unknown(item: Column) -> Column:
+    return item["place"]["closed"] & (sf.size(_odd_keys(item)) > 0)
+
+
+def _has_wrong_type(item: Column) -> Column:
+    kind, number = item["place"]["kind"], item["number"]
+    fits = sf.array_contains(item["place"]["types"], item["type"])
+    whole = (number == sf.floor(number)) & (sf.abs(number) <= MAX_SAFE_INTEGER)
+    finite = sf.abs(number) < float("inf")
+    return ~fits | ((kind == "integer") & ~whole) | ((kind == "number") & ~finite)
+
+
+def _has_wrong_format(item: Column) -> Column:
+    text = item["text"]
+    date = text.rlike(DATE + r"\z") & text.try_cast("date").isNotNull()
+    moment = text.rlike(DATE + TIME + r"\z") & text.try_cast("timestamp").isNotNull()
+    return sf.when(item["place"]["format"] == "date", ~date).when(
+        item["place"]["format"] == "date-time", ~moment
+    )
+
+
+CHECKS: tuple[tuple[Reason, str, Lambda], ...] = (
+    (Reason.WRONG_TYPE, "type", _has_wrong_type),
+    (Reason.WRONG_CASE_KEY, "properties", _has_odd_case),
+    (Reason.UNKNOWN_FIELD, "additionalProperties", _has_unknown),
+    *(
+        (Reason.INVALID_VALUE, keyword, broken)
+        for keyword, broken in {
+            "enum": lambda item: ~sf.array_contains(item["place"]["enum"], item["text"]),
+            "minLength": lambda item: sf.length(item["text"]) < item["place"]["minLength"],
+            "maxLength": lambda item: sf.length(item["text"]) > item["place"]["maxLength"],
+            "pattern": lambda item: ~sf.rlike(item["text"], item["place"]["pattern"]),
+            "format": _has_wrong_format,
+            "minimum": lambda item: item["number"] < item["place"]["minimum"],
+            "maximum": lambda item: item["number"] > item["place"]["maximum"],
+            "exclusiveMinimum": lambda item: item["number"] <= item["place"]["exclusiveMinimum"],
+            "exclusiveMaximum": lambda item: item["number"] >= item["place"]["exclusiveMaximum"],
+            "multipleOf": lambda item: item["number"] % item["place"]["multipleOf"] != 0,
+            "minItems": lambda item: item["size"] < item["place"]["minSize"],
+            "maxItems": lambda item: item["size"] > item["place"]["maxSize"],
+        }.items()
+    ),
+)
