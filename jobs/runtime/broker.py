@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock
@@ -70,7 +71,8 @@ def embedded_broker(folder: Path, *, keep: bool) -> Iterator[Broker]:
     with log_file.open("a", encoding="utf-8") as output:
         if not (folder / "data" / "meta.properties").exists():
             _format(properties, log_file)
-        process = _start(kafka_command("kafka.Kafka", str(properties)), output.fileno())
+        command = kafka_command("kafka.Kafka", str(properties))
+        process = _start(folder / "lock", command, output.fileno())
         try:
             broker = Broker(f"{LOOPBACK}:{port}", process.pid, log_file)
             _await_ready(broker, process)
@@ -156,9 +158,9 @@ def _format(properties: Path, log_file: Path) -> None:
         )
 
 
-def _start(command: list[str], output: int) -> subprocess.Popen[bytes]:
+def _start(lock: Path, command: list[str], output: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-I", guard.__file__, *command],
+        [sys.executable, "-I", guard.__file__, str(lock), *command],
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=output,
@@ -175,7 +177,10 @@ def _await_ready(broker: Broker, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         if _is_ready(broker.bootstrap_servers):
             return
-    raise ServiceError("the embedded broker did not start", f"read {broker.log_file}")
+    raise ServiceError(
+        f"the embedded broker did not start in {broker.log_file.parent}",
+        f"read {broker.log_file}; if it says nothing, another broker runs in that folder",
+    )
 
 
 def _is_ready(bootstrap_servers: str) -> bool:
@@ -244,22 +249,33 @@ def _broker_of_lake(root: Path) -> Iterator[str]:
                 broker = stack.enter_context(embedded_broker(root / "broker", keep=True))
                 running = broker.bootstrap_servers
                 stack.callback(notice.unlink, missing_ok=True)
-                notice.write_text(
-                    json.dumps({"bootstrap_servers": running, "pid": broker.pid}), encoding="utf-8"
-                )
+                notice.write_text(json.dumps(_owned(running)), encoding="utf-8")
         yield running
 
 
+def _owned(bootstrap_servers: str) -> dict[str, Any]:
+    owner = psutil.Process()
+    return {
+        "bootstrap_servers": bootstrap_servers,
+        "pid": owner.pid,
+        "started": owner.create_time(),  # a pid is used again, a pid and its start are not
+    }
+
+
 def _running(notice: Path) -> str | None:
-    """The address in `notice`, if the process it names is still a guard of a broker there."""
+    """The address in `notice` while the owner of that broker lives.
+
+    The owner and not the broker decides: a broker whose owner was killed answers a moment longer.
+    """
     try:
         written = json.loads(notice.read_text(encoding="utf-8"))
-        command = psutil.Process(written["pid"]).cmdline()
+        owner = psutil.Process(written["pid"])
+        lives = owner.create_time() == written["started"]
+        lives = lives and owner.status() != psutil.STATUS_ZOMBIE
     except (FileNotFoundError, psutil.Error):
         return None
-    own = str(notice.parent.resolve() / "broker" / "server.properties")
     address: str = written["bootstrap_servers"]
-    return address if own in command else None
+    return address if lives else None
 
 
 def _local_root(lake: LakeSettings) -> Path:

@@ -22,7 +22,8 @@ JAAS_LOGIN_MODULES = {
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
 }
-# fewer, larger requests: at 700 bytes an event a batch is about 350 events before compression
+# fewer, larger requests: 100,000 events of 600 bytes cost 4.9 s of CPU at 256 KiB a batch, 8.1 s
+# at kafka-python's own 16 KiB, and no less at 1 MiB; a linger of 20 or 100 ms makes no difference
 PRODUCER = {
     "acks": "all",
     "enable_idempotence": True,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -57,6 +59,20 @@ def test_a_restart_on_the_same_folder_keeps_data_and_port(tmp_path: Path) -> Non
         assert values(at(second), "t", 1) == [b"kept"]
 
 
+def test_a_port_taken_meanwhile_is_replaced_and_the_data_kept(tmp_path: Path) -> None:
+    with embedded_broker(tmp_path / "broker", keep=True) as first:
+        create_topic(at(first), "t")
+        with producer(at(first)) as sender:
+            sender.send("t", b"kept")
+    taken = (tmp_path / "broker" / "ports").read_text().split()
+    with ExitStack() as others:
+        for port in taken:
+            others.enter_context(socket.create_server(("127.0.0.1", int(port))))
+        with embedded_broker(tmp_path / "broker", keep=True) as second:
+            assert second.bootstrap_servers != first.bootstrap_servers
+            assert values(at(second), "t", 1) == [b"kept"]
+
+
 def test_a_folder_that_is_not_kept_is_gone_with_every_process(tmp_path: Path) -> None:
     with embedded_broker(tmp_path / "broker", keep=False) as broker:
         processes = [
@@ -77,12 +93,32 @@ def test_no_process_outlives_the_parent(tmp_path: Path, end: signal.Signals) -> 
     )
     assert job.stdout is not None
     assert job.stdout.readline().startswith("broker at 127.0.0.1:")
-    guard = psutil.Process(json.loads((tmp_path / "broker.json").read_text())["pid"])
-    started = [guard, *guard.children(recursive=True)]
+    started = psutil.Process(job.pid).children(recursive=True)
+    assert len(started) == 2
     os.kill(job.pid, end)
     _, alive = psutil.wait_procs(started, timeout=30)
     job.stdout.close()
     assert (job.wait(30), alive) == (130 if end == signal.SIGINT else -end, [])
+
+
+def test_what_was_acknowledged_outlives_a_kill_of_everything(tmp_path: Path) -> None:
+    job = subprocess.Popen(
+        [sys.executable, "-m", "jobs.broker", "--set", f"lake.root={tmp_path}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert job.stdout is not None
+    assert job.stdout.readline().startswith("broker at ")
+    with kafka_of(lake_settings(tmp_path)) as kafka:
+        create_topic(kafka, "t")
+        with producer(kafka) as sender:
+            sender.send("t", b"kept")
+    job.kill()
+    job.wait()
+    job.stdout.close()
+    with kafka_of(lake_settings(tmp_path)) as kafka:
+        assert values(kafka, "t", 1) == [b"kept"]
 
 
 def test_jobs_of_one_lake_share_the_broker_that_runs(tmp_path: Path) -> None:
@@ -95,7 +131,7 @@ def test_jobs_of_one_lake_share_the_broker_that_runs(tmp_path: Path) -> None:
 
 
 def test_a_notice_left_by_a_dead_broker_is_ignored(tmp_path: Path) -> None:
-    notice = {"bootstrap_servers": "127.0.0.1:9", "pid": os.getpid()}
+    notice = {"bootstrap_servers": "127.0.0.1:9", "pid": os.getpid(), "started": 0.0}
     (tmp_path / "broker.json").write_text(json.dumps(notice))
     with kafka_of(lake_settings(tmp_path)) as kafka:
         reach(kafka)
