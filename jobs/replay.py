@@ -64,12 +64,13 @@ def main(
     plan = Faults.parse(faults, seed)
     moments = history(load())[:limit]
     shift_s = until // 1_000_000 - moments[-1].at if times == "shifted" else 0
+    last = instant((moments[-1].at + shift_s) * 1_000_000)
     told = truth_of(moments, plan)
+    write_truth(truth, {"times": times, "until": last, "seed": seed, **told.as_json()})
     with kafka_of(settings) as kafka:
         require_topics(kafka)
-        log.info("replaying %s events, until %s", f"{len(moments):,}", instant(until))
+        log.info("replaying %s events, the last one of %s", f"{len(moments):,}", last)
         publish(records(moments, plan, shift_s, until), told.records, kafka, rate)
-    write_truth(truth, {"times": times, "until": instant(until), "seed": seed, **told.as_json()})
 
 
 def records(moments: list[Moment], plan: Faults, shift_s: int, until: int) -> Iterator[Record]:

@@ -8,6 +8,8 @@ other events take another --seed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from jobs.sources.faults import Faults
 from jobs.sources.options import INSTANT, faults_option, truth_option
 from jobs.sources.population import Population
 from jobs.sources.publish import Progress, publish, require_topics, write_truth
-from jobs.sources.records import instant
+from jobs.sources.records import instant, micros_of
 from jobs.sources.simulation import Clock, Simulation
 
 SECOND_US = 1_000_000
@@ -66,18 +68,20 @@ def main(
     truth: Path | None,
 ) -> None:
     """Send made-up events of users who watch, rate, search and take part in experiments."""
-    clock = _live(until, rate) if rate else _spread(until, days, events)
+    clock = Clock(until - int(days * DAY_US), days * DAY_US / events)
     run = Simulation(Population(users, titles, seed), events, clock, Faults.parse(faults, seed))
     told = run.truth()
+    facts = {"events": events, "users": users, "titles": titles, "seed": seed}
     with kafka_of(settings) as kafka:
         require_topics(kafka)
+        if rate:
+            run = replace(run, clock=Clock(micros_of(datetime.now(UTC)), SECOND_US / rate))
+        write_truth(truth, {**facts, "until": instant(run.until), **told.as_json()})
         if rate:
             records = chain.from_iterable(map(run.records, range(run.chunks)))
             publish(records, told.records, kafka, rate * told.records / events)
         else:
             _send_in_bulk(run, told.records, settings.spark, kafka)
-    facts = {"events": events, "users": users, "titles": titles, "seed": seed}
-    write_truth(truth, {**facts, "until": instant(run.until), **told.as_json()})
 
 
 def _send_in_bulk(
@@ -90,14 +94,6 @@ def _send_in_bulk(
         send_in_bulk(spark, chunks, run.records, kafka)
         progress.show(records * chunks.stop // run.chunks)
     progress.finish(records)
-
-
-def _live(start: int, rate: float) -> Clock:
-    return Clock(start, SECOND_US / rate)
-
-
-def _spread(until: int, days: float, events: int) -> Clock:
-    return Clock(until - int(days * DAY_US), days * DAY_US / events)
 
 
 if __name__ == "__main__":

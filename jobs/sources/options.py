@@ -37,5 +37,5 @@ truth_option = click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write down, as JSON, what was sent and what must become of it.",
+    help="Write down first, as JSON, what is sent and what must become of it.",
 )

@@ -90,7 +90,7 @@ class Progress:
 
 
 def write_truth(file: Path | None, truth: Mapping[str, Any]) -> None:
-    """Write down what was sent, as JSON, if a file is asked for.
+    """Write down what is going to be sent, as JSON, if a file is asked for.
 
     Raises:
         ServiceError: the file cannot be written.
