@@ -17,8 +17,8 @@ from transforms.events.contract import MAX_SAFE_INTEGER, Contract, Node
 from transforms.events.reasons import Reason
 
 PLACE = (
-    "struct<path: string, step: string, kind: string, types: array<string>, required: boolean, nullable: boolean, "
-    "closed: boolean, members: array<int>, items: int, names: array<string>, "
+    "struct<path: string, step: string, kind: string, types: array<string>, "
+    "required: boolean, nullable: boolean, closed: boolean, members: array<int>, items: int, names: array<string>, "
     "lowered: array<string>, enum: array<string>, pattern: string, format: string, "
     "minLength: int, maxLength: int, minSize: int, maxSize: int, minimum: double, "
     "maximum: double, exclusiveMinimum: double, exclusiveMaximum: double, multipleOf: double>"
