@@ -86,7 +86,7 @@ def outcome(records: Iterable[Raw], bounds: Bounds) -> Outcome:
     met: set[str] = set()
     for raw in sorted(records, key=lambda raw: (raw.arrival, *raw.place)):
         event, reasons = judged(raw, bounds)
-        event_id = _event_id(raw, event, reasons)
+        event_id = identity(raw, event, reasons)
         fates[raw.place] = _fate(event, reasons, repeated=event_id in met)
         if event_id not in met and not reasons:
             facts.extend(facts_of(event, event_id))
@@ -94,7 +94,8 @@ def outcome(records: Iterable[Raw], bounds: Bounds) -> Outcome:
     return Outcome(fates, {name: table(facts) for name, table in GOLD.items()})
 
 
-def _event_id(raw: Raw, event: Event, reasons: frozenset[str]) -> str:
+def identity(raw: Raw, event: Event, reasons: frozenset[str]) -> str:
+    """The event_id: the event's own if it is valid and has one, else the SHA-256 of its bytes."""
     if not reasons and "eventId" in event:
         return event["eventId"]
     return hashlib.sha256(raw.value or b"").hexdigest()
@@ -146,7 +147,7 @@ def judged(raw: Raw, bounds: Bounds) -> tuple[Event, frozenset[str]]:
     try:
         event = read_json(raw.value)
     except RefusedError as error:
-        return {}, frozenset([str(error)])
+        return {}, error.reasons
     if not isinstance(event, dict):
         return {}, frozenset(["not_an_object"])
     return event, frozenset(_faults(event, raw, bounds))
@@ -246,8 +247,8 @@ def _playback(event: Event, event_id: str) -> Fact:
         device_type=event["deviceInfo"]["deviceType"],
         content_type=event["contentInfo"]["contentType"],
         source=context["source"],
-        position=event["seek"]["to"] if "seek" in event else context["position"],
-        watch_s=event.get("watchDuration", 0),
+        position=int(event["seek"]["to"] if "seek" in event else context["position"]),
+        watch_s=int(event.get("watchDuration", 0)),
     )
 
 
@@ -259,7 +260,7 @@ def _first_generation_play(event: Event, event_id: str) -> Fact:
         device_type=event["deviceType"],
         content_type=event["contentType"],
         source=event["source"],
-        position=event["positionMs"] // 1000,
+        position=int(event["positionMs"]) // 1000,
     )
 
 

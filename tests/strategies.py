@@ -11,12 +11,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import DEVICE_TYPES, SOURCES, Raw
 
+T = TypeVar("T")
 NOON = 1_790_000_000_000_000  # 2026-09-21T14:13:20Z, in microseconds
 MINUTE = 60_000_000
 INTERACTIONS = "user-interactions"
@@ -127,6 +129,13 @@ def _delivered(event: dict[str, Any]) -> Delivery:
     return Delivery(topic, event["userId"].encode(), json.dumps(event).encode())
 
 
+anything = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6), st.text()
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
 events = st.one_of(plays, old_plays, pauses, seeks, completions, ratings, content_ratings)
 sound = events.map(_delivered)
 
@@ -149,6 +158,22 @@ def _broken(delivery: Delivery, way: int) -> Delivery:
 
 
 broken = st.builds(_broken, sound, st.integers(0, 10))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> dict[str, Any]:
+    """An event of which one member, at any depth, is taken away or replaced."""
+    event = draw(events)
+    target = event
+    name = draw(st.sampled_from(sorted(target)))
+    while isinstance(target[name], dict) and target[name] and draw(st.booleans()):
+        target = target[name]
+        name = draw(st.sampled_from(sorted(target)))
+    if draw(st.booleans()):
+        del target[name]
+    else:
+        target[name] = draw(anything)
+    return event
 
 
 @st.composite
@@ -187,3 +212,18 @@ def splits(draw: st.DrawFn, raws: Sequence[Raw], most: int = 4) -> list[list[Raw
     cuts = draw(st.sets(st.integers(1, max(1, len(raws) - 1)), max_size=most - 1))
     edges = [0, *sorted(cut for cut in cuts if cut < len(raws)), len(raws)]
     return [list(raws[a:b]) for a, b in pairwise(edges)]
+
+
+def examples(strategy: st.SearchStrategy[T], count: int) -> list[T]:
+    """So many values of a strategy, the same in every run."""
+    drawn: list[T] = []
+
+    @settings(
+        max_examples=count, derandomize=True, database=None, suppress_health_check=HealthCheck
+    )
+    @given(strategy)
+    def draw(value: T) -> None:
+        drawn.append(value)
+
+    draw()
+    return drawn

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
+from math import inf
 from typing import Any
 
 Check = Callable[[Any], Iterator[str]]
@@ -20,39 +21,61 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ANNOTATIONS = {"title", "description", "examples", "default", "deprecated"}
+WHITESPACE = b" \t\r\n"
+LARGEST = 2**20
+SAFE = 2**53 - 1
 HEADINGS = {"$schema", "$id", "$defs", "$comment"}
 
 
 class RefusedError(ValueError):
-    """The bytes are not one strict JSON document; the message is the reason."""
+    """The bytes are not one strict JSON document; `reasons` says all that speaks against it."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons)
+        self.reasons = frozenset(reasons)
 
 
 def read_json(value: bytes | None) -> Any:
     """The one document in the bytes.
 
     Raises:
-        RefusedError: empty, not UTF-8, not JSON, a key twice in an object, NaN or infinity, or
-            half of a surrogate pair.
+        RefusedError: blank, over `LARGEST` bytes, not UTF-8, not JSON, a key twice in an object,
+            NaN or infinity, half of a surrogate pair, or more than one document.
     """
-    if not value:
+    if not value or not value.strip(WHITESPACE):
         raise RefusedError("empty_value")
+    if len(value) > LARGEST:
+        raise RefusedError("oversize_value")
     try:
         text = value.decode()
     except UnicodeDecodeError:
         raise RefusedError("invalid_utf8") from None
+    return _document(text.strip(WHITESPACE.decode()))
+
+
+def _document(text: str) -> Any:
+    repeated: list[str] = []
+    decoder = json.JSONDecoder(
+        object_pairs_hook=partial(_object, repeated), parse_constant=_no_constant
+    )
     try:
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        document, end = decoder.raw_decode(text)
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        raise RefusedError("malformed_json") from None
+        raise RefusedError("malformed_json", *repeated) from None
+    against = repeated if isinstance(document, dict) else ["malformed_json"] * len(repeated)
+    if end < len(text):
+        against = [*against, "trailing_content"]
+    if against:
+        raise RefusedError(*against)
     return document
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a key twice")
+        repeated.append("duplicate_key")
     return members
 
 
@@ -113,7 +136,11 @@ def _types(schema: dict[str, Any]) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < inf
+
+
+def _is_integer(value: Any) -> bool:
+    return _is_number(value) and value == int(value) and abs(value) <= SAFE
 
 
 TYPES: dict[str, Callable[[Any], bool]] = {
@@ -122,7 +149,7 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "number": _is_number,
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "integer": _is_integer,
     "null": lambda value: value is None,
 }
 
@@ -179,7 +206,7 @@ HOLDS: dict[str, Callable[[Any, Any], bool]] = {
 
 def _must_hold(holds: Callable[[Any, Any], bool], said: Any, value: Any) -> Iterator[str]:
     if not holds(said, value):
-        yield "constraint"
+        yield "invalid_value"
 
 
 def _properties(checks: dict[str, Check]) -> Check:
