@@ -17,7 +17,7 @@ from typing import Any, Literal
 Kind = Literal["object", "map", "array", "string", "integer", "number", "boolean"]
 Schema = Mapping[str, Any]
 
-ENVELOPE = ("eventType", "version", "timestamp", "eventId")
+HEADING = ("eventType", "version")
 MAX_SAFE_INTEGER = 2**53 - 1
 HALF = 0.5  # the mantissa of a power of two
 
@@ -36,6 +36,7 @@ FORMATS = {"date-time", "date"}
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # means the same to ECMA, Java and Python: no classes by letter, look-around or back-references
 PORTABLE_PATTERN = re.compile(r"(?:[^\\(]|\\[^A-Za-z0-9]|\((?!\?)|\(\?:)*(?:\(\?!\[\\s\\S\]\))?")
+LINE_END = re.compile(r"(?<!\\)\$$")  # which Java and Python also find before a final line break
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
@@ -131,9 +132,9 @@ class Contract:
 
     @cached_property
     def body(self) -> Node:
-        """The tree without the envelope: what is particular to the event type."""
-        fields = {name: node for name, node in self.root.fields.items() if name not in ENVELOPE}
-        return replace(self.root, fields=fields, required=self.root.required.difference(ENVELOPE))
+        """The tree without eventType and version, which say no more than the contract's name."""
+        fields = {name: node for name, node in self.root.fields.items() if name not in HEADING}
+        return replace(self.root, fields=fields, required=self.root.required.difference(HEADING))
 
     def _check_heading(self) -> None:
         missing = {"x-topics", "x-key", "x-family"} - self.schema.keys()

@@ -24,9 +24,7 @@ CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "i
 MAX_VALUE_BYTES = 2**20
 BLANK = r"^[ \t\r\n]*\z"
 NO_BYTES = b""
-SURROGATE = r"\\u[dD][89a-fA-F]"
-# from_json takes a repeated key; told these, it takes nothing else that strict JSON refuses
-STRICT_BUT_FOR_KEYS = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+SURROGATE = r"\\\\u[dD][89a-fA-F]"
 
 
 @dataclass(frozen=True)
@@ -62,94 +60,110 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         - event_time timestamp, UTC, cut to the microsecond: null when rejected;
         - family string: the contract's x-family, null when rejected;
         - reason, path, rule string: why it is rejected (`Reason`), null when accepted;
-        - one struct for each event type, named as the type: the event's body (all but the
-          envelope) in the shape of the newest contract; null unless the row is a valid event
-          of that type. Fields that are absent are null. Strings, dates and date-times stay as
+        - one struct for each event type, named as the type: the event without eventType
+          and version, in the shape of the newest contract; null unless the row is a valid
+          event of that type. Fields that are absent are null. Strings, dates and date-times stay as
           given.
     """
     contracts = list(registry)
-    read = _with_fast_lane(bronze, contracts)
-    read = _with_documents(read)
-    read = _with_names(read, contracts)
-    read = _with_faults(read, contracts)
-    read = _with_events(read, contracts, bounds)
-    return read.select(*CARRIED, *_verdict(contracts), *_bodies(registry, contracts))
+    read = _with_parses(_with_lane(bronze, contracts), contracts)
+    judged = _with_fault(_with_names(read, contracts), contracts, bounds)
+    return judged.select(*CARRIED, *_verdict(contracts), *_bodies(registry, contracts))
 
 
-def _with_fast_lane(bronze: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
-    """Add digest, lane (a contract's index where the fast lane is sure) and its event."""
+def _with_lane(bronze: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
+    """Add digest and lane: the index of the contract of a canonical text, null for others."""
     text = sf.col("value").cast("string")
     lane = sf.when(sf.octet_length("value") > MAX_VALUE_BYTES, sf.lit(None).cast("int"))
     for index, contract in enumerate(contracts):
-        for gap in canonical.GAPS:
-            lane = lane.when(_is_canonical(text, contract, gap), index)
-    matched = bronze.select(*CARRIED, _digest().alias("digest"), lane.alias("lane"))
-    parsed = matched.select(
-        "*",
-        *(
-            sf.when(sf.col("lane") == index, sf.from_json(text, struct_type(contract.root))).alias(
-                _event(index)
-            )
-            for index, contract in enumerate(contracts)
-        ),
-    )
-    sure = _of_contract(
-        "lane", [canonical.within(c.root, sf.col(_event(i))) for i, c in enumerate(contracts)]
-    )
-    return parsed.withColumn("lane", sf.when(sure, sf.col("lane")))
+        lane = lane.when(_is_canonical(text, contract), index)
+    digest = sf.sha2(sf.coalesce("value", sf.lit(NO_BYTES)), 256)
+    return bronze.select(*CARRIED, digest.alias("digest"), lane.alias("lane"))
 
 
-def _digest() -> Column:
-    return sf.sha2(sf.coalesce("value", sf.lit(NO_BYTES)), 256)
-
-
-def _is_canonical(text: Column, contract: Contract, gap: str) -> Column:
+def _is_canonical(text: Column, contract: Contract) -> Column:
+    tight, spaced = canonical.openings(contract)
     return (
         sf.col("topic").isin(*contract.topics)
-        & text.startswith(canonical.opening(contract, gap))
-        & text.rlike(canonical.canonical(contract, gap))
+        & (text.startswith(tight) | text.startswith(spaced))
+        & text.rlike(canonical.canonical(contract))
     )
 
 
-def _with_documents(read: DataFrame) -> DataFrame:
-    """Add document, parsed strictly, where the fast lane was not sure."""
-    text = sf.col("value").cast("string")
+def _with_parses(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
+    """Add an event column for each contract, read from canonical texts, and pair from others."""
+    text, lane = sf.col("value").cast("string"), sf.col("lane")
     readable = (sf.octet_length("value") <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
-    pair = sf.when(sf.col("lane").isNull() & readable, strict.paired(text, sf.col("digest")))
-    return read.withColumn("document", pair).withColumn(
-        "document", strict.document(sf.col("document"), sf.col("digest"))
+    pair = sf.when(lane.isNull() & readable, strict.paired(text, sf.col("digest")))
+    events = (
+        sf.when(lane == index, sf.from_json(text, struct_type(c.body))).alias(_event(index))
+        for index, c in enumerate(contracts)
     )
+    return read.select("*", pair.alias("pair"), *events)
 
 
 def _with_names(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
-    """Add event_type, contract_version and contract, the index of the contract they name."""
-    document, lane = sf.col("document"), sf.col("lane")
-    names = sf.create_map(
+    """Add what either lane read of the envelope.
+
+    The columns: document (strict lane), event_type and contract_version, contract (the index of
+    the contract they name, if any), event_time and own_id (the eventId).
+    """
+    lane, document = sf.col("lane"), strict.document(sf.col("pair"), sf.col("digest"))
+    said_type = strict.string_at(document, "$.eventType")
+    said_version = strict.string_at(document, "$.version")
+    indexes = sf.create_map(
         *(sf.lit(part) for index, c in enumerate(contracts) for part in (c.name, index))
     )
-    named = read.withColumns(
-        {
-            "event_type": sf.coalesce(
-                sf.get(_literals(c.event_type for c in contracts), lane),
-                strict.string_at(document, "$.eventType"),
-            ),
-            "contract_version": sf.coalesce(
-                sf.get(_literals(c.version for c in contracts), lane),
-                strict.string_at(document, "$.version"),
-            ),
-        }
+    named = sf.element_at(indexes, sf.concat_ws(" ", said_type, said_version))
+    timestamp = _read(contracts, "timestamp", document)
+    return read.select(
+        *CARRIED,
+        "digest",
+        "lane",
+        document.alias("document"),
+        sf.coalesce(sf.get(_literals(c.event_type for c in contracts), lane), said_type).alias(
+            "event_type"
+        ),
+        sf.coalesce(sf.get(_literals(c.version for c in contracts), lane), said_version).alias(
+            "contract_version"
+        ),
+        sf.coalesce(lane, named).alias("contract"),
+        timestamp.try_cast("timestamp").alias("event_time"),
+        _read(contracts, "eventId", document).alias("own_id"),
+        *(_event(index) for index in range(len(contracts))),
     )
-    name = sf.concat_ws(" ", "event_type", "contract_version")
-    return named.withColumn("contract", sf.coalesce(lane, sf.element_at(names, name)))
 
 
-def _with_faults(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
-    """Add fault: why the text is not a valid event of its topic."""
-    name = sf.get(_literals(c.name for c in contracts), sf.col("contract"))
+def _read(contracts: Sequence[Contract], field: str, document: Column) -> Column:
+    """A field of the envelope, from either lane."""
+    events = [
+        sf.col(_event(index))[field] if field in c.body.fields else sf.lit(None).cast("string")
+        for index, c in enumerate(contracts)
+    ]
+    return sf.coalesce(_of_contract("lane", events), strict.string_at(document, f"$.{field}"))
+
+
+def _with_fault(read: DataFrame, contracts: Sequence[Contract], bounds: TimeBounds) -> DataFrame:
+    """Add fault, null for a valid event, and fill the event columns from the strict lane."""
+    lane, contract, document = sf.col("lane"), sf.col("contract"), sf.col("document")
+    name = sf.get(_literals(c.name for c in contracts), contract)
     fault = sf.coalesce(
-        _reading_fault(contracts), strict.first_fault(sf.col("document"), name, contracts)
+        sf.when(lane.isNull(), _reading_fault(contracts)),
+        sf.when(lane.isNull(), strict.first_fault(document, name, contracts)),
+        _key_fault(contracts),
+        _time_fault(bounds),
     )
-    return read.withColumn("fault", sf.when(sf.col("lane").isNull(), fault))
+    typed = {
+        _event(index): sf.coalesce(
+            sf.col(_event(index)),
+            sf.when(
+                contract == index,
+                sf.try_variant_get(document, "$", struct_type(c.body).simpleString()),
+            ),
+        )
+        for index, c in enumerate(contracts)
+    }
+    return read.withColumns({"fault": fault, **typed})
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
@@ -162,63 +176,29 @@ def _reading_fault(contracts: Sequence[Contract]) -> Column:
         .when(~sf.is_valid_utf8(text), _said(Reason.INVALID_UTF8))
         .when(document.isNull(), _unparsed(text))
         .when(~strict.is_object(document), _said(Reason.NOT_AN_OBJECT, "$"))
-        .when(
-            ~sf.coalesce(known, sf.lit(False)),
-            _said(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"),
-        )
+        .when(~sf.coalesce(known, sf.lit(False)), _said(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"))
         .when(sf.col("contract").isNull(), _said(Reason.UNKNOWN_VERSION, "$.version"))
         .when(~sf.array_contains(topics, sf.col("topic")), _said(Reason.WRONG_TOPIC))
     )
 
 
 def _unparsed(text: Column) -> Column:
-    """Why a text is not one strict JSON document."""
-    members = sf.from_json(text, "map<string, string>", STRICT_BUT_FOR_KEYS)
-    return (
-        sf.when(sf.try_parse_json(text).isNotNull(), _said(Reason.TRAILING_CONTENT))
-        .when(members.isNotNull() & ~text.rlike(SURROGATE), _said(Reason.DUPLICATE_KEY))
-        .otherwise(_said(Reason.MALFORMED_JSON))
+    """Why a text is not one strict JSON document: which rule it breaks."""
+    lenient = sf.json_object_keys(text).isNotNull() & ~text.rlike(SURROGATE)
+    rule = (
+        sf.when(sf.try_parse_json(text).isNotNull(), "single_document")
+        .when(lenient, "unique_keys")
+        .otherwise("syntax")
     )
-
-
-def _with_events(read: DataFrame, contracts: Sequence[Contract], bounds: TimeBounds) -> DataFrame:
-    """Read the strict lane's events, add event_time and own_id, and complete fault."""
-    lane, contract, fault = sf.col("lane"), sf.col("contract"), sf.col("fault")
-    events = read.withColumns(
-        {
-            _event(index): sf.when(lane == index, sf.col(_event(index))).when(
-                fault.isNull() & (contract == index),
-                sf.try_variant_get("document", "$", struct_type(c.root).simpleString()),
-            )
-            for index, c in enumerate(contracts)
-        }
-    )
-    at = [sf.col(_event(index)) for index in range(len(contracts))]
-    timed = events.withColumns(
-        {
-            "event_time": _of_contract("contract", [e["timestamp"] for e in at]).try_cast(
-                "timestamp"
-            ),
-            "own_id": _of_contract(
-                "contract", [_own_id(e, c) for e, c in zip(at, contracts, strict=True)]
-            ),
-            "own_key": _of_contract(
-                "contract", [e[c.key] for e, c in zip(at, contracts, strict=True)]
-            ),
-        }
-    )
-    late = sf.coalesce(fault, _key_fault(contracts), _time_fault(bounds))
-    return timed.withColumn("fault", late)
-
-
-def _own_id(event: Column, contract: Contract) -> Column:
-    return event["eventId"] if "eventId" in contract.root.fields else sf.lit(None).cast("string")
+    return _said(Reason.MALFORMED_JSON, rule=rule)
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
+    fast = _of_contract("lane", [sf.col(_event(i))[c.key] for i, c in enumerate(contracts)])
     path = sf.get(_literals(f"$.{c.key}" for c in contracts), sf.col("contract"))
+    own = sf.coalesce(fast, sf.try_variant_get("document", path, "string"))
     key = sf.col("key").cast("string")
-    return sf.when(~key.eqNullSafe(sf.col("own_key")), _said(Reason.WRONG_KEY, path, "x-key"))
+    return sf.when(~key.eqNullSafe(own), _said(Reason.WRONG_KEY, path, "x-key"))
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
@@ -254,16 +234,12 @@ def _bodies(registry: Registry, contracts: Sequence[Contract]) -> list[Column]:
         shapes = [
             sf.when(
                 accepted & (sf.col("contract") == contracts.index(version)),
-                upcast(_body(sf.col(_event(contracts.index(version))), version), versions[at:]),
+                upcast(sf.col(_event(contracts.index(version))), versions[at:]),
             )
             for at, version in enumerate(versions)
         ]
         bodies.append(sf.coalesce(*shapes).alias(event_type))
     return bodies
-
-
-def _body(event: Column, contract: Contract) -> Column:
-    return sf.struct(*(event[name].alias(name) for name in contract.body.fields))
 
 
 def _of_contract(selector: str, values: Sequence[Column]) -> Column:
@@ -280,9 +256,11 @@ def _literals(values: Iterable[str]) -> Column:
     return sf.lit(list(values))
 
 
-def _said(reason: Reason, path: str | Column | None = None, rule: str | None = None) -> Column:
+def _said(
+    reason: Reason, path: str | Column | None = None, rule: str | Column | None = None
+) -> Column:
+    detail = {"path": path, "rule": rule}
     return sf.struct(
         sf.lit(str(reason)).alias("reason"),
-        (path if isinstance(path, Column) else sf.lit(path).cast("string")).alias("path"),
-        sf.lit(rule).cast("string").alias("rule"),
+        *(sf.lit(value).cast("string").alias(name) for name, value in detail.items()),
     )

@@ -13,12 +13,12 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
-from transforms.events.contract import MAX_SAFE_INTEGER, Contract, Node
+from transforms.events.contract import LINE_END, MAX_SAFE_INTEGER, Contract, Node
 from transforms.events.reasons import Reason
 
 PLACE = (
-    "struct<path: string, step: string, kind: string, types: array<string>, "
-    "required: boolean, nullable: boolean, closed: boolean, members: array<int>, items: int, names: array<string>, "
+    "struct<path: string, step: string, kind: string, types: array<string>, required: boolean, "
+    "nullable: boolean, closed: boolean, members: array<int>, items: int, names: array<string>, "
     "lowered: array<string>, enum: array<string>, pattern: string, format: string, "
     "minLength: int, maxLength: int, minSize: int, maxSize: int, minimum: double, "
     "maximum: double, exclusiveMinimum: double, exclusiveMaximum: double, multipleOf: double>"
@@ -160,8 +160,8 @@ def _constraints(node: Node) -> dict[str, Any]:
     told = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
     if "const" in schema:
         told["enum"] = [schema["const"]]
-    if "pattern" in schema and schema["pattern"].endswith("$"):
-        told["pattern"] = schema["pattern"][:-1] + r"\z"  # Java's $ lets a line end pass
+    if "pattern" in schema:
+        told["pattern"] = LINE_END.sub(r"\\z", schema["pattern"])
     for size in ("Items", "Properties"):
         told |= {
             f"{bound}Size": schema[f"{bound}{size}"]
@@ -276,7 +276,7 @@ CHECKS: tuple[tuple[Reason, str, Lambda], ...] = (
     (Reason.WRONG_CASE_KEY, "properties", _has_odd_case),
     (Reason.UNKNOWN_FIELD, "additionalProperties", _has_unknown),
     *(
-        (Reason.INVALID_VALUE, keyword, broken)
+        (Reason.CONSTRAINT, keyword, broken)
         for keyword, broken in {
             "enum": lambda item: ~sf.array_contains(item["place"]["enum"], item["text"]),
             "minLength": lambda item: sf.length(item["text"]) < item["place"]["minLength"],

@@ -1,8 +1,9 @@
 """Upcasters: pure functions from the body of one major version to the body of the next.
 
 An upcaster takes the body of the last minor version before, and names what the first minor
-version of its own major holds. Steps between minor versions need no function, as they only add
-optional fields: those are null. `upcast` composes the steps.
+version of its own major holds, the envelope excepted, which is carried over. Steps between minor
+versions need no function, as they only add optional fields: those are null. `upcast` composes
+the steps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from transforms.events.spark_schema import spark_type
 Members = Mapping[str, "Column | Members"]
 Upcaster = Callable[[Column], Members]
 
+ENVELOPE = ("timestamp", "eventId")
 MS_PER_S = 1000
 
 
@@ -91,11 +93,13 @@ def _step(body: Column, old: Contract, new: Contract) -> Members:
     if old.major_minor[0] == new.major_minor[0]:
         return _members(body, old.body)
     try:
-        return UPCASTERS[new.event_type, new.major_minor[0]](body)
+        upcaster = UPCASTERS[new.event_type, new.major_minor[0]]
     except KeyError:
         raise ContractError(
             f"{new.name}: no upcaster from {old.name}; add one to transforms/events/upcasters.py"
         ) from None
+    envelope = {name: body[name] for name in ENVELOPE if name in old.body.fields}
+    return {**envelope, **upcaster(body)}
 
 
 def _members(struct: Column, node: Node) -> Members:
