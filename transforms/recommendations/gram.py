@@ -1,0 +1,181 @@
+"""The sufficient statistic of all histories: an item-item Gram matrix in exact integers.
+
+With w_u the row of preferences of user u, and n_u the number of titles in it,
+
+    G = sum over users of  n_u^(-2a)  w_u' w_u
+
+Everything the solvers need is in G, so histories need not be read again to train. The damping
+n_u^(-2a), 0 <= a <= 1/2, keeps heavy users from drowning the others: a = 0 counts pairs, a = 1/2
+gives each user the weight of one title. It is rounded once a user to a multiple of 2^-16; from
+there on the arithmetic is integer, and G of disjoint sets of users is the sum of their G.
+
+An event changes n_u and with it the whole contribution of its user, so a day's update takes the
+touched users' old contribution out and puts the new one in: `updated` equals training from
+scratch to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, vstack
+
+from transforms.recommendations.fixed_point import DAMPING_ONE, Integers, Titles, fixed
+
+BLOCK = 1024
+"""Titles handled at once: bounds the scratch memory to BLOCK rows of G."""
+
+
+class InteractionError(ValueError):
+    """The interactions are not one positive weight for each (user, title)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Histories as a sparse matrix.
+
+    Args:
+        titles: the title of each column, sorted, distinct.
+        weights: users x titles, int64, the preference of each (user, title) met.
+    """
+
+    titles: Titles
+    weights: csr_array
+
+    def over(self, titles: Titles) -> Interactions:
+        """The same histories over other columns.
+
+        Raises:
+            InteractionError: a title that some history holds is not among `titles`.
+        """
+        columns = positions(titles, self.titles)
+        used = columns[self.weights.indices]
+        if np.any(used < 0):
+            lost = np.unique(self.titles[self.weights.indices[used < 0]])
+            raise InteractionError(f"no column for titles that histories hold: {list(lost[:3])}")
+        shape = (self.weights.shape[0], len(titles))
+        return Interactions(
+            titles, csr_array((self.weights.data, used, self.weights.indptr), shape)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """The statistic.
+
+    Args:
+        titles: the title of each row and column, sorted, distinct.
+        sums: titles x titles, int64, symmetric, in units of 1/(16 x 16 x 65536).
+        damping: the exponent a.
+    """
+
+    titles: Titles
+    sums: Integers
+    damping: float
+
+    def __add__(self, other: Gram) -> Gram:
+        """The statistic of both sets of users, which must be disjoint.
+
+        Raises:
+            ValueError: the two were computed with different damping.
+        """
+        if self.damping != other.damping:
+            raise ValueError(f"statistics damped by {self.damping} and {other.damping} do not add")
+        titles = np.union1d(self.titles, other.titles)
+        return Gram(titles, self.over(titles).sums + other.over(titles).sums, self.damping)
+
+    def over(self, titles: Titles) -> Gram:
+        """The statistic over other titles: zero for titles that nobody met, such as new releases.
+
+        Raises:
+            ValueError: a title that somebody met is not among `titles`.
+        """
+        if np.array_equal(titles, self.titles):
+            return self
+        columns = positions(titles, self.titles)
+        met = self.sums.diagonal() > 0
+        if np.any(columns[met] < 0):
+            lost = self.titles[met & (columns < 0)]
+            raise ValueError(f"the statistic holds titles that are left out: {list(lost[:3])}")
+        sums = np.zeros((len(titles), len(titles)), np.int64)
+        sums[np.ix_(columns[met], columns[met])] = self.sums[np.ix_(met, met)]
+        return Gram(titles, sums, self.damping)
+
+
+def interactions(users: Sequence[str], titles: Sequence[str], weights: Integers) -> Interactions:
+    """Parallel columns of users, titles and preferences, as a matrix with the users in order.
+
+    Raises:
+        InteractionError: a (user, title) occurs twice, or a weight is not positive.
+    """
+    rows, _ = pd.factorize(np.asarray(users), sort=True)
+    columns, vocabulary = pd.factorize(np.asarray(titles), sort=True)
+    data = np.asarray(weights, np.int64)
+    if np.any(data <= 0):
+        raise InteractionError(f"a weight of {data.min()}: preferences are positive")
+    shape = (rows.max(initial=-1) + 1, len(vocabulary))
+    matrix = csr_array((data, (rows, columns)), shape)
+    if matrix.nnz != len(data):
+        raise InteractionError(f"{len(data) - matrix.nnz} (user, title) pairs occur more than once")
+    return Interactions(np.asarray(vocabulary, np.str_), matrix)
+
+
+def gram(histories: Interactions, *, damping: float = 0.3) -> Gram:
+    """The statistic of all these histories; titles that nobody met are left out."""
+    nothing = Gram(histories.titles[:0], np.zeros((0, 0), np.int64), damping)
+    nobody = Interactions(histories.titles[:0], csr_array((0, 0), dtype=np.int64))
+    return updated(nothing, before=nobody, after=histories)
+
+
+def updated(statistic: Gram, *, before: Interactions, after: Interactions) -> Gram:
+    """The statistic after some users' histories changed, equal to `gram` of everybody's now.
+
+    Args:
+        statistic: of all users, before the change.
+        before: the whole histories of the touched users as `statistic` counted them; a new user
+            has none.
+        after: the whole histories of the same users now; an erased user has none.
+
+    Raises:
+        InteractionError: `before` is not what `statistic` counted.
+    """
+    titles = np.union1d(statistic.titles, after.titles)
+    out, new = before.over(titles).weights, after.over(titles).weights
+    scales = np.concatenate([-_scales(out, statistic.damping), _scales(new, statistic.damping)])
+    sums = statistic.over(titles).sums.copy()
+    _add_outer_products(sums, vstack([out, new], format="csr"), scales)
+
+    met = sums.diagonal() > 0
+    if np.any(sums.diagonal() < 0) or np.any(sums[~met]):
+        raise InteractionError("the histories taken out are not those that were counted")
+    return Gram(titles, sums, statistic.damping).over(titles[met])
+
+
+def positions(titles: Titles, wanted: Titles) -> Integers:
+    """Where each wanted title stands among the sorted `titles`; -1 where it does not."""
+    places = np.searchsorted(titles, wanted)
+    found = places < len(titles)
+    found[found] = titles[places[found]] == wanted[found]
+    return np.where(found, places, -1)
+
+
+def _scales(weights: csr_array, damping: float) -> Integers:
+    lengths = np.maximum(np.diff(weights.indptr), 1)
+    return fixed(lengths ** (-2.0 * damping), DAMPING_ONE)
+
+
+def _add_outer_products(sums: Integers, weights: csr_array, scales: Integers) -> None:
+    """Add sum_u scales[u] w_u' w_u to `sums`, in place: the upper triangle, then its mirror."""
+    rows = np.repeat(np.arange(len(scales)), np.diff(weights.indptr))
+    scaled = csr_array(
+        (weights.data * scales[rows], weights.indices, weights.indptr), weights.shape
+    )
+    transposed = weights.T.tocsr()
+    for start in range(0, len(sums), BLOCK):
+        stop = start + BLOCK
+        block = (transposed[start:stop] @ scaled[:, start:]).toarray()
+        sums[start:stop, start:] += block
+        sums[stop:, start:stop] += block[:, BLOCK:].T
