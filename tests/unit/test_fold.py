@@ -125,6 +125,7 @@ def test_viewers_are_the_users_of_plays_once_each_and_sorted(spark: SparkSession
 
 def test_the_breakdowns_are_those_of_the_contract() -> None:
     """gold.user_day has a column for each value of the contract's enumerations, and no other."""
-    started = load_registry().newest("VideoPlaybackStarted").schema["properties"]
-    assert tuple(started["deviceInfo"]["properties"]["deviceType"]["enum"]) == DEVICE_TYPES
-    assert tuple(started["playbackContext"]["properties"]["source"]["enum"]) == SOURCES
+    started = load_registry().newest("VideoPlaybackStarted").root.fields
+    device_types = started["deviceInfo"].fields["deviceType"].schema["enum"]
+    sources = started["playbackContext"].fields["source"].schema["enum"]
+    assert (tuple(device_types), tuple(sources)) == (DEVICE_TYPES, SOURCES)
