@@ -66,7 +66,7 @@ def _document(text: str) -> Any:
         raise RefusedError("malformed_json", *repeated) from None
     against = repeated if isinstance(document, dict) else ["malformed_json"] * len(repeated)
     if end < len(text):
-        against = [*against, "trailing_content"]
+        against = [*against, "malformed_json"]
     if against:
         raise RefusedError(*against)
     return document
@@ -75,7 +75,7 @@ def _document(text: str) -> Any:
 def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        repeated.append("duplicate_key")
+        repeated.append("malformed_json")
     return members
 
 
@@ -206,7 +206,7 @@ HOLDS: dict[str, Callable[[Any, Any], bool]] = {
 
 def _must_hold(holds: Callable[[Any, Any], bool], said: Any, value: Any) -> Iterator[str]:
     if not holds(said, value):
-        yield "invalid_value"
+        yield "constraint"
 
 
 def _properties(checks: dict[str, Check]) -> Check:

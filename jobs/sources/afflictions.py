@@ -146,9 +146,9 @@ def _wrong_case(body: Body) -> Body:
 
 MALFORMATIONS: Mapping[str, tuple[str, Deliver]] = {
     "cut off": ("malformed_json", _with_value(lambda value: value[:-2])),
-    "two run together": ("trailing_content", _with_value(lambda value: value + value)),
+    "two run together": ("malformed_json", _with_value(lambda value: value + value)),
     "single quotes": ("malformed_json", _with_value(lambda value: value.replace(b'"', b"'"))),
-    "a key twice": ("duplicate_key", _with_value(lambda value: b'{"version":"9",' + value[1:])),
+    "a key twice": ("malformed_json", _with_value(lambda value: b'{"version":"9",' + value[1:])),
     "NaN": ("malformed_json", _with_value(lambda value: b'{"score":NaN,' + value[1:])),
     "not UTF-8": ("invalid_utf8", _with_value(lambda value: b'{"note":"\xff",' + value[1:])),
     "unknown type": (
@@ -160,7 +160,7 @@ MALFORMATIONS: Mapping[str, tuple[str, Deliver]] = {
     "key in the wrong case": ("wrong_case_key", _with_body(_wrong_case)),
     "time in milliseconds": ("wrong_type", _with_body(_epoch_milliseconds)),
     "not an identifier": (
-        "invalid_value",
+        "constraint",
         _with_body(lambda body: {**body, "eventId": f"retry of {body['eventId']}"}),
     ),
 }
