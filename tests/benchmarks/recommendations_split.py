@@ -120,15 +120,22 @@ def preferences(rows: Ratings, half_star: int) -> Integers:
     return preference(signals, Weighting(half_star=half_star))
 
 
-def fitted(rows: Ratings, catalogue: Titles, settings: Settings) -> Model:
+def fitted(
+    rows: Ratings,
+    catalogue: Titles,
+    settings: Settings,
+    precision: type[np.floating] = np.float32,
+) -> Model:
     weights = preferences(rows, settings.half_star)
     statistic = gram(interactions(rows["user"], rows["title"], weights), damping=settings.damping)
-    return train(statistic.over(catalogue), settings.solver)
+    return train(statistic.over(catalogue), settings.solver, precision=precision)
 
 
-def model_scores(part: Split, settings: Settings) -> Integers:
+def model_scores(
+    part: Split, settings: Settings, precision: type[np.floating] = np.float32
+) -> Integers:
     weights = RECENCY_ONE * preferences(part.training, settings.half_star)
-    model = fitted(part.training, part.catalogue, settings)
+    model = fitted(part.training, part.catalogue, settings, precision)
     return model.scores(part.matrix(part.training, weights))
 
 

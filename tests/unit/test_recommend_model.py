@@ -128,6 +128,16 @@ def test_nobody_to_score_is_no_error() -> None:
     assert MODEL.scores(csr_array((0, len(TITLES)), dtype=np.int64)).shape == (0, len(TITLES))
 
 
+def test_an_empty_service_has_nothing_to_learn_from() -> None:
+    with pytest.raises(UnsolvableError, match="nothing to learn from"):
+        train(gram(interactions([], [], np.array([], np.int64))), SquaredSpectrum())
+
+
+def test_one_user_and_one_title_make_a_model_that_leaves_it_to_the_prior() -> None:
+    model = train(gram(interactions(["u"], ["a"], np.array([16]))), SquaredSpectrum())
+    assert model.profile({"a": 4096}).evidence.tolist() == [0]
+
+
 def test_diverging_weights_are_refused() -> None:
     rows = [("u", "a", 1), ("u", "b", 10_000)]
     users, titles, weights = zip(*rows, strict=True)

@@ -155,7 +155,7 @@ def train(statistic: Gram, solver: Solver, *, precision: type[np.floating] = np.
     """
     solution = solver.solve(statistic.sums.astype(precision))
     solution *= MODEL_ONE
-    if not max(solution.max(), -solution.min()) <= np.iinfo(np.int32).max:
+    if not max(solution.max(), -solution.min()) < 1 << 31:
         raise UnsolvableError("the weights diverge: raise l2")
     whole = np.rint(solution, out=solution).astype(np.int32, order="C")
     return Model(statistic.titles, whole)

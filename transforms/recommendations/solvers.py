@@ -49,7 +49,7 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class Ease:
-    """EASE (Steck 2019, equation 8): B = I - P / diag(P), with P = (G + L)^-1 and no dropout."""
+    """EASE (Steck 2019): B = I - P / diag(P), with P = (G + L)^-1 and no dropout."""
 
     l2: float = 1.0
 
@@ -83,8 +83,8 @@ class SquaredSpectrum:
         B = L^-1/2 [I - (I + S^2)^-1] L^1/2 diag(g^e),   then a zero diagonal
 
     Along an eigenvector of S with eigenvalue s, the bracket is s^2 / (1 + s^2), where ridge
-    regression has s / (1 + s): strong patterns pass alike, weak ones, which are noise, are
-    suppressed twice as steeply. `popularity_exponent` e < 0 holds back titles that are met so
+    regression has s / (1 + s): strong patterns pass alike, weak ones, which are mostly noise,
+    fade with the square. `popularity_exponent` e < 0 holds back titles that are met so
     often that they explain nothing; g is relative to its mean.
     """
 
