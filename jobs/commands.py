@@ -91,13 +91,10 @@ def update_preferences(
 ) -> None:
     """Set preferences of USER; those not named are kept.
 
-    A VALUE is JSON, or else text:
+    python -m jobs.commands update-preferences ada autoplay=false 'favouriteGenres=["Drama"]'
 
-    \b
-        python -m jobs.commands update-preferences ada autoplay=false language=en-GB
-        python -m jobs.commands update-preferences ada 'favouriteGenres=["Drama", "Comedy"]'
-
-    The event goes to user-profile-events and to user-preference-updates, to both or to neither.
+    A VALUE is JSON, or else text. The event goes to user-profile-events and to
+    user-preference-updates, to both or to neither.
     """
     assigned = dict(_assigned(change) for change in changes)
     command = UpdatePreferences(command_id=command_id, user_id=user, at=at, changes=assigned)

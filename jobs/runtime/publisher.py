@@ -42,7 +42,10 @@ COMMIT_S = 1.0  # a commit once asked for is given this long at least: better la
 BACKOFF = wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)
 FENCED = (ProducerFencedError, InvalidProducerEpochError)
 HOPELESS = (*FENCED, AuthorizationError, MessageSizeTooLargeError)  # another attempt cannot help
-REPEAT = "repeat the command with the same id and time, which is safe: a repeat is recognised"
+REPEAT = (
+    "see that Kafka is well and has its topics (python -m jobs.topics), then repeat the command "
+    "with the same id and time, which is safe: a repeat is recognised"
+)
 
 
 class PublishingError(ServiceError):
