@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,16 +30,14 @@ from jobs.runtime.publisher import (
 )
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.topics import load_topics
-from jobs.topics import bring
 from jobs.runtime.transactions import Transactions
+from jobs.topics import bring
 from tests.unit.test_commands import Ratings
-from transforms.commands.profile import Command, RateContent, RecordView, UpdatePreferences
+from transforms.commands.profile import RateContent, RecordView, UpdatePreferences
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE, COPY = "user-profile-events", "user-preference-updates"
 REGISTRY = load_registry()
-
-Tell = Callable[..., AbstractContextManager[Commands]]
 
 
 def settings_of(kafka: KafkaSettings, *overrides: str) -> Settings:
@@ -55,9 +54,7 @@ def commands_of(kafka: KafkaSettings, *overrides: str) -> Iterator[Commands]:
 
 def prefer(user_id: str) -> UpdatePreferences:
     now = datetime.now(UTC)
-    return UpdatePreferences(
-        command_id="c-1", user_id=user_id, at=now, changes={"autoplay": True}
-    )
+    return UpdatePreferences(command_id="c-1", user_id=user_id, at=now, changes={"autoplay": True})
 
 
 def places(kafka: KafkaSettings, topics: list[str]) -> list[TopicPartition]:
@@ -197,6 +194,135 @@ def test_a_newer_producer_fences_the_older_for_good(kafka: KafkaSettings) -> Non
                 older.send(prefer("fenced"))
         newer.send(prefer("fenced"))
     assert len(records(kafka, "fenced", "read_uncommitted")) == 6
+
+
+class Outage:
+    """A broker of a test's own that can be stopped and started again at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running = ExitStack()
+        self.kafka = load_settings(environment={}).kafka
+        self.start()
+        bring(self.kafka, load_topics("local"))
+
+    def start(self) -> None:
+        broker = self.running.enter_context(embedded_broker(self.folder, keep=True))
+        address = {"bootstrap_servers": broker.bootstrap_servers}
+        self.kafka = self.kafka.model_copy(update=address)
+
+    def stop(self) -> None:
+        self.running.close()
+
+
+@pytest.fixture
+def outage(tmp_path: Path) -> Iterator[Outage]:
+    outage = Outage(tmp_path / "broker")
+    yield outage
+    outage.stop()
+
+
+@pytest.mark.parametrize("was_connected", [True, False])
+def test_a_broker_back_inside_the_deadline_gets_the_command_once(
+    outage: Outage, was_connected: bool
+) -> None:
+    with (
+        commands_of(outage.kafka, "commands.deadline_s=60") as commands,
+        ThreadPoolExecutor() as pool,
+    ):
+        if was_connected:
+            commands.send(prefer("before"))
+        outage.stop()
+        sending = pool.submit(commands.send, prefer("during"))
+        outage.start()
+        sending.result()
+    assert sorted(topic for topic, _ in records(outage.kafka, "during")) == sorted([STORE, COPY])
+
+
+def test_a_commit_without_an_answer_is_reported_as_unknown_and_may_be_repeated(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Transactions.begin
+
+    def begin_and_lose_the_broker(*given: Any, **named: Any) -> None:
+        begin(*given, **named)
+        outage.stop()
+
+    command = prefer("unknown")
+    with commands_of(outage.kafka, "commands.deadline_s=4") as commands:
+        monkeypatch.setattr(Transactions, "begin", begin_and_lose_the_broker)
+        with pytest.raises(CommandOutcomeUnknown, match=r"command c-1.*repeat the command"):
+            commands.send(command)
+        monkeypatch.undo()
+        outage.start()
+        assert len(records(outage.kafka, "unknown")) in (0, 2)
+        commands.send(command)
+    found = records(outage.kafka, "unknown")
+    assert {topic for topic, _ in found} == {STORE, COPY}
+    assert len({value for _, value in found}) == 1
+
+
+def test_while_a_broker_is_away_later_commands_fail_at_once_until_one_gets_through(
+    outage: Outage,
+) -> None:
+    bounds = ["deadline_s=10", "circuit_failures=1", "circuit_open_s=1"]
+    with commands_of(outage.kafka, *(f"commands.{bound}" for bound in bounds)) as commands:
+        outage.stop()
+        with pytest.raises(CommandNotPublished, match="KafkaTimeoutError"):
+            commands.send(prefer("circuit"))
+        with pytest.raises(CommandNotPublished, match="the circuit is open for another"):
+            commands.send(prefer("circuit"))
+        outage.start()
+        commands.send(prefer("circuit"))
+        commands.send(prefer("circuit"))
+    assert len(records(outage.kafka, "circuit")) == 4
+
+
+def run(kafka: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    place = ["--set", f"kafka.bootstrap_servers={kafka.bootstrap_servers}"]
+    name, *others = arguments
+    return subprocess.run(
+        [sys.executable, "-m", "jobs.commands", name, *place, *others],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_line_repeats_what_it_printed(kafka: KafkaSettings) -> None:
+    command = ["update-preferences", "shell", "autoplay=false", "language=en-GB"]
+    first = run(kafka, *command)
+    assert (first.returncode, first.stderr) == (0, "")
+    repeat = run(kafka, *command, *first.stdout.splitlines()[0].split())
+    assert repeat.stdout == first.stdout
+    found = records(kafka, "shell")
+    assert len(found) == 4
+    assert len({value for _, value in found}) == 1
+    preferences = json.loads(found[0][1])["data"]["preferences"]
+    assert preferences == {"language": "en-GB", "autoplay": False}
+
+
+def test_the_command_line_views_and_rates(kafka: KafkaSettings) -> None:
+    assert run(kafka, "view", "cli", "t", "--watched=60", "--completed=5").returncode == 0
+    assert run(kafka, "rate", "cli", "t", "4.5", "--previous=3").returncode == 0
+    data = {
+        json.loads(value)["eventType"]: json.loads(value)["data"]
+        for _, value in records(kafka, "cli")
+    }
+    assert data == {
+        "ContentViewed": {"watchDuration": 60, "completionPercentage": 5.0},
+        "ContentRated": {"rating": 4.5, "previousRating": 3.0},
+    }
+
+
+def test_the_command_line_says_why_it_refused(kafka: KafkaSettings) -> None:
+    before = ends(kafka)
+    refused = run(kafka, "rate", "cli", "t", "7")
+    assert refused.returncode == 2
+    assert "$.data.rating" in refused.stderr
+    assert "(maximum)" in refused.stderr
+    assert ends(kafka) == before
 
 
 def test_a_broker_away_beyond_the_deadline_is_reported_with_command_and_address() -> None:
