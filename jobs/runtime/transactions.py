@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-from jobs.runtime.kafka import PRODUCER, python_options
+from jobs.runtime.kafka import PRODUCER, python_options, refusal
 from jobs.runtime.settings import KafkaSettings
 
 REQUEST_S = 2.0  # a request without an answer is sent again
@@ -88,10 +88,17 @@ class Transactions:
 
     def _connected(self, until: float) -> KafkaProducer:
         if self._client is None:
+            self._reach()
             self._client = KafkaProducer(**self._options(), bootstrap_timeout_ms=_left_ms(until))
             self._client.config["max_block_ms"] = _left_ms(until)
             self._client.init_transactions()
         return self._client
+
+    def _reach(self) -> None:
+        """Say at once why nobody listens; kafka-python would retry in silence and leak sockets."""
+        refused = refusal(self._kafka)
+        if refused is not None:
+            raise KafkaConnectionError(refused)
 
     def _options(self) -> dict[str, Any]:
         own = {

@@ -265,10 +265,10 @@ def test_a_commit_without_an_answer_is_reported_as_unknown_and_may_be_repeated(
 def test_while_a_broker_is_away_later_commands_fail_at_once_until_one_gets_through(
     outage: Outage,
 ) -> None:
-    bounds = ["deadline_s=10", "circuit_failures=1", "circuit_open_s=1"]
+    bounds = ["deadline_s=8", "circuit_failures=1", "circuit_open_s=1"]
     with commands_of(outage.kafka, *(f"commands.{bound}" for bound in bounds)) as commands:
         outage.stop()
-        with pytest.raises(CommandNotPublished, match="KafkaTimeoutError"):
+        with pytest.raises(CommandNotPublished, match="Connection refused"):
             commands.send(prefer("circuit"))
         with pytest.raises(CommandNotPublished, match="the circuit is open for another"):
             commands.send(prefer("circuit"))
@@ -332,7 +332,9 @@ def test_a_broker_away_beyond_the_deadline_is_reported_with_command_and_address(
     began = time.monotonic()
     with (
         commands_of(away, "commands.deadline_s=1") as commands,
-        pytest.raises(CommandNotPublished, match=r"command c-1, Kafka at 127\.0\.0\.1:9") as raised,
+        pytest.raises(
+            CommandNotPublished, match=r"command c-1, Kafka at 127\.0\.0\.1:9.* refused"
+        ) as raised,
     ):
         commands.send(prefer("away"))
     assert time.monotonic() - began < 3
