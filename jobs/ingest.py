@@ -71,12 +71,21 @@ def _records(
         .options(**spark_options(kafka))
         .option("subscribe", ",".join(topics))
         .option("includeHeaders", "true")
-        .option("kafka.isolation.level", "read_committed")
+        .options(**_READING)
         .option("startingOffsets", offsets)
         .option("maxOffsetsPerTrigger", settings.ingest.max_events_per_batch)
         .option("failOnDataLoss", str(settings.ingest.fail_on_data_loss).lower())
         .load()
     )
+
+
+_READING = {
+    "kafka.isolation.level": "read_committed",
+    # fewer, larger fetches: 8 MiB of a partition at a time
+    "kafka.max.partition.fetch.bytes": str(8 * 2**20),
+    "kafka.max.poll.records": "10000",
+    "kafka.receive.buffer.bytes": str(2**20),
+}
 
 
 def _next_offsets(lake: Lake, kafka: KafkaSettings, topics: Sequence[str]) -> str:

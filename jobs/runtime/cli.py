@@ -42,16 +42,21 @@ def job(function: Callable[..., None]) -> click.Command:
     )
     @functools.wraps(function)
     def run(profile: str, overrides: tuple[str, ...], **options: Any) -> None:
-        logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
-        )
-        logging.getLogger("py4j").setLevel(logging.ERROR)
-        # kafka-python logs each attempt of a connection; what fails for good it also raises
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        log_to_console()
         with friendly_errors():
             function(settings=load_settings(profile, overrides), **options)
 
     return click.command(help=function.__doc__, context_settings={"max_content_width": 100})(run)
+
+
+def log_to_console() -> None:
+    """Log what a person follows; libraries only speak up when they fail for good."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("py4j").setLevel(logging.ERROR)
+    # kafka-python logs each attempt of a connection; what fails for good it also raises
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -36,6 +36,10 @@ SPEED = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
     "spark.sql.parquet.compression.codec": "snappy",
+    # a dictionary of raw records never pays; trying costs
+    "parquet.enable.dictionary#value": "false",
+    # write the few partitions of a batch side by side instead of sorting its rows first
+    "spark.sql.maxConcurrentOutputFileWriters": "16",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.ui.retainedExecutions": "20",
 }

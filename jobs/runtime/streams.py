@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from jobs.runtime.lake import first_line
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
+STOP_S = 60.0
+STOP_POLL_S = 0.05
 
 
 @dataclass
@@ -47,6 +50,21 @@ class Run:
         except StreamingQueryException as error:
             cause = self.raised[0] if self.raised else error
             raise explained(cause, self.query.name) from cause
+
+    def stop(self) -> None:
+        """Stop the query between two batches; in mid-batch only if that one outlasts STOP_S."""
+        deadline, batch = time.monotonic() + STOP_S, self._last_batch()
+        while (
+            self.query.status["isTriggerActive"]
+            and self._last_batch() == batch
+            and time.monotonic() < deadline
+        ):
+            time.sleep(STOP_POLL_S)
+        self.query.stop()
+
+    def _last_batch(self) -> int | None:
+        progress = self.query.lastProgress
+        return progress["batchId"] if progress else None
 
     def log_batches(self) -> None:
         """Log a line for every batch with rows since the last call."""
@@ -106,7 +124,7 @@ def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
 def stop(*runs: Run) -> None:
     """Stop queries after the batch that they are in."""
     for run in runs:
-        run.query.stop()
+        run.stop()
         run.log_batches()
 
 

@@ -44,7 +44,7 @@ def main(scenario: str | None) -> None:
 
 
 def _run(scenario: str, module: str) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log_to_console()
     logging.getLogger("py4j").setLevel(logging.ERROR)
     result = importlib.import_module(f"tests.benchmarks.{module}").run()
     OUT.mkdir(parents=True, exist_ok=True)
