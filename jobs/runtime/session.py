@@ -35,6 +35,8 @@ SPEED = {
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
+    # what is persisted lives for one batch: compressing its columns costs more than it saves
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
     "spark.sql.parquet.compression.codec": "snappy",
     # a dictionary of raw records never pays; trying costs
     "parquet.enable.dictionary#value": "false",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -50,9 +51,12 @@ class Family:
                 that is null unless the row is of that type.
         """
         lineage = accepted.withColumn("event_date", F.to_date("event_time"))
-        return lineage.select(*LINEAGE_COLUMNS, *map(self._own, self.own_columns))
+        return lineage.select(*LINEAGE_COLUMNS, *self._own)
 
-    def _own(self, column: str) -> Column:
-        mapped = (row(F.col(event_type)) for event_type, row in self.rows.items())
-        values = [values[column] for values in mapped if column in values]
-        return F.coalesce(*values).cast(self.own_columns[column]).alias(column)
+    @cached_property
+    def _own(self) -> list[Column]:
+        mapped = [row(F.col(event_type)) for event_type, row in self.rows.items()]
+        return [
+            F.coalesce(*(values[name] for values in mapped if name in values)).cast(ddl).alias(name)
+            for name, ddl in self.own_columns.items()
+        ]
