@@ -1,0 +1,229 @@
+"""A JSON Schema document made ready for comparison: one dialect, references that resolve.
+
+Schemas of drafts 4 to 7 are read by their own rules and rewritten in the words of 2020-12.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import extend
+
+from transforms.events.compatibility.vocabulary import (
+    IGNORED,
+    KNOWN,
+    SUBSCHEMA,
+    SUBSCHEMA_LIST,
+    SUBSCHEMA_MAP,
+)
+from transforms.events.formats import FORMAT_CHECKER
+
+Schema = Mapping[str, Any] | bool
+
+OLD_DRAFT = re.compile(r"draft-0[3467]")
+LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
+
+
+class SchemaDocumentError(ValueError):
+    """A document is not a JSON Schema; says where and why."""
+
+
+class SchemaDocument:
+    """A whole schema document.
+
+    Args:
+        schema: the document as parsed from JSON.
+        sends_declared: what is sent by this schema has no members but those it declares.
+        ignore_undeclared: what reads by this schema leaves out members it does not declare.
+
+    Raises:
+        SchemaDocumentError: not a valid JSON Schema.
+    """
+
+    def __init__(
+        self, schema: Schema, *, sends_declared: bool = False, ignore_undeclared: bool = False
+    ) -> None:
+        self.root = modernized(schema)
+        self.sends_declared = sends_declared
+        self.ignore_undeclared = ignore_undeclared
+        try:
+            Draft202012Validator.check_schema(self.root)
+        except SchemaError as error:
+            raise SchemaDocumentError(f"{error.json_path}: {error.message}") from None
+        reader = TolerantValidator if ignore_undeclared else Draft202012Validator
+        self._validator = reader(self.root, format_checker=FORMAT_CHECKER)
+        self._exact: dict[str, bool] = {}
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical text of the whole document."""
+        return canonical(self.root)
+
+    def accepts(self, schema: Schema, value: Any) -> bool:
+        """Whether a value is valid under a schema of this document, by the jsonschema library."""
+        return bool(self._validator.evolve(schema=schema).is_valid(value))
+
+    def target(self, reference: str) -> Schema | None:
+        """What a `$ref` names; None if it leads out of the document or nowhere."""
+        if self._has_inner_resources or not isinstance(self.root, Mapping):
+            return None
+        identifier = str(self.root.get("$id", ""))
+        pointer = reference.removeprefix(identifier) if identifier else reference
+        if pointer in ("", "#"):
+            return self.root
+        if pointer.startswith("#/"):
+            return self._at(pointer[2:].split("/"))
+        return self._anchors.get(pointer.removeprefix("#")) if pointer.startswith("#") else None
+
+    def is_exact(self, schema: Schema) -> bool:
+        """Whether `accepts` judges every keyword of the schema, referenced ones included."""
+        key = canonical(schema)
+        if key not in self._exact:
+            self._exact[key] = True  # a cycle adds nothing
+            self._exact[key] = self._judges_all(schema)
+        return self._exact[key]
+
+    def _judges_all(self, schema: Schema) -> bool:
+        if isinstance(schema, bool):
+            return True
+        for keyword, value in schema.items():
+            if not (keyword in KNOWN or is_annotation(keyword)):
+                return False
+            if keyword == "format" and value not in FORMAT_CHECKER.checkers:
+                return False
+            if keyword == "$ref":
+                found = self.target(value)
+                if found is None or not self.is_exact(found):
+                    return False
+        return all(self.is_exact(below) for below in subschemas(schema))
+
+    def _at(self, parts: list[str]) -> Schema | None:
+        found: Any = self.root
+        for part in parts:
+            name = part.replace("%25", "%").replace("~1", "/").replace("~0", "~")
+            if isinstance(found, Mapping):
+                found = found.get(name)
+            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+                found = found[int(name)]
+            else:
+                return None
+        return found if isinstance(found, Mapping | bool) else None
+
+    @cached_property
+    def _anchors(self) -> dict[str, Schema]:
+        return {s["$anchor"]: s for s in _all(self.root) if "$anchor" in s}
+
+    @cached_property
+    def _has_inner_resources(self) -> bool:
+        return any("$id" in schema for schema in _all(self.root) if schema is not self.root)
+
+
+def canonical(value: Any) -> str:
+    """The text that equal JSON values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def is_annotation(keyword: str) -> bool:
+    """Whether a keyword asserts nothing."""
+    return keyword in IGNORED or keyword.startswith("x-")
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
+    """The schemas directly below the known keywords of a schema, definitions excepted."""
+    for keyword, value in schema.items():
+        if keyword in SUBSCHEMA:
+            yield value
+        elif keyword in SUBSCHEMA_LIST:
+            yield from value
+        elif keyword in SUBSCHEMA_MAP:
+            yield from value.values()
+
+
+def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
+    if isinstance(schema, bool):
+        return
+    yield schema
+    for below in subschemas(schema):
+        yield from _all(below)
+    for keyword in ("$defs", "definitions"):
+        for below in schema.get(keyword, {}).values():
+            yield from _all(below)
+
+
+def modernized(schema: Schema) -> Schema:
+    """The schema in the words of 2020-12; what is in these words already stays as it is."""
+    if not isinstance(schema, Mapping):
+        return schema
+    declared = str(schema.get("$schema", ""))
+    modern: Schema = _modern(schema, bool(OLD_DRAFT.search(declared)), not declared)
+    return modern
+
+
+def _modern(schema: Any, old: bool, unmarked: bool) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    new = dict(schema)
+    if old and "$ref" in new:
+        new = {k: new[k] for k in ("$ref", "$defs", "definitions", "$schema", "$id") if k in new}
+    if LOCAL_ANCHOR.fullmatch(str(new.get("$id", ""))):
+        new["$anchor"] = new.pop("$id")[1:]
+    _bounds(new)
+    _tuples(new)
+    if old or unmarked:
+        _dependencies(new)
+    for keyword, value in new.items():
+        if keyword in SUBSCHEMA:
+            new[keyword] = _modern(value, old, unmarked)
+        elif keyword in SUBSCHEMA_LIST and isinstance(value, list):
+            new[keyword] = [_modern(below, old, unmarked) for below in value]
+        elif keyword in SUBSCHEMA_MAP | {"$defs", "definitions"} and isinstance(value, Mapping):
+            new[keyword] = {name: _modern(s, old, unmarked) for name, s in value.items()}
+    new.pop("$schema", None)
+    return new
+
+
+def _bounds(schema: dict[str, Any]) -> None:
+    for plain, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(schema.get(strict), bool) and schema.pop(strict) and plain in schema:
+            schema[strict] = schema.pop(plain)
+
+
+def _tuples(schema: dict[str, Any]) -> None:
+    if isinstance(schema.get("items"), list):
+        schema["prefixItems"] = schema.pop("items")
+        if "additionalItems" in schema:
+            schema["items"] = schema.pop("additionalItems")
+        if not schema["prefixItems"]:
+            del schema["prefixItems"]
+
+
+def _dependencies(schema: dict[str, Any]) -> None:
+    for name, needed in dict(schema.pop("dependencies", {})).items():
+        keyword = "dependentRequired" if isinstance(needed, list) else "dependentSchemas"
+        schema[keyword] = {**schema.get(keyword, {}), name: needed}
+
+
+def _declared_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if allowed is not False:
+        yield from Draft202012Validator.VALIDATORS["additionalProperties"](
+            validator, allowed, value, schema
+        )
+
+
+def _evaluated_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if allowed is not False:
+        yield from Draft202012Validator.VALIDATORS["unevaluatedProperties"](
+            validator, allowed, value, schema
+        )
+
+
+TolerantValidator = extend(
+    Draft202012Validator,
+    {"additionalProperties": _declared_only, "unevaluatedProperties": _evaluated_only},
+)
