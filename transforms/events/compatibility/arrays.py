@@ -17,6 +17,7 @@ from transforms.events.compatibility.claims import (
     Opaque,
     Some,
 )
+from transforms.events.compatibility.documents import canonical
 from transforms.events.compatibility.objects import Inside
 from transforms.events.compatibility.outcomes import Finding, Outcome, told_once
 from transforms.events.compatibility.scalars import Candidates, sizes
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from transforms.events.compatibility.solver import Solver
 
 LONGEST_MADE = 200
+COMMON = (None, True, False, *range(10), "a", "b", [], {})
 UNIQUE = '["uniqueItems",true]'
 
 
@@ -60,6 +62,15 @@ class _Items:
 
     def outcome(self, position: int, more: Sequence[Claim]) -> Outcome:
         return self.solver.solve({*self.claims(position), *more})
+
+    def unlike(self, others: Sequence[Any], position: int, value: Any) -> Any:
+        """The value, or another that may stand at the position if all must differ."""
+        if not any(isinstance(f, Opaque) and f.text == UNIQUE and f.holds for f in self.facts):
+            return value
+        taken = {canonical(other) for other in others}
+        claims = self.claims(position)
+        free = (v for v in (value, *COMMON) if canonical(v) not in taken)
+        return next((v for v in free if all(c.is_exact and c.accepts(v) for c in claims)), value)
 
     def claims(self, position: int) -> set[Claim]:
         return {fact.claim for fact in self.every if _covers(fact.places, position)}
@@ -143,10 +154,13 @@ def _made(
 
 
 def _filled(items: _Items, made: dict[int, Any], length: int) -> list[Any] | None:
-    array = []
+    array: list[Any] = []
     for position in range(length):
+        if position in made:
+            array.append(made[position])
+            continue
         outcome = items.each[min(position, items.tail)]
-        if position not in made and not outcome.witness:
+        if not outcome.witness:
             return None
-        array.append(made[position] if position in made else outcome.witness[0])
+        array.append(items.unlike(array, position, outcome.witness[0]))
     return array

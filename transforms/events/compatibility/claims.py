@@ -453,9 +453,7 @@ def _unique(of: _Keyword) -> Alternatives:
 
 
 def _prefix_items(of: _Keyword) -> Alternatives:
-    return of.every(
-        *((Indices(i, i + 1), schema, f"[{i}]") for i, schema in enumerate(of.value))
-    )
+    return of.every(*((Indices(i, i + 1), schema, f"[{i}]") for i, schema in enumerate(of.value)))
 
 
 def _items(of: _Keyword) -> Alternatives:

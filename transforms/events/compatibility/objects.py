@@ -189,7 +189,13 @@ def _best(options: Mapping[Where, Outcome]) -> tuple[Where, Outcome]:
 
 
 def _no_such_name(members: _Members, fact: SomeName) -> bool:
-    return members.solver.solve({fact.claim, *members.name_claims}).impossible
+    """Whether no name that a member can have is as claimed."""
+    claim = fact.claim
+    listed = (name for name in members.listed if not claim.is_exact or claim.accepts(name))
+    if any(not members.outcome(name).impossible for name in listed):
+        return False
+    free = any(not members.outcome(where).impossible for where in members.unlisted)
+    return not free or members.solver.solve({claim, *members.name_claims}).impossible
 
 
 def _capacity(members: _Members) -> float:

@@ -42,11 +42,13 @@ class Range:
 
     def holds(self, number: Fraction) -> bool:
         """Whether a number is inside."""
-        above = self.low is None or number > self.low or (
-            number == self.low and not self.low_strict
+        above = (
+            self.low is None or number > self.low or (number == self.low and not self.low_strict)
         )
-        below = self.high is None or number < self.high or (
-            number == self.high and not self.high_strict
+        below = (
+            self.high is None
+            or number < self.high
+            or (number == self.high and not self.high_strict)
         )
         return above and below
 

@@ -11,9 +11,7 @@ SUBSCHEMA = frozenset(
 SUBSCHEMA_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 SUBSCHEMA_MAP = frozenset({"properties", "patternProperties", "dependentSchemas"})
 IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
-NUMBER = frozenset(
-    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
-)
+NUMBER = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 STRING = frozenset({"minLength", "maxLength", "pattern", "format"})
 ARRAY = frozenset(
     {
@@ -28,9 +26,18 @@ OBJECT = frozenset(
         "unevaluatedProperties",
     }
 )
-KNOWN = SUBSCHEMA | SUBSCHEMA_LIST | SUBSCHEMA_MAP | NUMBER | STRING | ARRAY | OBJECT | {
-    *("type", "enum", "const", "$ref"),
-}
+KNOWN = (
+    SUBSCHEMA
+    | SUBSCHEMA_LIST
+    | SUBSCHEMA_MAP
+    | NUMBER
+    | STRING
+    | ARRAY
+    | OBJECT
+    | {
+        *("type", "enum", "const", "$ref"),
+    }
+)
 IGNORED = frozenset(
     {
         *("$schema", "$id", "id", "$anchor", "$comment", "$defs", "definitions", "$vocabulary"),
