@@ -37,12 +37,12 @@ class _Items:
 
     @cached_property
     def every(self) -> list[Every]:
-        nowhere = [
+        nowhere: list[Every] = [
             Every(f.origin, f.blamed, Indices(), f.claim.contradiction)
             for f in self.facts
             if isinstance(f, Few) and f.most == 0
         ]
-        return [*(f for f in self.facts if isinstance(f, Every)), *nowhere]
+        return nowhere + [fact for fact in self.facts if isinstance(fact, Every)]
 
     @cached_property
     def some(self) -> list[Some]:

@@ -7,7 +7,7 @@ which say something about a number, a text, the members of an object or the item
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -26,7 +26,6 @@ from transforms.events.compatibility.vocabulary import (
     NUMBER,
     OBJECT,
     STRING,
-    SUBSCHEMA_LIST,
 )
 
 Kind = Literal["null", "boolean", "number", "string", "array", "object"]
@@ -203,7 +202,7 @@ class Choice:
 
 
 Item: TypeAlias = "Claim | Fact | Choice"
-Alternatives: TypeAlias = "list[list[Item]]"
+Alternatives: TypeAlias = "Sequence[Sequence[Item]]"
 TRUE: Alternatives = [[]]
 FALSE: Alternatives = []
 
@@ -541,15 +540,12 @@ def _dependent_required(of: _Keyword) -> Alternatives:
 
 
 def _dependent_schemas(of: _Keyword) -> Alternatives:
-    return of.all_or_any(
-        *(
-            (
-                [[of.present(name, False)], [of.here(schema, True)]],
-                [[of.present(name, True), of.here(schema, False)]],
-            )
-            for name, schema in of.value.items()
-        )
-    )
+    parts: list[tuple[Alternatives, Alternatives]] = []
+    for name, schema in of.value.items():
+        met: list[list[Item]] = [[of.present(name, False)], [of.here(schema, True)]]
+        unmet: list[list[Item]] = [[of.present(name, True), of.here(schema, False)]]
+        parts.append((met, unmet))
+    return of.all_or_any(*parts)
 
 
 def _property_names(of: _Keyword) -> Alternatives:

@@ -26,6 +26,7 @@ from transforms.events.formats import FORMAT_CHECKER
 
 Schema = Mapping[str, Any] | bool
 
+DEFINITIONS = frozenset({"$defs", "definitions"})
 OLD_DRAFT = re.compile(r"draft-0[3467]")
 LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
 
@@ -151,7 +152,7 @@ def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
     yield schema
     for below in subschemas(schema):
         yield from _all(below)
-    for keyword in ("$defs", "definitions"):
+    for keyword in DEFINITIONS:
         for below in schema.get(keyword, {}).values():
             yield from _all(below)
 
@@ -168,24 +169,26 @@ def modernized(schema: Schema) -> Schema:
 def _modern(schema: Any, old: bool, unmarked: bool) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    new = dict(schema)
+    new = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
     if old and "$ref" in new:
-        new = {k: new[k] for k in ("$ref", "$defs", "definitions", "$schema", "$id") if k in new}
+        new = {k: new[k] for k in ("$ref", "$defs", "definitions", "$id") if k in new}
     if LOCAL_ANCHOR.fullmatch(str(new.get("$id", ""))):
         new["$anchor"] = new.pop("$id")[1:]
     _bounds(new)
     _tuples(new)
     if old or unmarked:
         _dependencies(new)
-    for keyword, value in new.items():
-        if keyword in SUBSCHEMA:
-            new[keyword] = _modern(value, old, unmarked)
-        elif keyword in SUBSCHEMA_LIST and isinstance(value, list):
-            new[keyword] = [_modern(below, old, unmarked) for below in value]
-        elif keyword in SUBSCHEMA_MAP | {"$defs", "definitions"} and isinstance(value, Mapping):
-            new[keyword] = {name: _modern(s, old, unmarked) for name, s in value.items()}
-    new.pop("$schema", None)
-    return new
+    return {keyword: _modern_value(keyword, value, old, unmarked) for keyword, value in new.items()}
+
+
+def _modern_value(keyword: str, value: Any, old: bool, unmarked: bool) -> Any:
+    if keyword in SUBSCHEMA:
+        return _modern(value, old, unmarked)
+    if keyword in SUBSCHEMA_LIST and isinstance(value, list):
+        return [_modern(below, old, unmarked) for below in value]
+    if keyword in SUBSCHEMA_MAP | DEFINITIONS and isinstance(value, Mapping):
+        return {name: _modern(below, old, unmarked) for name, below in value.items()}
+    return value
 
 
 def _bounds(schema: dict[str, Any]) -> None:
@@ -223,7 +226,7 @@ def _evaluated_only(validator: Any, allowed: Any, value: Any, schema: Any) -> It
         )
 
 
-TolerantValidator = extend(
+TolerantValidator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {"additionalProperties": _declared_only, "unevaluatedProperties": _evaluated_only},
 )

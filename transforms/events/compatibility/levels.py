@@ -30,10 +30,9 @@ class Level(StrEnum):
     @property
     def directions(self) -> tuple[Direction, ...]:
         """In which directions schemas are compared."""
-        scope = self.removesuffix("_TRANSITIVE")
-        return {"NONE": (), "BACKWARD": ("backward",), "FORWARD": ("forward",)}.get(
-            scope, ("backward", "forward")
-        )
+        backward: tuple[Direction, ...] = ("backward",) if self.startswith(("BACK", "FULL")) else ()
+        forward: tuple[Direction, ...] = ("forward",) if self.startswith(("FOR", "FULL")) else ()
+        return backward + forward
 
     @property
     def is_transitive(self) -> bool:

@@ -111,10 +111,16 @@ class _Members:
     def _outcome(self, where: Where, more: Iterable[Claim]) -> Outcome:
         if isinstance(where, str) and not self._may_be_named(where):
             return Outcome(impossible=True)
-        if isinstance(where, Unlisted) and self.name_claims:
-            if self.solver.solve(self.name_claims).impossible:
-                return Outcome(impossible=True)
+        if isinstance(where, Unlisted) and not self._may_be_unlisted():
+            return Outcome(impossible=True)
         return self.solver.solve({*self.claims(where), *more})
+
+    def _may_be_unlisted(self) -> bool:
+        if not self.name_claims:
+            return True
+        first = self.name_claims[0]
+        unlisted = first.on({"enum": [*self.listed, None]}, False, first.origin)
+        return not self.solver.solve({unlisted, *self.name_claims}).impossible
 
     def _may_be_named(self, name: str) -> bool:
         return all(claim.accepts(name) for claim in self.name_claims if claim.is_exact)
@@ -137,41 +143,36 @@ class _Members:
 def objects(solver: Solver, claims: Sequence[Claim], facts: Sequence[Fact]) -> Inside | None:
     """Objects that the facts leave; None if there is none."""
     members = _Members(solver, [*facts, *_undeclared_absent(claims)])
-    least, most = sizes(facts)
     if len(members.patterns) > MOST_PATTERNS:
         return Inside(Candidates([]))
-    wanted = [fact for fact in facts if isinstance(fact, Some)]
-    fixed = [fact for fact in wanted if _is_one_name(fact)]
-    for fact in fixed:
-        members.required.setdefault(next(iter(fact.places.names)), set()).add(fact.claim)
-    findings: list[Finding] = []
-    for name in members.required:
-        outcome = members.outcome(name)
-        if outcome.impossible:
-            return None
-        findings += outcome.findings
-    chosen: dict[Where, Outcome] = {}
-    for fact in wanted:
-        if fact not in fixed:
-            options = _options(members, fact)
-            if not options:
-                return None
-            findings += [finding for outcome in options.values() for finding in outcome.findings]
-            chosen.update([_best(options)])
+    open_places: list[Some] = []
+    for fact in facts:
+        if isinstance(fact, Some) and isinstance(fact.places, Names):
+            if fact.places.patterns or fact.places.others:
+                open_places.append(fact)
+            else:
+                members.required.setdefault(min(fact.places.names), set()).add(fact.claim)
+    here = [members.outcome(name) for name in members.required]
+    anywhere = [_options(members, fact) for fact in open_places]
+    if any(outcome.impossible for outcome in here) or not all(anywhere):
+        return None
+    if not _countable(members, facts):
+        return None
+    told = [*here, *(outcome for options in anywhere for outcome in options.values())]
+    made = _made(members, dict(_best(options) for options in anywhere), facts)
+    findings = told_once(finding for outcome in told for finding in outcome.findings)
+    return Inside(Candidates([] if made is None else [made]), findings)
+
+
+def _countable(members: _Members, facts: Sequence[Fact]) -> bool:
+    """Whether names and number of members can be as the facts say."""
     if any(_no_such_name(members, fact) for fact in facts if isinstance(fact, SomeName)):
-        return None
-    if most is not None and max(least, len(members.required)) > most:
-        return None
-    if least > len(members.required) and _capacity(members) < least:
-        return None
-    made = _made(members, chosen, least, facts)
-    blamed = told_once(f for f in findings)
-    return Inside(Candidates([] if made is None else [made]), blamed)
-
-
-def _is_one_name(fact: Some) -> bool:
-    places = fact.places
-    return isinstance(places, Names) and not (places.patterns or places.others)
+        return False
+    least, most = sizes(facts)
+    needed = len(members.required)
+    if most is not None and max(least, needed) > most:
+        return False
+    return least <= needed or _capacity(members) >= least
 
 
 def _options(members: _Members, fact: Some) -> dict[Where, Outcome]:
@@ -205,7 +206,7 @@ def _capacity(members: _Members) -> float:
 
 
 def _made(
-    members: _Members, chosen: Mapping[Where, Outcome], least: int, facts: Sequence[Fact]
+    members: _Members, chosen: Mapping[Where, Outcome], facts: Sequence[Fact]
 ) -> dict[str, Any] | None:
     made: dict[str, Any] = {}
     fixed: dict[Where, Outcome] = {name: members.outcome(name) for name in members.required}
@@ -218,6 +219,7 @@ def _made(
         if isinstance(fact, SomeName):
             named = members.solver.solve({fact.claim, *members.name_claims})
             _add(members, made, [name for name in named.witness if isinstance(name, str)])
+    least, _ = sizes(facts)
     if len(made) < least:
         free = (name for where in members.unlisted for name in members._free_names(where))
         _add(members, made, islice((*members.listed, *free), MOST_MEMBERS), least)
@@ -278,18 +280,17 @@ class Declared:
     def _add_keyword(self, claim: Claim, keyword: str, value: Any, seen: set[str]) -> None:
         if keyword in {"additionalProperties", "unevaluatedProperties"}:
             self.open |= isinstance(value, Mapping)
-        elif keyword in {"propertyNames", "minProperties"}:
+        elif keyword in {"propertyNames", "minProperties", "$dynamicRef"}:
             self.open = True
-        elif keyword in {"allOf", "anyOf", "oneOf"}:
-            for below in value:
-                self.add(claim, below, seen)
-        elif keyword == "dependentSchemas":
-            for below in value.values():
-                self.add(claim, below, seen)
+        elif keyword == "$ref":
+            if value not in seen:
+                self.add(claim, claim.document.target(value), {*seen, value})
         elif keyword in IN_PLACE:
-            self.add(claim, value, seen)
-        elif keyword == "$ref" and value not in seen:
-            seen.add(value)
-            self.add(claim, claim.document.target(value), seen)
-        elif keyword == "$dynamicRef":
-            self.open = True
+            for below in _schemas(value, keyword):
+                self.add(claim, below, seen)
+
+
+def _schemas(value: Any, keyword: str) -> Iterable[Any]:
+    if keyword == "dependentSchemas":
+        return list(value.values())
+    return value if isinstance(value, list) else [value]

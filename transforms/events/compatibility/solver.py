@@ -83,9 +83,11 @@ class Solver:
             if inside is None:
                 return IMPOSSIBLE
             outcome = self._tried(claims, facts, inside.candidates)
-            if inside.findings and not outcome.impossible:
-                return Outcome(False, outcome.witness, inside.findings)
-            return outcome
+            if outcome.impossible or not inside.findings:
+                return outcome
+            sure = outcome.witness or not any(isinstance(fact, Opaque) for fact in facts)
+            told = inside.findings if sure else tuple(map(undecided, inside.findings))
+            return Outcome(False, outcome.witness, told)
         candidates = self._scalars(kind, facts)
         return IMPOSSIBLE if candidates is None else self._tried(claims, facts, candidates)
 
@@ -139,6 +141,12 @@ def finding(origin: Origin, witness: tuple[Any, ...]) -> Finding:
         return Finding(Verdict.BREAKING, origin.path, origin.keyword, reason, witness)
     reason = f"not known whether {said} takes all that was allowed"
     return Finding(Verdict.UNDECIDED, origin.path, origin.keyword, reason)
+
+
+def undecided(found: Finding) -> Finding:
+    """The finding without the certainty that a whole document shows it."""
+    reason = f"not known whether {found.keyword} takes all that was allowed"
+    return Finding(Verdict.UNDECIDED, found.path, found.keyword, reason)
 
 
 def short(value: Any) -> str:
