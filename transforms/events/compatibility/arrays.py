@@ -51,7 +51,8 @@ class _Items:
     @cached_property
     def tail(self) -> int:
         """The position from which on all positions are alike."""
-        places = [fact.places for fact in (*self.every, *self.some)]
+        facts: list[Every | Some] = [*self.every, *self.some]
+        places = [fact.places for fact in facts]
         ends = [p.start if p.stop is None else p.stop for p in places if isinstance(p, Indices)]
         return max(ends, default=0)
 
