@@ -40,6 +40,8 @@ from transforms.events.validation import validate
 
 SCHEMAS = CONF_DIR / "schemas"
 LOCK = "lock.json"
+MODES = click.Choice([mode.value for mode in Mode], case_sensitive=False)
+LEVELS = click.Choice([level.value for level in Level], case_sensitive=False)
 
 folder_option = click.option(
     "--folder",
@@ -97,13 +99,11 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--mode", type=click.Choice(list(Mode)), default=Mode.TOLERANT, show_default=True)
-@click.option(
-    "--level", type=click.Choice(list(Level)), default=Level.FULL_TRANSITIVE, show_default=True
-)
+@click.option("--mode", type=MODES, default=Mode.TOLERANT.value, show_default=True)
+@click.option("--level", type=LEVELS, default=Level.FULL_TRANSITIVE.value, show_default=True)
 @folder_option
 @json_option
-def check(mode: Mode, level: Level, folder: Path, as_json: bool) -> None:
+def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
     """Refuse what breaks readers: minor versions, changed files, majors without upcaster."""
     with friendly_errors():
         found = refusals(folder, Level(level), Mode(mode))
@@ -135,10 +135,10 @@ def lock(folder: Path) -> None:
 @main.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.option("--mode", type=click.Choice(list(Mode)), default=Mode.STRICT, show_default=True)
-@click.option("--level", type=click.Choice(list(Level)), default=Level.BACKWARD, show_default=True)
+@click.option("--mode", type=MODES, default=Mode.STRICT.value, show_default=True)
+@click.option("--level", type=LEVELS, default=Level.BACKWARD.value, show_default=True)
 @json_option
-def compare(old: Path, new: Path, mode: Mode, level: Level, as_json: bool) -> None:
+def compare(old: Path, new: Path, mode: str, level: str, as_json: bool) -> None:
     """Compare any two JSON Schema files; exit 1 unless NEW is compatible with OLD."""
     with friendly_errors():
         found = _compared(old, new, Mode(mode), Level(level))

@@ -5,6 +5,7 @@ Values, names and bounds come from few, so that two schemas and a document meet 
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -21,6 +22,24 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=4,
 )
+INSIDE = (None, True, 0, 1, 3, 1.5, "", "a", "ab", [], {}, 10, [1], {"a": 1})
+
+
+def pool(size: int, seed: int) -> list[Any]:
+    """Documents of few names and values, the same in every run: scalars, objects and arrays."""
+    random = Random(seed)
+    several = (1, 1, 2, 2, 3, 4)
+    objects = [
+        {
+            name: random.choice(INSIDE)
+            for name in random.sample((*NAMES, "d"), random.choice(several))
+        }
+        for _ in range(size)
+    ]
+    arrays = [random.choices(INSIDE, k=random.choice(several)) for _ in range(size // 2)]
+    return [*SCALARS, {}, [], *objects, *arrays]
+
+
 counts = st.integers(0, 3)
 numbers = st.sampled_from((-1, 0, 1, 2, 3, 0.5, 1.5, 10))
 steps = st.sampled_from((1, 2, 3, 0.5, 6, 4))
