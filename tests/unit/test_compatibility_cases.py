@@ -138,6 +138,18 @@ CASES: list[tuple[str, Any, Any, str]] = [
         bounded("string", pattern="^(p|q){3,9}$"),
         "UU",
     ),
+    (
+        "pattern that only ECMA reads",
+        bounded("string", pattern="^\\p{L}$"),
+        bounded("string", pattern="^\\p{L}+$"),
+        "UU",
+    ),
+    (
+        "pattern property that only ECMA reads",
+        {"patternProperties": {"^\\p{L}$": STRING}},
+        {"patternProperties": {"^\\p{L}$": NUMBER}},
+        "UU",
+    ),
     ("format dropped", bounded("string", format="date-time"), STRING, "CB"),
     (
         "format changed",

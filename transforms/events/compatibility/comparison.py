@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,9 +74,14 @@ def accepts(reader: Schema, writer: Schema, mode: Mode = Mode.STRICT) -> Compari
             ]
         )
     except (TooManyCasesError, RecursionError):
-        reason = "the schemas leave too many cases to go through"
-        return Comparison((Finding(Verdict.UNDECIDED, "$", "schema", reason),))
+        return _undecided("the schemas leave too many cases to go through")
+    except re.error as error:
+        return _undecided(f"a pattern that Python cannot read: {error}")
     return Comparison(() if outcome.impossible else outcome.findings)
+
+
+def _undecided(reason: str) -> Comparison:
+    return Comparison((Finding(Verdict.UNDECIDED, "$", "schema", reason),))
 
 
 def _seeds(*documents: SchemaDocument) -> list[str]:

@@ -93,16 +93,20 @@ class SchemaDocument:
     def _judges_all(self, schema: Schema) -> bool:
         if isinstance(schema, bool):
             return True
-        for keyword, value in schema.items():
-            if not (keyword in KNOWN or is_annotation(keyword)):
-                return False
-            if keyword == "format" and value not in FORMAT_CHECKER.checkers:
-                return False
-            if keyword == "$ref":
-                found = self.target(value)
-                if found is None or not self.is_exact(found):
-                    return False
-        return all(self.is_exact(below) for below in subschemas(schema))
+        known = all(self._judges(keyword, value) for keyword, value in schema.items())
+        return known and all(self.is_exact(below) for below in subschemas(schema))
+
+    def _judges(self, keyword: str, value: Any) -> bool:
+        if keyword == "format":
+            return value in FORMAT_CHECKER.checkers
+        if keyword == "pattern":
+            return compiles(value)
+        if keyword == "patternProperties":
+            return all(compiles(pattern) for pattern in value)
+        if keyword == "$ref":
+            found = self.target(value)
+            return found is not None and self.is_exact(found)
+        return keyword in KNOWN or is_annotation(keyword)
 
     def _at(self, parts: list[str]) -> Schema | None:
         found: Any = self.root
@@ -128,6 +132,15 @@ class SchemaDocument:
 def canonical(value: Any) -> str:
     """The text that equal JSON values share."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def compiles(pattern: str) -> bool:
+    """Whether a pattern is one to Python as well as to ECMA."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 def is_annotation(keyword: str) -> bool:
@@ -207,9 +220,12 @@ def _tuples(schema: dict[str, Any]) -> None:
 
 
 def _dependencies(schema: dict[str, Any]) -> None:
-    for name, needed in dict(schema.pop("dependencies", {})).items():
-        keyword = "dependentRequired" if isinstance(needed, list) else "dependentSchemas"
-        schema[keyword] = {**schema.get(keyword, {}), name: needed}
+    parts = [
+        {"dependentRequired" if isinstance(needed, list) else "dependentSchemas": {name: needed}}
+        for name, needed in schema.pop("dependencies", {}).items()
+    ]
+    if parts:
+        schema["allOf"] = [*schema.get("allOf", ()), *parts]
 
 
 def _declared_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
