@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import extend
 
@@ -26,6 +26,7 @@ from transforms.events.formats import FORMAT_CHECKER
 
 Schema = Mapping[str, Any] | bool
 
+NO_FORMATS = FormatChecker(())  # a pattern may be one to ECMA and none to Python
 DEFINITIONS = frozenset({"$defs", "definitions"})
 OLD_DRAFT = re.compile(r"draft-0[3467]")
 LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
@@ -54,7 +55,7 @@ class SchemaDocument:
         self.sends_declared = sends_declared
         self.ignore_undeclared = ignore_undeclared
         try:
-            Draft202012Validator.check_schema(self.root)
+            Draft202012Validator.check_schema(self.root, format_checker=NO_FORMATS)
         except SchemaError as error:
             raise SchemaDocumentError(f"{error.json_path}: {error.message}") from None
         reader = TolerantValidator if ignore_undeclared else Draft202012Validator
