@@ -83,7 +83,7 @@ def refusals(
     mode: Mode = Mode.TOLERANT,
 ) -> list[Refusal]:
     """All that keeps the contracts of a folder from being published; empty if nothing does."""
-    from transforms.events.upcasters import UPCASTERS
+    from transforms.events.upcasters import UPCASTERS  # here, as it takes Spark along
 
     registry = load_registry(folder)
     return [

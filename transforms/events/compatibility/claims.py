@@ -85,9 +85,20 @@ class Claim:
         """The opposite claim."""
         return self.on(self.schema, not self.holds, self.origin)
 
+    def contradicts(self, other: Claim) -> bool:
+        """Whether the one says that a schema holds, and the other that the same one does not."""
+        if self.holds is other.holds or self.text != other.text:
+            return False
+        return not refers(self.text) or self.document.context == other.document.context
+
     def on(self, schema: Schema, holds: bool, origin: Origin) -> Claim:
         """A claim on another schema of the same document."""
         return Claim(self.document, schema, holds, origin, self.blamed)
+
+
+def refers(text: str) -> bool:
+    """Whether the canonical text of a schema means something by its document only."""
+    return '"$ref"' in text or '"$dynamicRef"' in text
 
 
 @dataclass(frozen=True)
@@ -330,8 +341,8 @@ class _Keyword:
 
     def opaque(self, *context: Any) -> Alternatives:
         text = canonical([self.keyword, self.value, *context])
-        if '"$ref"' in text or '"$dynamicRef"' in text:
-            text += self.claim.document.text
+        if refers(text):
+            text += self.claim.document.context
         return [[Opaque(*self.facts, text, self.holds)]]
 
     def every(self, *each: tuple[Names | Indices, Schema, str]) -> Alternatives:

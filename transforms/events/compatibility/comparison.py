@@ -62,10 +62,8 @@ def accepts(reader: Schema, writer: Schema, mode: Mode = Mode.STRICT) -> Compari
     tolerant = mode is Mode.TOLERANT
     written = SchemaDocument(writer, sends_declared=tolerant)
     read = SchemaDocument(reader, ignore_undeclared=tolerant)
-    if not tolerant and written.text == read.text:
-        return Comparison()
     origin = Origin("$", "schema", reader)
-    solver = Solver(STEPS, _seeds(written, read))
+    solver = Solver(STEPS, _seeds(writer, reader))
     try:
         outcome = solver.solve(
             [
@@ -84,8 +82,8 @@ def _undecided(reason: str) -> Comparison:
     return Comparison((Finding(Verdict.UNDECIDED, "$", "schema", reason),))
 
 
-def _seeds(*documents: SchemaDocument) -> list[str]:
-    found = {text for document in documents for text in _texts(document.root)}
+def _seeds(*schemas: Schema) -> list[str]:
+    found = {text for schema in schemas for text in _texts(schema)}
     plain = sorted(text for text in found if text)
     unanchored = [text.removeprefix("^").removesuffix("$") for text in plain]
     return list(dict.fromkeys((*plain, *unanchored)))[: 2 * MOST_SEEDS]

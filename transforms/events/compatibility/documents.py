@@ -26,8 +26,10 @@ from transforms.events.formats import FORMAT_CHECKER
 
 Schema = Mapping[str, Any] | bool
 
-NO_FORMATS = FormatChecker(())  # a pattern may be one to ECMA and none to Python
 DEFINITIONS = frozenset({"$defs", "definitions"})
+EXTENSIONS = ("x-", "connect.")  # of OpenAPI and many, and of Kafka Connect
+NAMING = DEFINITIONS | {"$id", "$anchor"}
+NO_FORMATS = FormatChecker(())  # a pattern may be one to ECMA and none to Python
 OLD_DRAFT = re.compile(r"draft-0[3467]")
 LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
 
@@ -63,9 +65,15 @@ class SchemaDocument:
         self._exact: dict[str, bool] = {}
 
     @cached_property
-    def text(self) -> str:
-        """The canonical text of the whole document."""
-        return canonical(self.root)
+    def context(self) -> str:
+        """What the meaning of references depends on: the definitions, or else all."""
+        if not isinstance(self.root, Mapping):
+            return canonical(self.root)
+        text = canonical(self.root)
+        local = sum(text.count(f'"$ref":"#/{where}/') for where in DEFINITIONS)
+        if local < text.count('"$ref"') or '"$dynamicRef"' in text or self._has_inner_resources:
+            return text
+        return canonical([self.root.get(where) for where in sorted(DEFINITIONS)])
 
     def accepts(self, schema: Schema, value: Any) -> bool:
         """Whether a value is valid under a schema of this document, by the jsonschema library."""
@@ -146,7 +154,7 @@ def compiles(pattern: str) -> bool:
 
 def is_annotation(keyword: str) -> bool:
     """Whether a keyword asserts nothing."""
-    return keyword in IGNORED or keyword.startswith("x-")
+    return keyword in IGNORED or keyword.startswith(EXTENSIONS)
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
@@ -172,7 +180,7 @@ def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
 
 
 def modernized(schema: Schema) -> Schema:
-    """The schema in the words of 2020-12; what is in these words already stays as it is."""
+    """The schema in the words of 2020-12, without what only describes."""
     if not isinstance(schema, Mapping):
         return schema
     declared = str(schema.get("$schema", ""))
@@ -183,7 +191,7 @@ def modernized(schema: Schema) -> Schema:
 def _modern(schema: Any, old: bool, unmarked: bool) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    new = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
+    new = {k: v for k, v in schema.items() if k in NAMING or not is_annotation(k)}
     if old and "$ref" in new:
         new = {k: new[k] for k in ("$ref", "$defs", "definitions", "$id") if k in new}
     if LOCAL_ANCHOR.fullmatch(str(new.get("$id", ""))):

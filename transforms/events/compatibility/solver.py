@@ -53,7 +53,7 @@ class Solver:
         value that meets them has none. So what is being solved already counts as impossible.
         """
         problem = frozenset(claims)
-        if problem in self._open:
+        if problem in self._open or _contradict(problem):
             return IMPOSSIBLE
         self._open.add(problem)
         try:
@@ -112,6 +112,15 @@ class Solver:
         if candidates.all and exact:
             return IMPOSSIBLE
         return Outcome(False, (), _findings(claims, facts, ()))
+
+
+def _contradict(claims: Iterable[Claim]) -> bool:
+    told: dict[str, list[Claim]] = {}
+    for claim in claims:
+        if any(claim.contradicts(other) for other in told.get(claim.text, ())):
+            return True
+        told.setdefault(claim.text, []).append(claim)
+    return False
 
 
 def _contradictory(facts: Sequence[Fact]) -> bool:
