@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from transforms.events.compatibility.claims import Claim, Origin, TooManyCasesError
+from transforms.events.compatibility.branches import TooManyCasesError
+from transforms.events.compatibility.claims import Claim, Origin
 from transforms.events.compatibility.documents import Schema, SchemaDocument
 from transforms.events.compatibility.outcomes import Finding, Verdict
 from transforms.events.compatibility.solver import Solver

@@ -8,17 +8,9 @@ from itertools import islice
 from typing import Any
 
 from transforms.events.compatibility.arrays import arrays
-from transforms.events.compatibility.claims import (
-    KINDS,
-    Among,
-    Budget,
-    Claim,
-    Fact,
-    Kind,
-    Opaque,
-    Origin,
-    branches,
-)
+from transforms.events.compatibility.branches import Budget, branches
+from transforms.events.compatibility.claims import Among, Claim, Fact, Opaque, Origin
+from transforms.events.compatibility.keywords import KINDS, Kind
 from transforms.events.compatibility.objects import objects
 from transforms.events.compatibility.outcomes import (
     IMPOSSIBLE,
