@@ -150,3 +150,56 @@ def _changed_value(draw: st.DrawFn, value: Any) -> Any:
         at = draw(st.integers(0, len(value) - 1))
         return [*value[:at], draw(_changed(value[at])), *value[at + 1 :]]
     return value
+
+
+leaves = st.sampled_from(
+    (
+        {"type": "integer"},
+        {"type": "number", "minimum": 1},
+        {"type": ["string", "null"]},
+        {"enum": ["a", "b"]},
+        {"enum": ["a"]},
+        {"type": "string", "maxLength": 2},
+        {"type": "object"},
+        {},
+    )
+)
+
+
+@st.composite
+def _plain_object(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> dict[str, Any]:
+    properties = draw(st.dictionaries(names, inner, min_size=1, max_size=3))
+    required = draw(st.lists(st.sampled_from(sorted(properties)), max_size=2, unique=True))
+    closed = draw(st.sampled_from(({}, {}, {"additionalProperties": False})))
+    return {"type": "object", "properties": properties, "required": required, **closed}
+
+
+contracts = _plain_object(
+    st.recursive(
+        leaves,
+        lambda inner: _plain_object(inner) | st.builds(lambda items: {"items": items}, inner),
+        max_leaves=3,
+    )
+)
+
+
+def sample(draw: st.DrawFn, schema: Any) -> Any:
+    """A document of a plain schema's declared members, mostly valid."""
+    if "properties" in schema:
+        chosen = [
+            name
+            for name in schema["properties"]
+            if name in schema["required"] or draw(st.booleans())
+        ]
+        return {name: sample(draw, schema["properties"][name]) for name in chosen}
+    if "items" in schema:
+        return [sample(draw, schema["items"]) for _ in range(draw(st.integers(0, 2)))]
+    return draw(st.sampled_from(INSIDE))
+
+
+@st.composite
+def sendings(draw: st.DrawFn) -> tuple[Any, Any, list[Any]]:
+    """Two plain schemas, and documents with members that the first declares."""
+    old = draw(contracts)
+    new = draw(st.one_of(contracts, _changed(old)))
+    return old, new, [sample(draw, old) for _ in range(5)]

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.random_schemas import pairs, pool, schemas, values
-from transforms.events.compatibility import Verdict, accepts
+from tests.random_schemas import pairs, pool, schemas, sendings, values
+from transforms.events.compatibility import Mode, Verdict, accepts
 from transforms.events.formats import FORMAT_CHECKER
 
 DOCUMENTS = pool(100, seed=5)
@@ -62,3 +62,35 @@ def test_a_schema_wrapped_in_allof_never_breaks(schema: dict[str, Any]):
     wrapped = {"allOf": [inner], **definitions}
     assert accepts(wrapped, schema).verdict is not Verdict.BREAKING
     assert accepts(schema, wrapped).verdict is not Verdict.BREAKING
+
+
+def projected(schema: Any, value: Any) -> Any:
+    """What a tolerant reader keeps of a document: the members that its schema declares."""
+    declares = isinstance(schema, dict) and schema.keys() & {"properties", "additionalProperties"}
+    if isinstance(value, dict) and declares:
+        required = {name: {} for name in schema.get("required", ())}
+        known = {**required, **schema.get("properties", {})}
+        return {name: projected(known[name], value[name]) for name in value if name in known}
+    if isinstance(value, list) and isinstance(schema, dict):
+        return [projected(schema.get("items", {}), below) for below in value]
+    return value
+
+
+def opened(schema: Any) -> Any:
+    """The schema without what refuses undeclared members."""
+    if isinstance(schema, dict):
+        closed = {"additionalProperties", "unevaluatedProperties"}
+        return {k: opened(v) for k, v in schema.items() if not (k in closed and v is False)}
+    return [opened(each) for each in schema] if isinstance(schema, list) else schema
+
+
+@RANDOM
+@given(sendings())
+def test_a_tolerant_reader_takes_what_is_sent(sending: tuple[Any, Any, list[Any]]):
+    old, new, documents = sending
+    if any(f"'{keyword}'" in str(new) for keyword in ("not", "oneOf", "if")):
+        return  # where less may be more, to leave out is not to project
+    if accepts(new, old, Mode.TOLERANT).verdict is Verdict.COMPATIBLE:
+        for document in filter(judge(old), documents):
+            kept = projected(new, document)
+            assert judge(opened(new))(kept) is not False, f"said compatible, but {kept} is refused"
