@@ -71,6 +71,7 @@ def _records(
         .options(**spark_options(kafka))
         .option("subscribe", ",".join(topics))
         .option("includeHeaders", "true")
+        .option("kafka.isolation.level", "read_committed")
         .option("startingOffsets", offsets)
         .option("maxOffsetsPerTrigger", settings.ingest.max_events_per_batch)
         .option("failOnDataLoss", str(settings.ingest.fail_on_data_loss).lower())

@@ -96,9 +96,8 @@ def outcome(records: Iterable[Raw], bounds: Bounds) -> Outcome:
 
 def identity(raw: Raw, event: Event, reasons: frozenset[str]) -> str:
     """The event_id: the event's own if it is valid and has one, else the SHA-256 of its bytes."""
-    if not reasons and "eventId" in event:
-        return event["eventId"]
-    return hashlib.sha256(raw.value or b"").hexdigest()
+    digest = hashlib.sha256(raw.value or b"").hexdigest()
+    return f"rejected/{digest}" if reasons else event.get("eventId", digest)
 
 
 def _fate(event: Event, reasons: frozenset[str], *, repeated: bool) -> Fate:

@@ -228,14 +228,19 @@ def producer(kafka: KafkaSettings, **options: Any) -> Iterator[Producer]:
         client.close()
 
 
+def refusal(kafka: KafkaSettings) -> str | None:
+    """Why the first bootstrap server takes no connection; None if any of them takes one."""
+    refusals = [_refusal(server) for server in _bootstrap_servers(kafka).split(",")]
+    return refusals[0] if all(refusals) else None
+
+
 def _unreachable(kafka: KafkaSettings) -> ServiceError:
     """Why no broker answered: kafka-python retries until time is up and does not say."""
-    servers = _bootstrap_servers(kafka).split(",")
     problem = f"Kafka at {kafka.bootstrap_servers} gave no answer in {kafka.reach_timeout_s} s"
-    refusals = [_refusal(server) for server in servers]
-    if all(refusals):
+    refused = refusal(kafka)
+    if refused:
         return ServiceError(
-            f"{problem}: {refusals[0]}",
+            f"{problem}: {refused}",
             "start it, or correct kafka.bootstrap_servers; null means the embedded broker",
         )
     login = f"{kafka.security_protocol} {kafka.sasl_mechanism or ''}".strip()

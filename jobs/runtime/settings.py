@@ -101,6 +101,15 @@ class FoldSettings(Section):
     compact_every_batches: int = Field(gt=0)
 
 
+class CommandsSettings(Section):
+    """Commands to Kafka."""
+
+    transactional_id: str | None
+    deadline_s: float = Field(gt=0)
+    circuit_failures: int = Field(gt=0)
+    circuit_open_s: float = Field(gt=0)
+
+
 class Settings(Section):
     """Everything a job may be told, checked."""
 
@@ -111,6 +120,7 @@ class Settings(Section):
     ingest: IngestSettings
     refine: RefineSettings
     fold: FoldSettings
+    commands: CommandsSettings
 
 
 def load_settings(

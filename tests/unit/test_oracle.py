@@ -200,6 +200,15 @@ def test_a_broken_record_does_not_shadow_a_good_one_of_its_event_id():
     assert ends(of(broken, PLAY)) == ["quarantine", "silver.playback"]
 
 
+def test_a_rejected_record_does_not_shadow_the_same_bytes_sent_rightly():
+    nameless = without(PLAY, "eventId")
+    wrong_key = raw(nameless, offset=0, key=b"bob")
+    assert ends(outcome([wrong_key, raw(nameless, offset=1)], BOUNDS)) == [
+        "quarantine",
+        "silver.playback",
+    ]
+
+
 def test_a_broken_record_is_repeated_by_its_bytes():
     assert ends(of(b"{", b"{", b"[")) == ["quarantine", "duplicate", "quarantine"]
     assert ends(of(None, b"")) == ["quarantine", "duplicate"]

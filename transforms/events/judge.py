@@ -24,6 +24,7 @@ CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "i
 MAX_VALUE_BYTES = 2**20
 BLANK = r"^[ \t\r\n]*\z"
 NO_BYTES = b""
+REJECTED = "rejected/"
 SURROGATE = r"\\\\u[dD][89a-fA-F]"
 
 
@@ -54,7 +55,8 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         ingest_time as they are, and
 
         - event_id string: the eventId of a valid event that has one, else the lower-case
-          hexadecimal SHA-256 of the value's bytes (of no bytes for a null value);
+          hexadecimal SHA-256 of the value's bytes (of no bytes for a null value); the digest of a
+          rejected record follows `rejected/`, which no eventId can hold;
         - event_type, contract_version string: as the document says, null where it cannot be
           read;
         - event_time timestamp, UTC, cut to the microsecond: null when rejected;
@@ -215,7 +217,7 @@ def _verdict(contracts: Sequence[Contract]) -> list[Column]:
     accepted = fault.isNull()
     family = sf.get(_literals(c.family for c in contracts), sf.col("contract"))
     return [
-        sf.coalesce(sf.when(accepted, sf.col("own_id")), sf.col("digest")).alias("event_id"),
+        _identity(accepted).alias("event_id"),
         sf.col("event_type"),
         sf.col("contract_version"),
         sf.when(accepted, sf.col("event_time")).alias("event_time"),
@@ -224,6 +226,13 @@ def _verdict(contracts: Sequence[Contract]) -> list[Column]:
         fault["path"].alias("path"),
         fault["rule"].alias("rule"),
     ]
+
+
+def _identity(accepted: Column) -> Column:
+    digest = sf.col("digest")
+    return sf.when(accepted, sf.coalesce("own_id", digest)).otherwise(
+        sf.concat(sf.lit(REJECTED), digest)
+    )
 
 
 def _bodies(registry: Registry, contracts: Sequence[Contract]) -> list[Column]:

@@ -1,0 +1,189 @@
+"""Send one command: check it, and publish its event to Kafka in one transaction.
+
+The API for services is jobs.runtime.commands; this is the same from a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from jobs.contracts import load_registry
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.cli import job
+from jobs.runtime.commands import ReadModel, open_commands
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.settings import KafkaSettings, Settings
+from transforms.commands.profile import Command, RateContent, RecordView, UpdatePreferences
+
+HALF_STARS = 2  # in a star
+
+
+class AwareInstant(click.ParamType[datetime]):
+    """RFC 3339 with its offset, to the microsecond."""
+
+    name = "instant"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read the text of the option."""
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            at = datetime.min
+        if at.utcoffset() is None:
+            self.fail(f"{value!r} is not an instant such as 2026-01-31T12:00:00Z", param, ctx)
+        return at
+
+
+@dataclass(frozen=True)
+class StatedRating:
+    """A read model that knows what the command line said."""
+
+    half_stars: int | None
+
+    def rating(self, user_id: str, title_id: str) -> int | None:
+        """The rating stated, whoever asks."""
+        return self.half_stars
+
+
+def _repeatable(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that a repeat needs."""
+    identity = click.option(
+        "--command-id",
+        default=lambda: str(uuid.uuid4()),
+        metavar="ID",
+        help="Names the command among those of the user. Default: a new one.",
+    )
+    time = click.option(
+        "--at",
+        type=AwareInstant(),
+        default=lambda: datetime.now(UTC).isoformat(),
+        help="When the user acted, as 2026-01-31T12:00:00Z. Default: now.",
+    )
+    return identity(time(function))
+
+
+@click.group()
+def main() -> None:
+    """Change a user's profile by a command: it is checked, and published as one event.
+
+    A command that breaks its contract is refused with the place and the rule, and publishes
+    nothing. Each command prints its --command-id and --at; given again, with the same arguments,
+    they repeat it safely: a repeat is recognised and changes nothing.
+    """
+
+
+@job
+@_repeatable
+@click.argument("user")
+@click.argument("changes", nargs=-1, required=True, metavar="NAME=VALUE...")
+def update_preferences(
+    settings: Settings, user: str, changes: Sequence[str], command_id: str, at: datetime
+) -> None:
+    """Set preferences of USER; those not named are kept.
+
+    python -m jobs.commands update-preferences ada autoplay=false 'favouriteGenres=["Drama"]'
+
+    A VALUE is JSON, or else text. The event goes to user-profile-events and to
+    user-preference-updates, to both or to neither.
+    """
+    assigned = dict(_assigned(change) for change in changes)
+    command = UpdatePreferences(command_id=command_id, user_id=user, at=at, changes=assigned)
+    _send(settings, command)
+
+
+@job
+@_repeatable
+@click.argument("user")
+@click.argument("title")
+@click.option("--watched", "watch_s", type=int, required=True, help="Seconds spent watching.")
+@click.option(
+    "--completed",
+    "completion_percentage",
+    type=float,
+    required=True,
+    help="Share of the title that was watched, 0 to 100.",
+)
+@click.option("--session", "session_id", help="The playback session.")
+@click.option("--quality", help="The picture's quality, such as 4k_hdr.")
+@click.option("--device", help="The device, such as smart_tv.")
+def view(settings: Settings, user: str, title: str, **told: Any) -> None:
+    """Record that USER viewed TITLE.
+
+    python -m jobs.commands view ada title_7 --watched 2400 --completed 90.9
+    """
+    _send(settings, RecordView(user_id=user, title_id=title, **told))
+
+
+@job
+@_repeatable
+@click.argument("user")
+@click.argument("title")
+@click.argument("stars", type=float)
+@click.option(
+    "--previous", type=float, metavar="STARS", help="The rating this one replaces, if any."
+)
+def rate(
+    settings: Settings,
+    user: str,
+    title: str,
+    stars: float,
+    previous: float | None,
+    command_id: str,
+    at: datetime,
+) -> None:
+    """Let USER rate TITLE with STARS: 0.5 to 5, in halves.
+
+    python -m jobs.commands rate ada title_7 4.5 --previous 3
+    """
+    command = RateContent(command_id=command_id, user_id=user, at=at, title_id=title, stars=stars)
+    half_stars = None if previous is None else round(previous * HALF_STARS)
+    _send(settings, command, StatedRating(half_stars))
+
+
+main.add_command(update_preferences, "update-preferences")
+main.add_command(view, "view")
+main.add_command(rate, "rate")
+
+
+def _assigned(change: str) -> tuple[str, Any]:
+    name, equals, text = change.partition("=")
+    if not equals:
+        raise SettingsError(f"preference {change!r} has no value", "write it as NAME=VALUE")
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
+def _send(settings: Settings, command: Command, ratings: ReadModel = StatedRating(None)) -> None:
+    click.echo(f"--command-id {command.command_id} --at {command.at.isoformat()}")
+    with (
+        _kafka(settings) as kafka,
+        open_commands(settings, kafka, load_registry(), ratings) as commands,
+    ):
+        receipt = commands.send(command)
+    click.echo(f"published to {' and '.join(receipt.topics)} as event {receipt.event_id}")
+
+
+@contextmanager
+def _kafka(settings: Settings) -> Iterator[KafkaSettings]:
+    """The Kafka of the settings, called or not; the embedded broker is started if need be."""
+    if settings.kafka.bootstrap_servers is not None:
+        yield settings.kafka
+        return
+    with kafka_of(settings) as kafka:
+        yield kafka
+
+
+if __name__ == "__main__":
+    main()
