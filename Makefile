@@ -20,10 +20,11 @@ demo: setup ## Everything, on real viewing data; ends with build/demo/report.htm
 test: setup ## All tests, slow ones included; some of them: make test TESTS=tests/unit
 	$(PY) -m pytest $(TESTS)
 
-check: .venv/installed ## Format, lint, types
+check: .venv/installed ## Format, lint, types, contracts
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) -m jobs.contracts check
 
 bench: setup ## Benchmarks, each writing build/bench/<name>.json; one of them: make bench SCENARIO=ingest
 	$(PY) -m tests.benchmarks.run $(SCENARIO)

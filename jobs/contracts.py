@@ -1,17 +1,55 @@
-"""The contracts of conf/schemas: read here, checked and shown by `python -m jobs.contracts`."""
+"""The contracts of conf/schemas: read, checked, compared, shown and validated against."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jobs.runtime.errors import SettingsError
+import click
+
+from jobs.catalogue import write_catalogue
+from jobs.runtime.cli import friendly_errors
+from jobs.runtime.errors import PlayheadError, SettingsError
 from jobs.runtime.settings import CONF_DIR
-from transforms.events.contract import ContractError
+from transforms.events.compatibility import (
+    Comparison,
+    Level,
+    Mode,
+    SchemaDocumentError,
+    Verdict,
+    accepts,
+)
+from transforms.events.contract import Contract, ContractError
+from transforms.events.description import field_rows
+from transforms.events.example import example
+from transforms.events.publication import (
+    Refusal,
+    drafts,
+    fingerprint,
+    lock_name,
+    lock_refusals,
+    upcaster_refusals,
+    version_refusals,
+)
 from transforms.events.registry import Registry
+from transforms.events.validation import validate
 
 SCHEMAS = CONF_DIR / "schemas"
+LOCK = "lock.json"
+MODES = click.Choice([mode.value for mode in Mode], case_sensitive=False)
+LEVELS = click.Choice([level.value for level in Level], case_sensitive=False)
+
+folder_option = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=SCHEMAS,
+    help="Contracts other than those of conf/schemas.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def load_registry(folder: Path = SCHEMAS) -> Registry:
@@ -22,12 +60,227 @@ def load_registry(folder: Path = SCHEMAS) -> Registry:
     """
     documents: dict[str, dict[str, Any]] = {}
     for file in sorted(folder.glob("*/*.json")):
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise SettingsError(f"{file}: not valid JSON: {error}", "mend the line named") from None
-        documents.setdefault(file.parent.name, {})[file.stem] = document
+        documents.setdefault(file.parent.name, {})[file.stem] = _read_json(file)
     try:
         return Registry(documents)
     except ContractError as error:
         raise SettingsError(str(error), f"mend the file in {folder}") from None
+
+
+def load_lock(folder: Path = SCHEMAS) -> dict[str, str]:
+    """The fingerprints of the published contracts, by name; empty without a lock file.
+
+    Raises:
+        SettingsError: the lock file is not JSON.
+    """
+    file = folder / LOCK
+    return dict(_read_json(file)) if file.exists() else {}
+
+
+def refusals(
+    folder: Path = SCHEMAS,
+    level: Level = Level.FULL_TRANSITIVE,
+    mode: Mode = Mode.TOLERANT,
+) -> list[Refusal]:
+    """All that keeps the contracts of a folder from being published; empty if nothing does."""
+    from transforms.events.upcasters import UPCASTERS  # here, as it takes Spark along
+
+    registry = load_registry(folder)
+    return [
+        *lock_refusals(registry, load_lock(folder)),
+        *version_refusals(registry, level, mode),
+        *upcaster_refusals(registry, UPCASTERS.keys()),
+    ]
+
+
+@click.group(context_settings={"max_content_width": 100})
+def main() -> None:
+    """Check, compare, show and publish the contracts of events."""
+
+
+@main.command()
+@click.option("--mode", type=MODES, default=Mode.TOLERANT.value, show_default=True)
+@click.option("--level", type=LEVELS, default=Level.FULL_TRANSITIVE.value, show_default=True)
+@folder_option
+@json_option
+def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
+    """Refuse what breaks readers: minor versions, changed files, majors without upcaster."""
+    with friendly_errors():
+        found = refusals(folder, Level(level), Mode(mode))
+        if as_json:
+            click.echo(json.dumps([asdict(refusal) for refusal in found], indent=2))
+        else:
+            _tell(folder, found)
+        if found:
+            sys.exit(PlayheadError.exit_code)
+
+
+@main.command()
+@folder_option
+def lock(folder: Path) -> None:
+    """Publish: from now on the new contracts may not change."""
+    with friendly_errors():
+        found = refusals(folder)
+        if found:
+            _tell(folder, found)
+            raise SettingsError("nothing was locked", "mend the contracts named above")
+        registry, locked = load_registry(folder), load_lock(folder)
+        new = drafts(registry, locked)
+        locked |= {lock_name(contract): fingerprint(contract.schema) for contract in new}
+        text = json.dumps(dict(sorted(locked.items())), indent=2)
+        (folder / LOCK).write_text(f"{text}\n", encoding="utf-8")
+        click.echo(f"locked {len(new)} new contracts, {len(locked)} in all")
+
+
+@main.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--mode", type=MODES, default=Mode.STRICT.value, show_default=True)
+@click.option("--level", type=LEVELS, default=Level.BACKWARD.value, show_default=True)
+@json_option
+def compare(old: Path, new: Path, mode: str, level: str, as_json: bool) -> None:
+    """Compare any two JSON Schema files; exit 1 unless NEW is compatible with OLD."""
+    with friendly_errors():
+        found = _compared(old, new, Mode(mode), Level(level))
+        worst = _worst(found.values())
+        if as_json:
+            told = {name: _told(comparison) for name, comparison in found.items()}
+            said = {"verdict": worst, "mode": mode, "level": level, "directions": told}
+            click.echo(json.dumps(said, indent=2))
+        else:
+            for name, comparison in found.items():
+                click.echo(f"{name}: {comparison.verdict}")
+                for finding in comparison.findings:
+                    where = f"{finding.path} {finding.keyword}"
+                    click.echo(f"  {finding.verdict} at {where}: {finding.reason}")
+        if worst is not Verdict.COMPATIBLE:
+            sys.exit(PlayheadError.exit_code)
+
+
+@main.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="build/contracts.html", show_default=True
+)
+@folder_option
+def docs(out: Path, folder: Path) -> None:
+    """Write the catalogue of events: one page that needs nothing else."""
+    with friendly_errors():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_catalogue(load_registry(folder), out)
+        click.echo(f"wrote {out}")
+
+
+@main.command()
+@click.argument("name", metavar="TYPE[/VERSION]")
+@folder_option
+def show(name: str, folder: Path) -> None:
+    """Print a contract's fields, with type, unit, bounds and meaning."""
+    with friendly_errors():
+        contract = _find(load_registry(folder), name)
+        click.echo(f"{contract.name}: {contract.schema.get('description', '')}")
+        click.echo(f"topics {', '.join(contract.topics)}; key {contract.key}")
+        click.echo(f"silver.{contract.family}\n")
+        for row in field_rows(contract):
+            click.echo(f"{row.path:<38}{row.kind:<24}{row.limits}".rstrip())
+            click.echo(f"    {row.description}")
+
+
+@main.command("example")
+@click.argument("name", metavar="TYPE[/VERSION]")
+@folder_option
+def show_example(name: str, folder: Path) -> None:
+    """Print an example event of a contract."""
+    with friendly_errors():
+        event = example(_find(load_registry(folder), name))
+        click.echo(json.dumps(event, indent=2, ensure_ascii=False))
+
+
+@main.command("validate")
+@click.argument("file", type=click.Path(path_type=Path))
+@folder_option
+def validate_file(file: Path, folder: Path) -> None:
+    """Hold each line of FILE.jsonl, one event, to the contract it names."""
+    with friendly_errors():
+        registry = load_registry(folder)
+        bad = 0
+        for number, line in enumerate(_read_lines(file), start=1):
+            found = _line_violations(line, registry)
+            bad += bool(found)
+            for place in found:
+                click.echo(f"{file}:{number}: {place}")
+        if bad:
+            raise PlayheadError(f"{bad} bad events in {file}", "mend the lines named above")
+        click.echo(f"{file}: all events keep their contracts")
+
+
+def _compared(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, Comparison]:
+    before, after = _read_json(old), _read_json(new)
+    pairs = {"backward": (after, before), "forward": (before, after)}
+    try:
+        return {direction: accepts(*pairs[direction], mode=mode) for direction in level.directions}
+    except SchemaDocumentError as error:
+        raise SettingsError(f"not a JSON Schema: {error}", f"mend {old} or {new}") from None
+
+
+def _worst(comparisons: Iterable[Comparison]) -> Verdict:
+    verdicts = {comparison.verdict for comparison in comparisons}
+    return max(verdicts, key=list(Verdict).index, default=Verdict.COMPATIBLE)
+
+
+def _told(comparison: Comparison) -> dict[str, Any]:
+    findings = [asdict(finding) for finding in comparison.findings]
+    return {"verdict": comparison.verdict, "findings": findings}
+
+
+def _tell(folder: Path, found: Sequence[Refusal]) -> None:
+    for refusal in found:
+        file = folder / refusal.event_type / f"{refusal.version}.json"
+        where = f"{file}: {refusal.verdict} at {refusal.path} {refusal.keyword}"
+        click.echo(f"{where}: {refusal.reason} -> {refusal.remedy}")
+    if not found:
+        registry = load_registry(folder)
+        waiting = ", ".join(contract.name for contract in drafts(registry, load_lock(folder)))
+        click.echo(f"{len(list(registry))} contracts hold their promises")
+        if waiting:
+            click.echo(f"not published yet: {waiting} -> python -m jobs.contracts lock")
+
+
+def _find(registry: Registry, name: str) -> Contract:
+    event_type, _, version = name.partition("/")
+    try:
+        versions = {contract.version: contract for contract in registry.versions(event_type)}
+    except ContractError as error:
+        raise SettingsError(str(error), f"one of {', '.join(registry.event_types)}") from None
+    if version and version not in versions:
+        raise SettingsError(
+            f"no version {version} of {event_type}", f"one of {', '.join(versions)}"
+        )
+    return versions[version] if version else registry.newest(event_type)
+
+
+def _line_violations(line: str, registry: Registry) -> list[str]:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return [f"$ json: {error}"]
+    return [f"{v.path} {v.rule}: {v.message}" for v in validate(event, registry)]
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}", "name a readable UTF-8 file") from None
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}", "name a file that exists") from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: not valid JSON: {error}", "mend the line named") from None
+
+
+if __name__ == "__main__":
+    main()

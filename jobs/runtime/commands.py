@@ -19,7 +19,7 @@ from typing import Protocol
 from jobs.runtime.errors import PlayheadError
 from jobs.runtime.publisher import Publisher
 from jobs.runtime.settings import KafkaSettings, RefineSettings, Settings
-from transforms.commands.outgoing import Violation, encode, violations
+from transforms.commands.outgoing import encode, violations
 from transforms.commands.profile import (
     Command,
     Event,
@@ -32,6 +32,7 @@ from transforms.commands.profile import (
 )
 from transforms.events.contract import Contract
 from transforms.events.registry import Registry
+from transforms.events.validation import Violation
 
 COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 

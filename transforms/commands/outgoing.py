@@ -8,38 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from transforms.events.contract import Contract, Node
+from transforms.events.formats import FORMAT_CHECKER
+from transforms.events.validation import Violation
 
 LONGEST_MESSAGE = 200
-FORMATS = FormatChecker(["date"])
-
-
-@FORMATS.checks("date-time", raises=ValueError)
-def _is_date_time(value: object) -> bool:
-    """Whether the text names an instant that exists; jsonschema itself has no check of it."""
-    return not isinstance(value, str) or bool(datetime.fromisoformat(value))
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One way in which an event breaks its contract.
-
-    Attributes:
-        path: JSONPath of the place; for a missing or unknown member, of the object.
-        rule: the keyword of JSON Schema that is broken, or `json` for what JSON cannot say.
-        message: both in words, with the value found.
-    """
-
-    path: str
-    rule: str
-    message: str
 
 
 def violations(contract: Contract, event: Mapping[str, Any]) -> list[Violation]:
@@ -48,7 +26,7 @@ def violations(contract: Contract, event: Mapping[str, Any]) -> list[Violation]:
         json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         return [Violation("$", "json", str(error)[:LONGEST_MESSAGE])]
-    validator = Draft202012Validator(_closed(contract.schema), format_checker=FORMATS)
+    validator = Draft202012Validator(_closed(contract.schema), format_checker=FORMAT_CHECKER)
     return sorted(map(_violation, validator.iter_errors(event)), key=lambda found: found.path)
 
 

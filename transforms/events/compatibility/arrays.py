@@ -1,0 +1,167 @@
+"""Arrays: whether the facts of a branch leave one, position by position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from transforms.events.compatibility.claims import (
+    Claim,
+    Every,
+    Fact,
+    Few,
+    Indices,
+    Opaque,
+    Some,
+)
+from transforms.events.compatibility.documents import canonical
+from transforms.events.compatibility.objects import Inside
+from transforms.events.compatibility.outcomes import Finding, Outcome, told_once
+from transforms.events.compatibility.scalars import Candidates, sizes
+
+if TYPE_CHECKING:
+    from transforms.events.compatibility.solver import Solver
+
+LONGEST_MADE = 200
+COMMON = (None, True, False, *range(10), "a", "b", [], {})
+UNIQUE = '["uniqueItems",true]'
+
+
+@dataclass
+class _Items:
+    solver: Solver
+    facts: Sequence[Fact]
+
+    @cached_property
+    def every(self) -> list[Every]:
+        nowhere: list[Every] = [
+            Every(f.origin, f.blamed, Indices(), f.claim.contradiction)
+            for f in self.facts
+            if isinstance(f, Few) and f.most == 0
+        ]
+        return nowhere + [fact for fact in self.facts if isinstance(fact, Every)]
+
+    @cached_property
+    def some(self) -> list[Some]:
+        return [fact for fact in self.facts if isinstance(fact, Some)]
+
+    @cached_property
+    def tail(self) -> int:
+        """The position from which on all positions are alike."""
+        facts: list[Every | Some] = [*self.every, *self.some]
+        places = [fact.places for fact in facts]
+        ends = [p.start if p.stop is None else p.stop for p in places if isinstance(p, Indices)]
+        return max(ends, default=0)
+
+    @cached_property
+    def each(self) -> list[Outcome]:
+        """Whether an item can be at each position, the last one for all that follow."""
+        return [self.outcome(position, ()) for position in range(self.tail + 1)]
+
+    def outcome(self, position: int, more: Sequence[Claim]) -> Outcome:
+        return self.solver.solve({*self.claims(position), *more})
+
+    def unlike(self, others: Sequence[Any], position: int, value: Any) -> Any:
+        """The value, or another that may stand at the position if all must differ."""
+        if not any(isinstance(f, Opaque) and f.text == UNIQUE and f.holds for f in self.facts):
+            return value
+        taken = {canonical(other) for other in others}
+        claims = self.claims(position)
+        free = (v for v in (value, *COMMON) if canonical(v) not in taken)
+        return next((v for v in free if all(c.is_exact and c.accepts(v) for c in claims)), value)
+
+    def claims(self, position: int) -> set[Claim]:
+        return {fact.claim for fact in self.every if _covers(fact.places, position)}
+
+
+def arrays(solver: Solver, claims: Sequence[Claim], facts: Sequence[Fact]) -> Inside | None:
+    """Arrays that the facts leave; None if there is none."""
+    items = _Items(solver, facts)
+    least, most = _lengths(items, facts)
+    if most is not None and least > most:
+        return None
+    if any(_too_many(solver, some, few) for some in items.some for few in _few(facts)):
+        return None
+    findings: list[Finding] = []
+    chosen: list[tuple[int, Some, Outcome]] = []
+    for some in items.some:
+        options = _options(items, some, most)
+        if not options:
+            return None
+        findings += [finding for outcome in options.values() for finding in outcome.findings]
+        position = min(options, key=lambda p, options=options: not options[p].witness)  # type: ignore[misc]
+        chosen.append((position, some, options[position]))
+    made = _made(items, chosen, least, most)
+    return Inside(Candidates(made), told_once(findings))
+
+
+def _lengths(items: _Items, facts: Sequence[Fact]) -> tuple[int, int | None]:
+    least, most = sizes(facts)
+    repeats = any(isinstance(f, Opaque) and f.text == UNIQUE and not f.holds for f in facts)
+    needed = [_start(some) + some.least for some in items.some]
+    least = max(least, 2 if repeats else 0, *needed, 0)
+    closed = [position for position, outcome in enumerate(items.each) if outcome.impossible]
+    ends = [*closed[:1], *([] if most is None else [most])]
+    return least, min(ends, default=None)
+
+
+def _start(some: Some) -> int:
+    assert isinstance(some.places, Indices)
+    return some.places.start
+
+
+def _few(facts: Sequence[Fact]) -> list[Few]:
+    return [fact for fact in facts if isinstance(fact, Few)]
+
+
+def _too_many(solver: Solver, some: Some, few: Few) -> bool:
+    """Whether more items are wanted than may be of what they are wanted to be."""
+    if some.least <= few.most:
+        return False
+    return solver.solve({some.claim, few.claim.contradiction}).impossible
+
+
+def _options(items: _Items, some: Some, most: int | None) -> dict[int, Outcome]:
+    found = {}
+    for position in range(items.tail + 1):
+        if _covers(some.places, position) and (most is None or position < most):
+            outcome = items.outcome(position, (some.claim,))
+            if not outcome.impossible:
+                found[position] = outcome
+    return found
+
+
+def _covers(places: Any, position: int) -> bool:
+    return places.start <= position and (places.stop is None or position < places.stop)
+
+
+def _made(
+    items: _Items, chosen: Sequence[tuple[int, Some, Outcome]], least: int, most: int | None
+) -> list[list[Any]]:
+    """Arrays with what is wanted at its place, the rest as short or long as may be."""
+    made: dict[int, Any] = {}
+    for position, some, outcome in chosen:
+        if not outcome.witness:
+            return []
+        at = (p for p in range(position, LONGEST_MADE) if p not in made)
+        for place in islice(at, some.least):
+            made[place] = outcome.witness[0]
+    shortest = max(least, *(place + 1 for place in made), 0)
+    lengths = [n for n in (shortest, shortest + 1, most or 0) if shortest <= n < LONGEST_MADE]
+    return [array for n in lengths if (array := _filled(items, made, n)) is not None]
+
+
+def _filled(items: _Items, made: dict[int, Any], length: int) -> list[Any] | None:
+    array: list[Any] = []
+    for position in range(length):
+        if position in made:
+            array.append(made[position])
+            continue
+        outcome = items.each[min(position, items.tail)]
+        if not outcome.witness:
+            return None
+        array.append(items.unlike(array, position, outcome.witness[0]))
+    return array

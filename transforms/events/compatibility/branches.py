@@ -1,0 +1,58 @@
+"""Claims taken apart into alternatives, each a plain conjunction of facts (method of tableaux)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from transforms.events.compatibility.claims import Claim, Fact
+from transforms.events.compatibility.keywords import FALSE, Choice, Item, Kind, alternatives
+
+
+class TooManyCasesError(Exception):
+    """The schemas leave more cases than the budget allows."""
+
+
+@dataclass
+class Budget:
+    """How many steps may still be taken."""
+
+    steps: int
+
+    def spend(self) -> None:
+        """Take one step; TooManyCasesError if none is left."""
+        self.steps -= 1
+        if self.steps < 0:
+            raise TooManyCasesError
+
+
+def branches(claims: Iterable[Claim], kind: Kind, budget: Budget) -> Iterator[tuple[Fact, ...]]:
+    """The alternatives in which all claims are true of a value of one kind."""
+    yield from _expand(tuple(claims), (), frozenset(), kind, budget)
+
+
+def _expand(
+    pending: tuple[Item, ...],
+    facts: tuple[Fact, ...],
+    seen: frozenset[Claim],
+    kind: Kind,
+    budget: Budget,
+) -> Iterator[tuple[Fact, ...]]:
+    budget.spend()
+    if not pending:
+        yield facts
+        return
+    item, rest = pending[0], pending[1:]
+    if isinstance(item, Fact):
+        yield from _expand(rest, (*facts, item), seen, kind, budget)
+        return
+    if isinstance(item, Claim):
+        if item in seen:
+            yield from _expand(rest, facts, seen, kind, budget)
+            return
+        seen = seen | {item}
+        item = Choice(alternatives(item, kind))
+    options = [option for option in item.alternatives if Choice(FALSE) not in option]
+    for option in options:
+        # what needs no choice comes first, so that hopeless branches end early
+        yield from _expand((*option, *rest), facts, seen, kind, budget)

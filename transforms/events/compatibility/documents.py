@@ -1,0 +1,257 @@
+"""A JSON Schema document made ready for comparison: one dialect, references that resolve.
+
+Schemas of drafts 4 to 7 are read by their own rules and rewritten in the words of 2020-12.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import extend
+
+from transforms.events.compatibility.vocabulary import (
+    IGNORED,
+    KNOWN,
+    SUBSCHEMA,
+    SUBSCHEMA_LIST,
+    SUBSCHEMA_MAP,
+)
+from transforms.events.formats import FORMAT_CHECKER
+
+Schema = Mapping[str, Any] | bool
+
+DEFINITIONS = frozenset({"$defs", "definitions"})
+EXTENSIONS = ("x-", "connect.")  # of OpenAPI and many, and of Kafka Connect
+NAMING = DEFINITIONS | {"$id", "$anchor"}
+NO_FORMATS = FormatChecker(())  # a pattern may be one to ECMA and none to Python
+OLD_DRAFT = re.compile(r"draft-0[3467]")
+LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
+
+
+class SchemaDocumentError(ValueError):
+    """A document is not a JSON Schema; says where and why."""
+
+
+class SchemaDocument:
+    """A whole schema document.
+
+    Args:
+        schema: the document as parsed from JSON.
+        sends_declared: what is sent by this schema has no members but those it declares.
+        ignore_undeclared: what reads by this schema leaves out members it does not declare.
+
+    Raises:
+        SchemaDocumentError: not a valid JSON Schema.
+    """
+
+    def __init__(
+        self, schema: Schema, *, sends_declared: bool = False, ignore_undeclared: bool = False
+    ) -> None:
+        self.root = modernized(schema)
+        self.sends_declared = sends_declared
+        self.ignore_undeclared = ignore_undeclared
+        try:
+            Draft202012Validator.check_schema(self.root, format_checker=NO_FORMATS)
+        except SchemaError as error:
+            raise SchemaDocumentError(f"{error.json_path}: {error.message}") from None
+        reader = TolerantValidator if ignore_undeclared else Draft202012Validator
+        self._validator = reader(self.root, format_checker=FORMAT_CHECKER)
+        self._exact: dict[str, bool] = {}
+
+    @cached_property
+    def context(self) -> str:
+        """What the meaning of references depends on: the definitions, or else all."""
+        if not isinstance(self.root, Mapping):
+            return canonical(self.root)
+        text = canonical(self.root)
+        local = sum(text.count(f'"$ref":"#/{where}/') for where in DEFINITIONS)
+        if local < text.count('"$ref"') or '"$dynamicRef"' in text or self._has_inner_resources:
+            return text
+        return canonical([self.root.get(where) for where in sorted(DEFINITIONS)])
+
+    def accepts(self, schema: Schema, value: Any) -> bool:
+        """Whether a value is valid under a schema of this document, by the jsonschema library."""
+        return bool(self._validator.evolve(schema=schema).is_valid(value))
+
+    def target(self, reference: str) -> Schema | None:
+        """What a `$ref` names; None if it leads out of the document or nowhere."""
+        if self._has_inner_resources or not isinstance(self.root, Mapping):
+            return None
+        identifier = str(self.root.get("$id", ""))
+        pointer = reference.removeprefix(identifier) if identifier else reference
+        if pointer in ("", "#"):
+            return self.root
+        if pointer.startswith("#/"):
+            return self._at(pointer[2:].split("/"))
+        return self._anchors.get(pointer.removeprefix("#")) if pointer.startswith("#") else None
+
+    def is_exact(self, schema: Schema) -> bool:
+        """Whether `accepts` judges every keyword of the schema, referenced ones included."""
+        key = canonical(schema)
+        if key not in self._exact:
+            self._exact[key] = True  # a cycle adds nothing
+            self._exact[key] = self._judges_all(schema)
+        return self._exact[key]
+
+    def _judges_all(self, schema: Schema) -> bool:
+        if isinstance(schema, bool):
+            return True
+        known = all(self._judges(keyword, value) for keyword, value in schema.items())
+        return known and all(self.is_exact(below) for below in subschemas(schema))
+
+    def _judges(self, keyword: str, value: Any) -> bool:
+        if keyword == "format":
+            return value in FORMAT_CHECKER.checkers
+        if keyword == "pattern":
+            return compiles(value)
+        if keyword == "patternProperties":
+            return all(compiles(pattern) for pattern in value)
+        if keyword == "$ref":
+            found = self.target(value)
+            return found is not None and self.is_exact(found)
+        return keyword in KNOWN or is_annotation(keyword)
+
+    def _at(self, parts: list[str]) -> Schema | None:
+        found: Any = self.root
+        for part in parts:
+            name = part.replace("%25", "%").replace("~1", "/").replace("~0", "~")
+            if isinstance(found, Mapping):
+                found = found.get(name)
+            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+                found = found[int(name)]
+            else:
+                return None
+        return found if isinstance(found, Mapping | bool) else None
+
+    @cached_property
+    def _anchors(self) -> dict[str, Schema]:
+        return {s["$anchor"]: s for s in _all(self.root) if "$anchor" in s}
+
+    @cached_property
+    def _has_inner_resources(self) -> bool:
+        return any("$id" in schema for schema in _all(self.root) if schema is not self.root)
+
+
+def canonical(value: Any) -> str:
+    """The text that equal JSON values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def compiles(pattern: str) -> bool:
+    """Whether a pattern is one to Python as well as to ECMA."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def is_annotation(keyword: str) -> bool:
+    """Whether a keyword asserts nothing."""
+    return keyword in IGNORED or keyword.startswith(EXTENSIONS)
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
+    """The schemas directly below the known keywords of a schema, definitions excepted."""
+    for keyword, value in schema.items():
+        if keyword in SUBSCHEMA:
+            yield value
+        elif keyword in SUBSCHEMA_LIST:
+            yield from value
+        elif keyword in SUBSCHEMA_MAP:
+            yield from value.values()
+
+
+def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
+    if isinstance(schema, bool):
+        return
+    yield schema
+    for below in subschemas(schema):
+        yield from _all(below)
+    for keyword in DEFINITIONS:
+        for below in schema.get(keyword, {}).values():
+            yield from _all(below)
+
+
+def modernized(schema: Schema) -> Schema:
+    """The schema in the words of 2020-12, without what only describes."""
+    if not isinstance(schema, Mapping):
+        return schema
+    declared = str(schema.get("$schema", ""))
+    modern: Schema = _modern(schema, bool(OLD_DRAFT.search(declared)), not declared)
+    return modern
+
+
+def _modern(schema: Any, old: bool, unmarked: bool) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    new = {k: v for k, v in schema.items() if k in NAMING or not is_annotation(k)}
+    if old and "$ref" in new:
+        new = {k: new[k] for k in ("$ref", "$defs", "definitions", "$id") if k in new}
+    if LOCAL_ANCHOR.fullmatch(str(new.get("$id", ""))):
+        new["$anchor"] = new.pop("$id")[1:]
+    _bounds(new)
+    _tuples(new)
+    if old or unmarked:
+        _dependencies(new)
+    return {keyword: _modern_value(keyword, value, old, unmarked) for keyword, value in new.items()}
+
+
+def _modern_value(keyword: str, value: Any, old: bool, unmarked: bool) -> Any:
+    if keyword in SUBSCHEMA:
+        return _modern(value, old, unmarked)
+    if keyword in SUBSCHEMA_LIST and isinstance(value, list):
+        return [_modern(below, old, unmarked) for below in value]
+    if keyword in SUBSCHEMA_MAP | DEFINITIONS and isinstance(value, Mapping):
+        return {name: _modern(below, old, unmarked) for name, below in value.items()}
+    return value
+
+
+def _bounds(schema: dict[str, Any]) -> None:
+    for plain, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(schema.get(strict), bool) and schema.pop(strict) and plain in schema:
+            schema[strict] = schema.pop(plain)
+
+
+def _tuples(schema: dict[str, Any]) -> None:
+    if isinstance(schema.get("items"), list):
+        schema["prefixItems"] = schema.pop("items")
+        if "additionalItems" in schema:
+            schema["items"] = schema.pop("additionalItems")
+        if not schema["prefixItems"]:
+            del schema["prefixItems"]
+
+
+def _dependencies(schema: dict[str, Any]) -> None:
+    parts = [
+        {"dependentRequired" if isinstance(needed, list) else "dependentSchemas": {name: needed}}
+        for name, needed in schema.pop("dependencies", {}).items()
+    ]
+    if parts:
+        schema["allOf"] = [*schema.get("allOf", ()), *parts]
+
+
+def _declared_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if allowed is not False:
+        yield from Draft202012Validator.VALIDATORS["additionalProperties"](
+            validator, allowed, value, schema
+        )
+
+
+def _evaluated_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
+    if allowed is not False:
+        yield from Draft202012Validator.VALIDATORS["unevaluatedProperties"](
+            validator, allowed, value, schema
+        )
+
+
+TolerantValidator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    {"additionalProperties": _declared_only, "unevaluatedProperties": _evaluated_only},
+)

@@ -1,0 +1,113 @@
+"""A contract in words: its fields as rows of a table, and what changed between versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.events.contract import Contract, Node
+
+BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "multipleOf": "in steps of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "pattern": "matches {}",
+    "format": "{}",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "minProperties": "at least {} members",
+    "maxProperties": "at most {} members",
+    "const": "always {}",
+}
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One field as a reader needs it.
+
+    Attributes:
+        path: JSONPath, without the leading `$.`.
+        kind: type, with `or null` where null is a value.
+        required: whether it must be there when its parent is.
+        unit: the unit of a number; empty if it has none.
+        values: the values allowed, if they are listed.
+        limits: the bounds in words.
+        description: what it means.
+        example: JSON text; empty if the contract gives none.
+    """
+
+    path: str
+    kind: str
+    required: bool
+    unit: str
+    values: tuple[Any, ...]
+    limits: str
+    description: str
+    example: str
+
+
+def field_rows(contract: Contract) -> tuple[FieldRow, ...]:
+    """The fields of a contract, parents first, in the order of the file."""
+    return tuple(_rows(contract.root))
+
+
+def changes(old: Contract, new: Contract) -> tuple[str, ...]:
+    """What the newer of two versions adds, drops and says otherwise, a sentence a field."""
+    before, after = ({row.path: row for row in field_rows(c)} for c in (old, new))
+    added = [f"{path} was added" for path in after if path not in before]
+    dropped = [f"{path} was dropped" for path in before if path not in after]
+    both = [path for path in after if path in before and path != "version"]
+    said = [text for path in both if (text := _difference(before[path], after[path]))]
+    return (*added, *dropped, *said)
+
+
+def _rows(node: Node) -> Iterator[FieldRow]:
+    for name, below in node.fields.items():
+        yield _row(below, required=name in node.required)
+        yield from _rows(below)
+    if node.items is not None:
+        if node.items.kind not in {"object", "array", "map"}:
+            yield _row(node.items, required=False)
+        yield from _rows(node.items)
+
+
+def _row(node: Node, *, required: bool) -> FieldRow:
+    schema = node.schema
+    examples = schema.get("examples", ())
+    return FieldRow(
+        path=node.path.removeprefix("$."),
+        kind=node.kind + (" or null" if node.nullable else ""),
+        required=required,
+        unit=str(schema.get("x-unit", "")),
+        values=tuple(schema.get("enum", ())),
+        limits=_limits(schema),
+        description=str(schema.get("description", "")),
+        example=json.dumps(examples[0], ensure_ascii=False) if examples else "",
+    )
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    said = [words.format(schema[word]) for word, words in BOUNDS.items() if word in schema]
+    if "enum" in schema:
+        said.append("one of " + ", ".join(map(str, schema["enum"])))
+    return "; ".join(said)
+
+
+def _difference(old: FieldRow, new: FieldRow) -> str:
+    parts = [
+        f"{word} {was or 'nothing'} became {now or 'nothing'}"
+        for word, was, now in (
+            ("type", old.kind, new.kind),
+            ("unit", old.unit, new.unit),
+            ("limits", old.limits, new.limits),
+            ("required", old.required, new.required),
+        )
+        if was != now
+    ]
+    return f"{new.path}: {'; '.join(parts)}" if parts else ""

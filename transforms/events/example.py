@@ -1,0 +1,41 @@
+"""The example event of a contract: the contract's own examples, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transforms.events.contract import Contract, ContractError, Node
+from transforms.events.validation import violations
+
+
+def example(contract: Contract) -> dict[str, Any]:
+    """An event with every field, the same in each call.
+
+    Raises:
+        ContractError: the contract refuses it; an `examples` is missing or wrong.
+    """
+    event: dict[str, Any] = _value(contract.root)
+    wrong = violations(contract, event)
+    if wrong:
+        raise ContractError(f"{contract.name} at {wrong[0].path}: no example that it accepts")
+    return event
+
+
+def _value(node: Node) -> Any:
+    schema = node.schema
+    if node.kind == "object":
+        return {name: _value(below) for name, below in node.fields.items()}
+    if "const" in schema:
+        return schema["const"]
+    given = [*schema.get("examples", ()), *schema.get("enum", ())]
+    if given:
+        return given[0]
+    if node.items is not None:
+        return [_value(node.items)] if node.kind == "array" else {"name": _value(node.items)}
+    return _plain(node)
+
+
+def _plain(node: Node) -> Any:
+    if node.kind == "string":
+        return "x" * max(1, node.schema.get("minLength", 1))
+    return True if node.kind == "boolean" else node.schema.get("minimum", 0)

@@ -1,0 +1,144 @@
+"""What a published contract owes to those who rely on it, as rules over the whole registry.
+
+Within a major version each contract is FULL_TRANSITIVE compatible with all before it, read
+tolerantly. A new major version has an upcaster. A published document never changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from transforms.events.compatibility import Finding, Level, Mode, Step, Verdict, check
+from transforms.events.compatibility.documents import canonical
+from transforms.events.contract import HEADING, Contract, Schema
+from transforms.events.registry import Registry
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a contract may not be published as it is.
+
+    Attributes:
+        event_type: the event type.
+        version: its version, `major.minor`.
+        verdict: breaking or undecided.
+        path: JSONPath of the place in the event; `$` is the whole.
+        keyword: the keyword of the contract.
+        reason: what is wrong.
+        remedy: what to do about it.
+    """
+
+    event_type: str
+    version: str
+    verdict: Verdict
+    path: str
+    keyword: str
+    reason: str
+    remedy: str
+
+
+def version_refusals(
+    registry: Registry, level: Level = Level.FULL_TRANSITIVE, mode: Mode = Mode.TOLERANT
+) -> Iterator[Refusal]:
+    """Minor versions that break with their predecessors in the same major version."""
+    for event_type in registry.event_types:
+        versions = registry.versions(event_type)
+        for place, contract in enumerate(versions):
+            major = contract.major_minor[0]
+            earlier = [c for c in versions[:place] if c.major_minor[0] == major]
+            yield from _minor_refusals(contract, earlier, level, mode)
+
+
+def upcaster_refusals(
+    registry: Registry, upcasters: Collection[tuple[str, int]]
+) -> Iterator[Refusal]:
+    """Major versions, the first excepted, that no upcaster leads to."""
+    for event_type in registry.event_types:
+        for old, new in pairwise(registry.versions(event_type)):
+            major = new.major_minor[0]
+            if major != old.major_minor[0] and (event_type, major) not in upcasters:
+                yield Refusal(
+                    *(event_type, new.version, Verdict.BREAKING, "$", "version"),
+                    f"no upcaster leads from {old.version} to {new.version}",
+                    f"add ('{event_type}', {major}) to transforms/events/upcasters.py",
+                )
+
+
+def lock_refusals(registry: Registry, lock: Mapping[str, str]) -> Iterator[Refusal]:
+    """Published contracts whose document changed or is gone.
+
+    Args:
+        registry: the contracts as they are.
+        lock: fingerprints of the published ones, by `lock_name`.
+    """
+    found = {lock_name(contract): fingerprint(contract.schema) for contract in registry}
+    for name, published in lock.items():
+        if found.get(name) != published:
+            event_type, _, version = name.partition("/")
+            yield Refusal(
+                *(event_type, version, Verdict.BREAKING, "$", "$id"),
+                "the published file was changed" if name in found else "the published file is gone",
+                "put it back, and make the change a new version",
+            )
+
+
+def drafts(registry: Registry, lock: Mapping[str, str]) -> tuple[Contract, ...]:
+    """The contracts that are not published yet, so that they may still change."""
+    return tuple(contract for contract in registry if lock_name(contract) not in lock)
+
+
+def lock_name(contract: Contract) -> str:
+    """How the lock names a contract: `<EventType>/<major>.<minor>`."""
+    return f"{contract.event_type}/{contract.version}"
+
+
+def fingerprint(document: Schema) -> str:
+    """SHA-256, hexadecimal, of a document's content; layout and order of keys do not count."""
+    return hashlib.sha256(canonical(document).encode()).hexdigest()
+
+
+def _minor_refusals(
+    contract: Contract, earlier: list[Contract], level: Level, mode: Mode
+) -> Iterator[Refusal]:
+    steps = check(_body(contract), [_body(each) for each in earlier], level, mode)
+    for step in steps:
+        for finding in step.comparison.findings:
+            yield _refusal(contract, earlier[step.earlier], step, finding)
+    if earlier and level is not Level.NONE:
+        yield from _routing_refusals(contract, earlier[-1])
+
+
+def _refusal(contract: Contract, other: Contract, step: Step, finding: Finding) -> Refusal:
+    backward = step.direction == "backward"
+    reader, writer = (contract, other) if backward else (other, contract)
+    return Refusal(
+        *(contract.event_type, contract.version, finding.verdict, finding.path, finding.keyword),
+        f"{reader.version} does not read all that {writer.version} writes: {finding.reason}",
+        f"keep what {other.version} says, or make it {contract.major_minor[0] + 1}.0 "
+        "with an upcaster",
+    )
+
+
+def _routing_refusals(contract: Contract, before: Contract) -> Iterator[Refusal]:
+    said = {
+        "x-key": contract.key == before.key,
+        "x-family": contract.family == before.family,
+        "x-topics": set(contract.topics) >= set(before.topics),
+    }
+    for keyword in (keyword for keyword, kept in said.items() if not kept):
+        yield Refusal(
+            *(contract.event_type, contract.version, Verdict.BREAKING, "$", keyword),
+            f"{keyword} {contract.schema[keyword]} is not that of {before.version}: "
+            f"{before.schema[keyword]}",
+            f"keep it, or make it {contract.major_minor[0] + 1}.0 with an upcaster",
+        )
+
+
+def _body(contract: Contract) -> Schema:
+    """The document without the heading, which differs between versions by design."""
+    properties = {k: v for k, v in contract.schema["properties"].items() if k not in HEADING}
+    required = [name for name in contract.schema["required"] if name not in HEADING]
+    return {**contract.schema, "properties": properties, "required": required}
