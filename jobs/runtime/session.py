@@ -38,8 +38,13 @@ SPEED = {
     # what is persisted lives for one batch: compressing its columns costs more than it saves
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
     "spark.sql.parquet.compression.codec": "snappy",
-    # a dictionary of raw records never pays; trying costs
-    "parquet.enable.dictionary#value": "false",
+    # a file is split between tasks at its row groups; Parquet's 128 MB make a batch one task
+    "parquet.block.size": str(16 * 2**20),
+    # a dictionary of values that hardly repeat never pays; trying costs
+    **{
+        f"parquet.enable.dictionary#{column}": "false"
+        for column in ("value", "event_id", "session_id", "correlation_id", "offset")
+    },
     # write the few partitions of a batch side by side instead of sorting its rows first
     "spark.sql.maxConcurrentOutputFileWriters": "16",
     "spark.ui.showConsoleProgress": "false",
@@ -76,7 +81,7 @@ def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> Spar
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
-        "spark.driver.extraJavaOptions": "-Xss16m -Dderby.system.home=" + tempfile.gettempdir(),
+        "spark.driver.extraJavaOptions": "-Xss16m -XX:+UseParallelGC -Dderby.system.home=" + tempfile.gettempdir(),
         # the checkpoint is on a local disk: a plain file system commits faster than a rename
         "spark.sql.streaming.checkpointFileManagerClass": (
             "org.apache.spark.sql.execution.streaming.checkpointing."
