@@ -18,7 +18,7 @@ from jobs.runtime.gold import append_partials, compact, folded_through, rebuild
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import FoldSettings, Settings
-from jobs.runtime.streams import Run, follow, start
+from jobs.runtime.streams import Run, follow, kept, start
 from jobs.runtime.tables import FRESHNESS, PARTIALS
 from transforms.gold.facts import FACT_COLUMNS, FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS
@@ -112,12 +112,9 @@ class Batches:
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
-        kept = batch.persist()
-        try:
-            append_partials(self.lake, kept, Transaction(QUERY, sequence))
-            self.freshness.record(kept, sequence)
-        finally:
-            kept.unpersist()
+        with kept(batch) as facts_of_batch:
+            append_partials(self.lake, facts_of_batch, Transaction(QUERY, sequence))
+            self.freshness.record(facts_of_batch, sequence)
         if batch_id % self.compact_every == self.compact_every - 1:
             self.freshness.flush()
             compact(self.lake)

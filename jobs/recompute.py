@@ -85,9 +85,7 @@ def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None =
     for fold in FOLDS.values():
         rows = evaluate(fold, recomputed).persist()
         compared += rows.count()
-        causes += _causes(
-            fold, explained(fold, differences(fold, read_gold(lake, fold), rows), events)
-        )
+        causes += _causes(fold, differences(fold, read_gold(lake, fold), rows), events)
         rows.unpersist()
     for frame in (events, recomputed, accepted):
         frame.unpersist()
@@ -100,14 +98,22 @@ def _accepted(lake: Lake, settings: RefineSettings, bronze_version: int) -> Data
     return without_repeats(judged).where("reason IS NULL")
 
 
-def _causes(fold: Fold, differing: DataFrame) -> Counter[str]:
+def _causes(fold: Fold, differing: DataFrame, events: DataFrame) -> Counter[str]:
     differing = differing.persist()
+    try:
+        return (
+            _counted(fold, explained(fold, differing, events)) if differing.take(1) else Counter()
+        )
+    finally:
+        differing.unpersist()
+
+
+def _counted(fold: Fold, differing: DataFrame) -> Counter[str]:
     counted = Counter(
         {row["cause"]: row["count"] for row in differing.groupBy("cause").count().collect()}
     )
     for row in differing.where(f"cause = '{UNEXPLAINED}'").limit(EXAMPLES).collect():
         log.error("gold.%s differs at %s", fold.name, row.asDict(recursive=True))
-    differing.unpersist()
     return counted
 
 

@@ -21,7 +21,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
-from jobs.runtime.streams import Observed, Run, follow, observed, observing, start
+from jobs.runtime.streams import Observed, Run, follow, kept, observed, observing, start
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
@@ -95,16 +95,13 @@ class Batches:
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
-        kept = batch.persist()
-        try:
-            fates = _fates(kept)  # 1
+        with kept(batch) as rows:
+            fates = _fates(rows)  # 1
             read = observed(self.lake.spark, QUERY)
             _refuse_late(read)
             if read.events:
-                self._append(self._new(kept, read), fates, sequence)  # 2
+                self._append(self._new(rows, read), fates, sequence)  # 2
                 self._seal(read.events, fates, sequence)  # 3
-        finally:
-            kept.unpersist()
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
         transaction = Transaction(QUERY, sequence)
@@ -132,20 +129,20 @@ class Batches:
         ledger = self.lake.spark.createDataFrame(rows, TABLES[LEDGER].schema)
         self.lake.append(LEDGER, ledger.coalesce(1), Transaction(QUERY, sequence))
 
-    def _new(self, kept: DataFrame, read: Observed) -> DataFrame:
+    def _new(self, rows: DataFrame, read: Observed) -> DataFrame:
         """The rows that no earlier checkpoint has written already.
 
         A checkpoint made anew replays bronze from its start, to know again which events were
         met; what silver and quarantine already hold is recognised by its event_id.
         """
         if not self.checkpoint.is_replaying(read.oldest_us):
-            return kept
+            return rows
         written = (self.lake.read(table).select("event_id") for table in OUTPUTS)
-        return kept.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
+        return rows.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
 
 
-def _fates(kept: DataFrame) -> list[Fate]:
-    counted = kept.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
+def _fates(rows: DataFrame) -> list[Fate]:
+    counted = rows.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
     return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
 
 

@@ -8,6 +8,7 @@ moment, whatever was killed in between: the number is part of the base's own com
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -45,13 +46,12 @@ def append_partials(lake: Lake, facts: DataFrame, transaction: Transaction) -> N
 
 def compact(lake: Lake) -> None:
     """Fold all partials into the bases, then drop them; readers see the same table throughout."""
-    lake = lake.isolated()
     partials = lake.read(PARTIALS, lake.version(PARTIALS))
     newest: int | None = partials.agg(F.max("sequence")).collect()[0][0]
     if newest is None:
         return
-    for fold in FOLDS.values():
-        _fold_in(lake, fold, partials, newest)
+    with ThreadPoolExecutor(max_workers=len(FOLDS)) as pool:
+        list(pool.map(lambda fold: _fold_in(lake.isolated(), fold, newest), FOLDS.values()))
     lake.delete(PARTIALS, f"sequence <= {newest}")
 
 
@@ -62,7 +62,8 @@ def rebuild(lake: Lake, facts: DataFrame, through: int) -> None:
         lake.replace(f"gold.{fold.name}", evaluate(fold, facts), transaction)
 
 
-def _fold_in(lake: Lake, fold: Fold, partials: DataFrame, newest: int) -> None:
+def _fold_in(lake: Lake, fold: Fold, newest: int) -> None:
+    partials = lake.read(PARTIALS).where(F.col("sequence") <= newest)
     version, through = folded_through(lake, fold)
     if through >= newest:
         return

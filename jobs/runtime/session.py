@@ -37,6 +37,8 @@ SPEED = {
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
     # what is persisted lives for one batch: compressing its columns costs more than it saves
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # folds of texts hash up to this many keys a task before they fall back to sorting; default 128
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "200000",
     "spark.sql.parquet.compression.codec": "snappy",
     # a file is split between tasks at its row groups; Parquet's 128 MB make a batch one task
     "parquet.block.size": str(16 * 2**20),
@@ -81,7 +83,8 @@ def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> Spar
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
-        "spark.driver.extraJavaOptions": "-Xss16m -XX:+UseParallelGC -Dderby.system.home=" + tempfile.gettempdir(),
+        "spark.driver.extraJavaOptions": "-Xss16m -XX:+UseParallelGC -Dderby.system.home="
+        + tempfile.gettempdir(),
         # the checkpoint is on a local disk: a plain file system commits faster than a rename
         "spark.sql.streaming.checkpointFileManagerClass": (
             "org.apache.spark.sql.execution.streaming.checkpointing."

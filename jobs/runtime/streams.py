@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -215,6 +216,21 @@ class Observed:
     events: int
     oldest_us: int | None
     watermark_ms: int
+
+
+@contextmanager
+def kept(batch: DataFrame) -> Iterator[DataFrame]:
+    """A micro-batch computed once, for several reads; forgotten at the end.
+
+    Rows are kept as they are: `persist` would take them apart into columns and put them together
+    again at each read. Spark offers that as a local checkpoint, whose storage only the garbage
+    collector frees unless it is told, here.
+    """
+    rows = batch.localCheckpoint(eager=False)
+    try:
+        yield rows
+    finally:
+        rows._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
 
 def observing(rows: DataFrame, time_column: str) -> DataFrame:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 
-from jobs.runtime.cli import friendly_errors
+from jobs.runtime.cli import friendly_errors, log_to_console
 from jobs.runtime.errors import SettingsError
 
 HERE = Path(__file__).parent
@@ -45,7 +44,6 @@ def main(scenario: str | None) -> None:
 
 def _run(scenario: str, module: str) -> None:
     log_to_console()
-    logging.getLogger("py4j").setLevel(logging.ERROR)
     result = importlib.import_module(f"tests.benchmarks.{module}").run()
     OUT.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"scenario": scenario, **result}, indent=2)
