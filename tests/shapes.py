@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StructType, TimestampType
+from pyspark.sql.types import ArrayType, DataType, StructType, TimestampType
 
 from tests.oracle import Raw, Table
 from tests.strict import EPOCH
@@ -35,13 +35,7 @@ def bronze_of(spark: SparkSession, records: Iterable[Raw], ingested: datetime = 
 
 def table_of(fold: Fold, rows: DataFrame) -> Table:
     """A gold table as the oracle gives it; fails if a key has two rows."""
-    collected = rows.select(
-        *fold.key,
-        *(
-            _comparable(rows[name], rows.schema[name].dataType).alias(name)
-            for name in fold.statistics
-        ),
-    ).collect()
+    collected = _comparable_rows(rows, fold.statistics).select(*fold.columns).collect()
     table = {
         tuple(row[name] for name in fold.key): {name: _plain(row[name]) for name in fold.statistics}
         for row in collected
@@ -50,12 +44,25 @@ def table_of(fold: Fold, rows: DataFrame) -> Table:
     return table
 
 
+def plain_rows(rows: DataFrame) -> list[dict[str, Any]]:
+    """Rows as dictionaries, at any depth; instants are microseconds since 1970."""
+    return [row.asDict(recursive=True) for row in _comparable_rows(rows, rows.columns).collect()]
+
+
+def _comparable_rows(rows: DataFrame, names: Iterable[str]) -> DataFrame:
+    return rows.withColumns(
+        {name: _comparable(rows[name], rows.schema[name].dataType) for name in names}
+    )
+
+
 def _comparable(column: Column, kind: DataType) -> Column:
     if isinstance(kind, TimestampType):
         return F.unix_micros(column)
     if isinstance(kind, StructType):
         fields = (_comparable(column[f.name], f.dataType).alias(f.name) for f in kind.fields)
         return F.when(column.isNotNull(), F.struct(*fields))
+    if isinstance(kind, ArrayType):
+        return F.transform(column, lambda item: _comparable(item, kind.elementType))
     return column
 
 

@@ -6,6 +6,14 @@ from pyspark.sql import Column
 
 from transforms.silver.family import Family
 
+PREFERENCES = {
+    "language": "STRING",
+    "subtitles": "STRING",
+    "maturityRating": "STRING",
+    "autoplay": "BOOLEAN",
+    "favouriteGenres": "ARRAY<STRING>",
+    "dataSaver": "BOOLEAN",
+}
 OWN_COLUMNS = {
     "user_id": "STRING",
     "session_id": "STRING",
@@ -16,10 +24,7 @@ OWN_COLUMNS = {
     "device": "STRING",
     "skips": "ARRAY<STRUCT<`from`: BIGINT, to: BIGINT>>",
     "pauses_s": "ARRAY<BIGINT>",
-    "preferences": (
-        "STRUCT<language: STRING, subtitles: STRING, maturityRating: STRING, autoplay: BOOLEAN, "
-        "favouriteGenres: ARRAY<STRING>, dataSaver: BOOLEAN>"
-    ),
+    "preferences": f"STRUCT<{', '.join(f'{name}: {ddl}' for name, ddl in PREFERENCES.items())}>",
 }
 
 

@@ -16,10 +16,15 @@ def slim(judged: DataFrame) -> DataFrame:
     return judged.withColumns({name: F.when(rejected, F.col(name)) for name in ("key", "value")})
 
 
-def without_repeats(judged: DataFrame) -> DataFrame:
-    """The first of each event_id by arrival order; a batch DataFrame, without any horizon."""
-    first = Window.partitionBy("event_id").orderBy(*ARRIVAL_ORDER)
-    return judged.withColumn("_copy", F.row_number().over(first)).where("_copy = 1").drop("_copy")
+def without_repeats(rows: DataFrame, *within: str) -> DataFrame:
+    """The first of each event_id by arrival order; a batch DataFrame, without any horizon.
+
+    Args:
+        rows: event_id, the columns of ARRIVAL_ORDER and any others.
+        within: columns in which a repeat is equal too; without them event_id alone decides.
+    """
+    first = Window.partitionBy(*within, "event_id").orderBy(*ARRIVAL_ORDER)
+    return rows.withColumn("_copy", F.row_number().over(first)).where("_copy = 1").drop("_copy")
 
 
 def without_recent_repeats(judged: DataFrame, horizon_h: int) -> DataFrame:

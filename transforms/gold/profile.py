@@ -1,0 +1,233 @@
+"""gold.user_profile: what a user's profile events come to, as of any instant.
+
+docs/semantics.md, Profile, declared as folds by user, by viewing and by rated title, and put
+together to one row a user when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.gold.fold import (
+    Fold,
+    count,
+    evaluate,
+    every,
+    greatest,
+    latest,
+    least,
+    total,
+)
+from transforms.silver.profiles import PREFERENCES
+from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
+
+PROFILE_SOURCES = ("silver.profiles", "silver.ratings")
+
+VIEW = "event_type = 'ContentViewed'"
+RATING = "half_stars IS NOT NULL"
+
+USER = Fold(
+    name="profile_user",
+    key={"user_id": "STRING"},
+    where="true",
+    statistics={
+        "events": count("true"),
+        "last_event": latest({"event_type": "STRING"}, where="true"),
+        **{name: latest({name: ddl}, f"{name} IS NOT NULL") for name, ddl in PREFERENCES.items()},
+    },
+)
+VIEWING = Fold(
+    name="profile_viewing",
+    key={"user_id": "STRING", "title_id": "STRING", "session_id": "STRING"},
+    where=VIEW,
+    statistics={
+        "views": count(VIEW),
+        "watch_s": total("watch_s"),
+        "furthest_position_s": greatest("position_s", "BIGINT"),
+        "completion_percentage": greatest("completion_percentage", "DOUBLE"),
+        "first_time": least("event_time", "TIMESTAMP"),
+        "last_time": greatest("event_time", "TIMESTAMP"),
+    },
+)
+RATED = {"half_stars": "BIGINT", "previous_half_stars": "BIGINT", "event_type": "STRING"}
+RATINGS = Fold(
+    name="profile_ratings",
+    key={"user_id": "STRING", "title_id": "STRING"},
+    where=RATING,
+    statistics={"ratings": every(RATED, where=RATING)},
+)
+
+_LAST_EVENT = USER.statistics["last_event"].ddl
+_HISTORY = {name: ddl for name, ddl in VIEWING.columns.items() if name != "user_id"}
+_RATING = {
+    "title_id": "STRING",
+    "event_time": "TIMESTAMP",
+    "event_id": "STRING",
+    "half_stars": "BIGINT",
+    "disputed": "ARRAY<STRING>",
+}
+
+
+def _struct(fields: Mapping[str, str]) -> str:
+    return f"STRUCT<{', '.join(f'{name}: {ddl}' for name, ddl in fields.items())}>"
+
+
+COLUMNS = {
+    "user_id": "STRING",
+    "events": "BIGINT",
+    "last_event": _LAST_EVENT,
+    "preferences": _struct(PREFERENCES),
+    "history": f"ARRAY<{_struct(_HISTORY)}>",
+    "ratings": f"ARRAY<{_struct(_RATING)}>",
+}
+
+_POSITIONS = (
+    "concat(coalesce(pauses_s, array()), "
+    "flatten(transform(coalesce(skips, array()), jump -> array(jump.from, jump.to))))"
+)
+_DISPUTED = (
+    "filter(ratings, (rated, i) -> rated.event_type = 'ContentRated' "
+    "AND NOT rated.previous_half_stars <=> get(ratings, i - 1).half_stars)"
+)
+
+
+def profile_events(silver: Mapping[str, DataFrame]) -> DataFrame:
+    """The events of profiles, each once.
+
+    Args:
+        silver: the tables of PROFILE_SOURCES by name, of all users or of some.
+
+    Returns:
+        event_id, event_type, event_time, topic, partition, offset, kafka_timestamp, user_id,
+        title_id; session_id, watch_s, position_s and completion_percentage of views; the fields
+        of PREFERENCES; half_stars and previous_half_stars of ratings. What an event does not
+        have is null.
+    """
+    heading = ("event_id", "event_type", "event_time", *ARRIVAL_ORDER, "user_id", "title_id")
+    changed = silver["silver.profiles"].selectExpr(
+        *heading,
+        "session_id",
+        "watch_s",
+        f"array_max({_POSITIONS}) AS position_s",
+        "completion_percentage + 0.0D AS completion_percentage",  # one zero: -0.0 becomes 0.0
+        *(f"preferences.{name} AS {name}" for name in PREFERENCES),
+    )
+    rated = silver["silver.ratings"].selectExpr(*heading, "half_stars", "previous_half_stars")
+    return without_repeats(changed.unionByName(rated, allowMissingColumns=True), "user_id")
+
+
+def profiles(events: DataFrame, as_of: datetime | None = None) -> DataFrame:
+    """The profiles that events come to.
+
+    Args:
+        events: `profile_events`.
+        as_of: an aware datetime; later events are left out. None: all count.
+
+    Returns:
+        COLUMNS, one row for each user with an event.
+    """
+    counted = until(events, as_of)
+    history = _listed(evaluate(VIEWING, counted), "history", list(_HISTORY))
+    ratings = _listed(_ratings(evaluate(RATINGS, counted)), "ratings", list(_RATING))
+    users = (
+        evaluate(USER, counted).join(history, "user_id", "left").join(ratings, "user_id", "left")
+    )
+    preferences = F.struct(*(F.col(f"{name}.{name}").alias(name) for name in PREFERENCES))
+    return users.withColumn("preferences", preferences).select(
+        *(
+            F.coalesce(name, F.array()).alias(name) if name in ("history", "ratings") else name
+            for name in COLUMNS
+        )
+    )
+
+
+def until(events: DataFrame, as_of: datetime | None) -> DataFrame:
+    """The events whose event time is `as_of` or earlier; None: all."""
+    return events if as_of is None else events.where(F.col("event_time") <= F.lit(as_of))
+
+
+def trail(events: DataFrame) -> DataFrame:
+    """What each event changed in its user's profile, from its place in the order.
+
+    Args:
+        events: `profile_events`.
+
+    Returns:
+        user_id, event_time, event_id, event_type, topic, partition, offset, and one of three
+        structs, the others null: preferences, of each field given a struct (from, to); view,
+        what the view adds; rating, a struct (title_id, from, to, previous, disputed) in half
+        stars. `from` is null where there was nothing.
+    """
+    by_order = Window.partitionBy("user_id").orderBy("event_time", "event_id")
+    of_title = Window.partitionBy("user_id", "title_id", F.expr(RATING)).orderBy(
+        "event_time", "event_id"
+    )
+    before = by_order.rowsBetween(Window.unboundedPreceding, -1)
+    changes = (_change(name, F.last(name, ignorenulls=True).over(before)) for name in PREFERENCES)
+    view = ("title_id", "session_id", "watch_s", "position_s", "completion_percentage")
+    rating = F.struct(
+        "title_id",
+        F.lag("half_stars").over(of_title).alias("from"),
+        F.col("half_stars").alias("to"),
+        F.col("previous_half_stars").alias("previous"),
+        _disagrees(F.lag("half_stars").over(of_title)).alias("disputed"),
+    )
+    return events.select(
+        *("user_id", "event_time", "event_id", "event_type", "topic", "partition", "offset"),
+        F.when(F.expr("event_type = 'UserPreferencesUpdated'"), F.struct(*changes)).alias(
+            "preferences"
+        ),
+        F.when(F.expr(VIEW), F.struct(*view)).alias("view"),
+        F.when(F.expr(RATING), rating).alias("rating"),
+    )
+
+
+def differing(stored: DataFrame, refolded: DataFrame) -> DataFrame:
+    """The users whose profiles are not identical, or are on one side only.
+
+    Args:
+        stored: COLUMNS, one row a user.
+        refolded: likewise.
+
+    Returns:
+        user_id, and the structs `stored` and `refolded` of the other columns, null where that
+        side has no row.
+    """
+    sides = (
+        rows.select(
+            "user_id", F.struct(*(name for name in COLUMNS if name != "user_id")).alias(side)
+        )
+        for side, rows in {"stored": stored, "refolded": refolded}.items()
+    )
+    left, right = sides
+    return left.join(right, "user_id", "full_outer").where("NOT stored <=> refolded")
+
+
+def _ratings(folded: DataFrame) -> DataFrame:
+    last = F.element_at("ratings", -1)
+    return folded.select(
+        "user_id",
+        "title_id",
+        *(last[name].alias(name) for name in ("event_time", "event_id", "half_stars")),
+        F.expr(f"transform({_DISPUTED}, rated -> rated.event_id)").alias("disputed"),
+    )
+
+
+def _listed(rows: DataFrame, name: str, fields: list[str]) -> DataFrame:
+    """One row a user: the list `name` of structs of the fields, sorted."""
+    entries = F.collect_list(F.struct(*fields))
+    return rows.groupBy("user_id").agg(F.array_sort(entries).alias(name))
+
+
+def _change(name: str, before: Column) -> Column:
+    change = F.struct(before.alias("from"), F.col(name).alias("to"))
+    return F.when(F.col(name).isNotNull(), change).alias(name)
+
+
+def _disagrees(met: Column) -> Column:
+    claims = F.col("event_type") == "ContentRated"
+    return claims & ~F.col("previous_half_stars").eqNullSafe(met)
