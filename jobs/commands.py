@@ -17,31 +17,13 @@ import click
 
 from jobs.contracts import load_registry
 from jobs.runtime.broker import kafka_of
-from jobs.runtime.cli import job
+from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.commands import ReadModel, open_commands
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.settings import KafkaSettings, Settings
 from transforms.commands.profile import Command, RateContent, RecordView, UpdatePreferences
 
 HALF_STARS = 2  # in a star
-
-
-class AwareInstant(click.ParamType[datetime]):
-    """RFC 3339 with its offset, to the microsecond."""
-
-    name = "instant"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read the text of the option."""
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            at = datetime.min
-        if at.utcoffset() is None:
-            self.fail(f"{value!r} is not an instant such as 2026-01-31T12:00:00Z", param, ctx)
-        return at
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None =
     if bronze_version is None:
         bronze_version = lake.version(BRONZE)
     log.info("recomputing from %s at version %d", BRONZE, bronze_version)
-    accepted = _accepted(lake, settings, bronze_version).persist()
+    accepted = accepted_events(lake.read(BRONZE, bronze_version), settings).persist()
     recomputed = facts({t: silver_of(t.split(".")[1], accepted) for t in FACT_SOURCES}).persist()
     streamed = facts({table: lake.read(table) for table in FACT_SOURCES})
     events = event_differences(streamed, recomputed).persist()
@@ -92,9 +92,10 @@ def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None =
     return Parity(compared, causes)
 
 
-def _accepted(lake: Lake, settings: RefineSettings, bronze_version: int) -> DataFrame:
+def accepted_events(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
+    """The events of bronze as refine accepts them, each once, for `silver_of`."""
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    judged = slim(judge(lake.read(BRONZE, bronze_version), load_registry(), bounds))
+    judged = slim(judge(bronze, load_registry(), bounds))
     return without_repeats(judged).where("reason IS NULL")
 
 

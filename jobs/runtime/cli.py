@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -15,6 +16,24 @@ from jobs.runtime.errors import PlayheadError
 from jobs.runtime.settings import load_settings
 
 INTERRUPTED = 130
+
+
+class AwareInstant(click.ParamType[datetime]):
+    """RFC 3339 with its offset, to the microsecond."""
+
+    name = "instant"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read the text of the option, as an instant in UTC."""
+        try:
+            at = datetime.fromisoformat(value)
+            if at.utcoffset() is not None:
+                return at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        return self.fail(f"{value!r} is not an instant such as 2026-01-31T12:00:00Z", param, ctx)
 
 
 def job(function: Callable[..., None]) -> click.Command:

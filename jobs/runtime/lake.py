@@ -66,6 +66,10 @@ class Lake:
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(self._ensure, tables))
 
+    def has(self, table: str) -> bool:
+        """Whether the table exists."""
+        return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+
     def read(self, table: str, version: int | None = None) -> DataFrame:
         """The rows of a table, now or as of a Delta version."""
         reader = self.spark.read.format("delta")
@@ -153,7 +157,7 @@ class Lake:
 
     def _ensure(self, table: str) -> None:
         declared = TABLES[table]
-        if DeltaTable.isDeltaTable(self.spark, self.path(table)):
+        if self.has(table):
             self._match(table, declared.schema)
             return
         builder = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql.types import DataType, StructType
 
 from transforms.events.bronze import BRONZE_COLUMNS
+from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
 from transforms.silver.tables import FAMILIES
@@ -15,6 +16,7 @@ from transforms.silver.tables import FAMILIES
 BRONZE = "bronze.events"
 QUARANTINE = "silver.quarantine"
 PARTIALS = "gold.partials"
+USER_PROFILE = "gold.user_profile"
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
 # What one build of silver and gold has for itself; the rest belongs to the lake.
@@ -69,6 +71,12 @@ TABLES: Mapping[str, Table] = {
     },
     QUARANTINE: Table(QUARANTINE_COLUMNS, (), STREAMED),
     **{f"gold.{fold.name}": Table(fold.columns) for fold in FOLDS.values()},
+    USER_PROFILE: Table(
+        {
+            **PROFILE_COLUMNS,
+            "built_from": "STRUCT<as_of: TIMESTAMP, profiles: BIGINT, ratings: BIGINT>",
+        }
+    ),
     PARTIALS: Table(_partial_columns(), ("gold_table",), STREAMED),
     LEDGER: Table(
         {

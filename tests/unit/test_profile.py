@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
@@ -35,6 +34,7 @@ from transforms.gold.profile import (
 )
 from transforms.silver.profiles import PREFERENCES
 from transforms.silver.refine import silver_of
+from transforms.silver.tables import FAMILIES
 
 REGISTRY = load_registry()
 REFINE = load_settings(environment={}).refine
@@ -42,8 +42,9 @@ BOUNDS = TimeBounds(REFINE.future_tolerance_s, REFINE.oldest_event_days)
 SECOND = 1_000_000
 
 few = settings(
-    max_examples=8,
+    max_examples=4,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each example is several Spark jobs
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 seconds = st.integers(0, 7200)
@@ -143,6 +144,63 @@ def histories(draw: st.DrawFn) -> list[Event]:
 
 def silver_events(spark: SparkSession, arriving: Sequence[Event]) -> DataFrame:
     """The events as they come out of silver when refine recognised no repeat."""
+    rows: dict[str, list[dict[str, Any]]] = {"silver.profiles": [], "silver.ratings": []}
+    for offset, document in enumerate(arriving):
+        rows[silver_table(document)].append({**silver_row(document), **heading(document, offset)})
+    return profile_events(
+        {table: spark.createDataFrame(found, silver_schema(table)) for table, found in rows.items()}
+    )
+
+
+def silver_schema(table: str) -> str:
+    columns = FAMILIES[table.split(".")[1]].columns
+    return ", ".join(f"`{name}` {ddl}" for name, ddl in columns.items())
+
+
+def silver_table(document: Event) -> str:
+    is_rating = document["eventType"] in ("ContentRated", "UserRatingSubmitted")
+    return "silver.ratings" if is_rating else "silver.profiles"
+
+
+def heading(document: Event, offset: int) -> dict[str, Any]:
+    return {
+        "event_id": document["eventId"],
+        "event_type": document["eventType"],
+        "event_time": datetime.fromisoformat(document["timestamp"]),
+        "user_id": document["userId"],
+        "topic": PROFILES,
+        "partition": 0,
+        "offset": offset,
+        "kafka_timestamp": EPOCH,
+    }
+
+
+def silver_row(document: Event) -> dict[str, Any]:
+    match document:
+        case {"eventType": "UserPreferencesUpdated", "data": {"preferences": changed}}:
+            return {"preferences": {**dict.fromkeys(PREFERENCES), **changed}}
+        case {"eventType": "ContentViewed", "contentId": title, "data": viewed}:
+            return {
+                "title_id": title,
+                "session_id": document.get("sessionId"),
+                "watch_s": viewed["watchDuration"],
+                "completion_percentage": float(viewed["completionPercentage"]),
+                "skips": viewed.get("skipEvents"),
+                "pauses_s": viewed.get("pauseEvents"),
+            }
+        case {"eventType": "ContentRated", "contentId": title, "data": rated}:
+            before = rated.get("previousRating")
+            return {
+                "title_id": title,
+                "half_stars": int(2 * rated["rating"]),
+                "previous_half_stars": None if before is None else int(2 * before),
+            }
+    title, rating = document["contentInfo"]["titleId"], document["rating"]
+    return {"title_id": title, "half_stars": int(2 * rating)}
+
+
+def judged_events(spark: SparkSession, arriving: Sequence[Event]) -> DataFrame:
+    """The events through the judge and the mapping to silver."""
     deliveries = [
         Delivery(
             INTERACTIONS if e["eventType"] == "UserRatingSubmitted" else PROFILES,
@@ -256,6 +314,17 @@ def test_the_trail_leads_from_nothing_to_the_profile(
     assert (met, disputed, len(steps)) == (state, flagged, len(history))
 
 
+def test_events_through_the_judge_are_those_of_the_oracle(spark: SparkSession) -> None:
+    history = [
+        prefer("a", 1, language="en", autoplay=True),
+        view("b", 2, session="s", pauseEvents=[7], skipEvents=[{"from": 9, "to": 3}]),
+        rate("c", 3, 4.5),
+        submit("d", 4, 3),
+        rate("e", 5, 1, previousRating=4.5),
+    ]
+    assert by_user(profiles(judged_events(spark, history))) == profiles_of(history)
+
+
 def test_preferences_are_last_writer_wins_field_by_field(spark: SparkSession) -> None:
     history = [
         prefer("b", 5, language="en", autoplay=True),
@@ -286,26 +355,29 @@ def test_views_merge_by_title_and_session(spark: SparkSession) -> None:
     assert facts == [(None, 1, 60, None, 50.0), ("s", 2, 150, 900, 90.0)]
 
 
-@pytest.mark.parametrize(
-    ("history", "half_stars", "disputed"),
-    [
-        ([rate("a", 1, 4)], 8, []),
-        ([rate("a", 1, 4, previousRating=None)], 8, []),
-        ([rate("a", 1, 4, previousRating=3)], 8, ["a"]),
-        ([rate("a", 1, 4), rate("b", 2, 2, previousRating=4)], 4, []),
-        ([rate("a", 1, 4), rate("b", 2, 2)], 4, ["b"]),
-        ([rate("a", 1, 4), rate("b", 2, 2, previousRating=3), submit("c", 3, 5)], 10, ["b"]),
-        ([submit("a", 1, 3), rate("b", 2, 2, previousRating=3)], 4, []),
-        # the late rating between two settles the second
-        ([rate("a", 1, 4), rate("c", 3, 2, previousRating=1), submit("b", 2, 1)], 4, []),
-    ],
-)
-def test_a_rating_whose_previous_disagrees_is_kept_and_flagged(
-    spark: SparkSession, history: list[Event], half_stars: int, disputed: list[str]
-) -> None:
-    [row] = profiles(silver_events(spark, history)).collect()
-    [rating] = row.ratings
-    assert (rating.half_stars, rating.disputed) == (half_stars, disputed)
+DISPUTES: list[tuple[list[Event], int, list[str]]] = [
+    ([rate("a", 1, 4)], 8, []),
+    ([rate("a", 1, 4, previousRating=None)], 8, []),
+    ([rate("a", 1, 4, previousRating=3)], 8, ["a"]),
+    ([rate("a", 1, 4), rate("b", 2, 2, previousRating=4)], 4, []),
+    ([rate("a", 1, 4), rate("b", 2, 2)], 4, ["b"]),
+    ([rate("a", 1, 4), rate("b", 2, 2, previousRating=3), submit("c", 3, 5)], 10, ["b"]),
+    ([submit("a", 1, 3), rate("b", 2, 2, previousRating=3)], 4, []),
+    # the late rating between two settles the second
+    ([rate("a", 1, 4), rate("c", 3, 2, previousRating=1), submit("b", 2, 1)], 4, []),
+]
+
+
+def test_a_rating_whose_previous_disagrees_is_kept_and_flagged(spark: SparkSession) -> None:
+    history = [
+        {**rated, "userId": f"u{number}"}
+        for number, (rated_by_one, _, _) in enumerate(DISPUTES)
+        for rated in rated_by_one
+    ]
+    found = {row.user_id: row.ratings for row in profiles(silver_events(spark, history)).collect()}
+    for number, (rated_by_one, half_stars, disputed) in enumerate(DISPUTES):
+        [rating] = found[f"u{number}"]
+        assert (rating.half_stars, rating.disputed) == (half_stars, disputed), rated_by_one
 
 
 def test_differing_names_the_users_that_are_not_the_same(spark: SparkSession) -> None:
