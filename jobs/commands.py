@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +21,9 @@ from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.commands import ReadModel, open_commands
 from jobs.runtime.errors import SettingsError
+from jobs.runtime.lake import Lake
+from jobs.runtime.read_model import LakeRatings
+from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings
 from transforms.commands.profile import Command, RateContent, RecordView, UpdatePreferences
 
@@ -112,7 +116,10 @@ def view(settings: Settings, user: str, title: str, **told: Any) -> None:
 @click.argument("title")
 @click.argument("stars", type=float)
 @click.option(
-    "--previous", type=float, metavar="STARS", help="The rating this one replaces, if any."
+    "--previous",
+    type=float,
+    metavar="STARS",
+    help="The rating this one replaces. Default: what the lake's gold tables hold, if any.",
 )
 def rate(
     settings: Settings,
@@ -128,13 +135,22 @@ def rate(
     python -m jobs.commands rate ada title_7 4.5 --previous 3
     """
     command = RateContent(command_id=command_id, user_id=user, at=at, title_id=title, stars=stars)
-    half_stars = None if previous is None else round(previous * HALF_STARS)
-    _send(settings, command, StatedRating(half_stars))
+    _send(settings, command, _ratings(settings, previous))
 
 
 main.add_command(update_preferences, "update-preferences")
 main.add_command(view, "view")
 main.add_command(rate, "rate")
+
+
+def _ratings(settings: Settings, previous: float | None) -> ReadModel:
+    """What the command line stated, else the lake; Spark starts only where a lake may be."""
+    root = settings.lake.root
+    if previous is not None:
+        return StatedRating(round(previous * HALF_STARS))
+    if "://" not in root and not any(Path(root).glob("generation=*/gold")):
+        return StatedRating(None)
+    return LakeRatings(Lake(spark_session("commands", settings.spark), root))
 
 
 def _assigned(change: str) -> tuple[str, Any]:

@@ -199,17 +199,20 @@ def silver_row(document: Event) -> dict[str, Any]:
     return {"title_id": title, "half_stars": int(2 * rating)}
 
 
-def judged_events(spark: SparkSession, arriving: Sequence[Event]) -> DataFrame:
-    """The events through the judge and the mapping to silver."""
-    deliveries = [
+def delivered(sent: Sequence[Event]) -> list[Delivery]:
+    return [
         Delivery(
             INTERACTIONS if e["eventType"] == "UserRatingSubmitted" else PROFILES,
             e["userId"].encode(),
             json.dumps(e).encode(),
         )
-        for e in arriving
+        for e in sent
     ]
-    judged = judge(bronze_of(spark, arrived(deliveries)), REGISTRY, BOUNDS).persist()
+
+
+def judged_events(spark: SparkSession, arriving: Sequence[Event]) -> DataFrame:
+    """The events through the judge and the mapping to silver."""
+    judged = judge(bronze_of(spark, arrived(delivered(arriving))), REGISTRY, BOUNDS).persist()
     assert judged.where("reason IS NOT NULL").isEmpty(), "the test sent an event refine refuses"
     return profile_events(
         {table: silver_of(table.split(".")[1], judged) for table in PROFILE_SOURCES}
