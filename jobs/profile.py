@@ -57,7 +57,7 @@ def main() -> None:
 def show(settings: Settings, user: str, as_of: datetime | None, as_json: bool) -> None:
     """Show the profile of USER and the events that made it, in order, with what each changed."""
     lake = _lake(settings)
-    events = until(_events(lake, user=user), as_of).persist()
+    events = until(profile_events_of(lake, user=user), as_of).persist()
     state = _documents(profiles(events))
     if not state:
         raise SettingsError(
@@ -119,6 +119,16 @@ main.add_command(rebuild, "rebuild")
 main.add_command(verify, "verify")
 
 
+def profile_events_of(
+    lake: Lake, versions: Mapping[str, int] | None = None, user: str | None = None
+) -> DataFrame:
+    """The `profile_events` of a lake, or of one user; of the newest silver without `versions`."""
+    silver = {table: lake.read(table, (versions or {}).get(table)) for table in PROFILE_SOURCES}
+    if user is not None:
+        silver = {table: rows.where(F.col("user_id") == user) for table, rows in silver.items()}
+    return profile_events(silver)
+
+
 def rebuilt(lake: Lake, as_of: datetime | None) -> DataFrame:
     """All profiles, as rows of gold.user_profile, from the newest silver."""
     versions = {table: lake.version(table) for table in PROFILE_SOURCES}
@@ -126,7 +136,7 @@ def rebuilt(lake: Lake, as_of: datetime | None) -> DataFrame:
         F.lit(as_of).cast("timestamp").alias("as_of"),
         *(F.lit(v).cast("bigint").alias(t.split(".")[1]) for t, v in versions.items()),
     )
-    return profiles(_events(lake, versions), as_of).withColumn("built_from", origin)
+    return profiles(profile_events_of(lake, versions), as_of).withColumn("built_from", origin)
 
 
 def replace(lake: Lake, rows: DataFrame) -> None:
@@ -157,7 +167,7 @@ def verified(
     accepted = accepted_events(bronze, settings)
     events = profile_events({t: silver_of(t.split(".")[1], accepted) for t in PROFILE_SOURCES})
     events = events.persist()
-    held = _events(lake, dict(zip(PROFILE_SOURCES, versions, strict=True)), user)
+    held = profile_events_of(lake, dict(zip(PROFILE_SOURCES, versions, strict=True)), user)
     known = events.join(held.select("user_id", "event_id"), ["user_id", "event_id"], "left_semi")
     wrong = differing(stored, profiles(known, as_of)).select("user_id").orderBy("user_id")
     users = [row.user_id for row in wrong.collect()]
@@ -174,15 +184,6 @@ def _lake(settings: Settings) -> Lake:
                 "python -m jobs.ingest, then python -m jobs.refine",
             )
     return lake
-
-
-def _events(
-    lake: Lake, versions: Mapping[str, int] | None = None, user: str | None = None
-) -> DataFrame:
-    silver = {table: lake.read(table, (versions or {}).get(table)) for table in PROFILE_SOURCES}
-    if user is not None:
-        silver = {table: rows.where(F.col("user_id") == user) for table, rows in silver.items()}
-    return profile_events(silver)
 
 
 def _write_new(rows: DataFrame, out: str) -> None:
