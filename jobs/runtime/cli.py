@@ -54,7 +54,8 @@ def log_to_console() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
     )
-    logging.getLogger("py4j").setLevel(logging.ERROR)
+    # what a batch function raises is told by jobs.runtime.streams
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
     # kafka-python logs each attempt of a connection; what fails for good it also raises
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 

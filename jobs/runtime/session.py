@@ -16,6 +16,7 @@ from jobs.runtime.jars import SPARK, resolve
 from jobs.runtime.java import java_binary
 from jobs.runtime.settings import SparkSettings
 
+LOG_LEVEL = "ERROR"
 CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -68,7 +69,7 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # set by spark-submit
         builder = _own_machine(builder, settings)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    spark.sparkContext.setLogLevel(LOG_LEVEL)
     return spark
 
 

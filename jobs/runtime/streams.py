@@ -19,6 +19,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from jobs.runtime.checkpoints import Checkpoint
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.lake import first_line
+from jobs.runtime.session import LOG_LEVEL
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class Run:
             and time.monotonic() < deadline
         ):
             time.sleep(STOP_POLL_S)
-        self.query.stop()
+        with _silent():
+            self.query.stop()
 
     def _last_batch(self) -> int | None:
         progress = self.query.lastProgress
@@ -127,6 +129,17 @@ def stop(*runs: Run) -> None:
     for run in runs:
         run.stop()
         run.log_batches()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without Spark's log: a batch that is interrupted on purpose is no error to read about."""
+    context = SparkSession.active().sparkContext
+    context.setLogLevel("OFF")
+    try:
+        yield
+    finally:
+        context.setLogLevel(LOG_LEVEL)
 
 
 def _any_active(runs: Sequence[Run]) -> bool:
