@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from jobs.runtime.errors import PlayheadError
+from jobs.runtime.faults import known
 from jobs.runtime.settings import load_settings
 
 INTERRUPTED = 130
@@ -62,12 +62,15 @@ def log_to_console() -> None:
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn a PlayheadError into one line and its exit code, and Ctrl-C into 130."""
+    """Turn a fault that is known into one line and its exit code, and Ctrl-C into 130."""
     try:
         yield
-    except PlayheadError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        fault = known(error)
+        if fault is None:
+            raise
+        click.echo(f"error: {fault}", err=True)
+        sys.exit(fault.exit_code)
     except KeyboardInterrupt:
         click.echo("stopped by Ctrl-C", err=True)
         sys.exit(INTERRUPTED)

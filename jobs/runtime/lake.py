@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.runtime.errors import DataError, ServiceError
+from jobs.runtime.errors import DataError, ServiceError, first_line
 from jobs.runtime.tables import GENERATIONAL, TABLES
 
 FIRST_GENERATION = 1
@@ -187,8 +187,3 @@ class Lake:
         if missing:
             columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text: what a person reads before the trace."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
