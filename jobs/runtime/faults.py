@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError, first_line
+from jobs.runtime.session import spark_log
+
+SPARK_ERRORS = (PySparkException, Py4JJavaError)
 
 
-def explained(error: BaseException, query: str) -> PlayheadError:
-    """The fault behind a failed query, as an error that names its remedy."""
-    fallback = DataError(f"{query}: {first_line(error)}", "this fault is not known: see its trace")
-    return known(error, f"{query}: ") or fallback
+def explained(error: BaseException, what: str) -> PlayheadError:
+    """The fault behind the failure of a query or a table, as an error that names its remedy."""
+    unknown = DataError(f"{what}: {first_line(error)}", f"its trace is in {spark_log()}")
+    return known(error, f"{what}: ") or unknown
 
 
 def known(error: BaseException, where: str = "") -> PlayheadError | None:
@@ -22,10 +28,16 @@ def known(error: BaseException, where: str = "") -> PlayheadError | None:
     """
     if isinstance(error, PlayheadError):
         return error
+    text = _whole_text(error)
     for pattern, kind, problem, remedy in _FAULTS:
-        if re.search(pattern, str(error)):
+        if re.search(pattern, text):
             return kind(where + problem, remedy)
     return None
+
+
+def _whole_text(error: BaseException) -> str:
+    """What an error says, and what its causes in the JVM say, which Spark leaves out of `str`."""
+    return f"{error}\n{getattr(error, '_stackTrace', '')}"
 
 
 _FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
@@ -36,10 +48,10 @@ _FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
         "free space and start again: the batch in progress is repeated whole",
     ),
     (
-        r"[Pp]ermission denied|Mkdirs failed to create",
+        r"[Pp]ermission denied|Mkdirs failed to create|DELTA_CANNOT_CREATE_LOG_PATH",
         ServiceError,
         "a file of the lake cannot be written",
-        "make lake.root writable and start again",
+        "make lake.root writable, or set lake.root to a place that is, and start again",
     ),
     (
         r"(?s)(?:data loss|KAFKA_DATA_LOSS|[Ss]ome data may have been lost)",

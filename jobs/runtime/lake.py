@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.runtime.errors import DataError, ServiceError, first_line
+from jobs.runtime.errors import DataError
+from jobs.runtime.faults import SPARK_ERRORS, explained
 from jobs.runtime.tables import GENERATIONAL, TABLES
 
 FIRST_GENERATION = 1
@@ -166,11 +166,8 @@ class Lake:
             builder = builder.property(key, value)
         try:
             builder.execute()
-        except PySparkException as error:
-            raise ServiceError(
-                f"{table}: cannot be created at {self.path(table)}: {first_line(error)}",
-                "make lake.root writable, or set lake.root to a place that is",
-            ) from None
+        except SPARK_ERRORS as error:
+            raise explained(error, f"{table} at {self.path(table)}") from None
 
     def _match(self, table: str, declared: StructType) -> None:
         found = {field.name: field.dataType for field in self.read(table).schema}

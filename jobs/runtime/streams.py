@@ -16,8 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.runtime.checkpoints import Checkpoint
-from jobs.runtime.faults import explained
-from jobs.runtime.session import LOG_LEVEL
+from jobs.runtime.faults import SPARK_ERRORS, explained
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +59,7 @@ class Run:
             and time.monotonic() < deadline
         ):
             time.sleep(STOP_POLL_S)
-        with _silent():
-            self.query.stop()
+        self.query.stop()
 
     def _last_batch(self) -> int | None:
         progress = self.query.lastProgress
@@ -91,6 +89,9 @@ def start(
         trigger_s: seconds between the starts of two micro-batches.
         available_now: work through what is there now, in as many batches as needed, and end.
         write_batch: the sink of each micro-batch and its id.
+
+    Raises:
+        PlayheadError: it cannot start.
     """
     raised: list[Exception] = []
     if write_batch:
@@ -101,7 +102,11 @@ def start(
         else writer.trigger(processingTime=f"{int(trigger_s * 1000)} milliseconds")
     )
     named = triggered.queryName(checkpoint.query)
-    return Run(named.option("checkpointLocation", checkpoint.path).start(), raised)
+    try:
+        query = named.option("checkpointLocation", checkpoint.path).start()
+    except SPARK_ERRORS as error:
+        raise explained(error, checkpoint.query) from error
+    return Run(query, raised)
 
 
 def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
@@ -127,17 +132,6 @@ def stop(*runs: Run) -> None:
     for run in runs:
         run.stop()
         run.log_batches()
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without Spark's log: a batch that is interrupted on purpose is no error to read about."""
-    context = SparkSession.active().sparkContext
-    context.setLogLevel("OFF")
-    try:
-        yield
-    finally:
-        context.setLogLevel(LOG_LEVEL)
 
 
 def _any_active(runs: Sequence[Run]) -> bool:
