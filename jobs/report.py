@@ -68,7 +68,7 @@ def _flow(summary: Mapping[str, Any]) -> go.Figure:
                 "color": [BLUE] * hub
                 + [BRONZE]
                 + [colours.get(name, SILVER) for name in labels[hub + 1 :]],
-                "pad": 18,
+                "pad": 32,
             },
             link={
                 "source": [*range(hub), *[hub] * len(ends)],
@@ -77,7 +77,7 @@ def _flow(summary: Mapping[str, Any]) -> go.Figure:
             },
         )
     )
-    return figure.update_layout(height=380)
+    return figure.update_layout(height=460)
 
 
 def _viewing_by_hour(lake: Lake) -> go.Figure:
@@ -153,10 +153,13 @@ def _quarantine(reasons: Mapping[str, int]) -> go.Figure:
 def _html(figure: go.Figure) -> str:
     figure.update_layout(
         template="plotly_white",
+        height=figure.layout.height or 320,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         font={"color": INK},
         xaxis={"automargin": True},
         yaxis={"automargin": True},
     )
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False)
+    text: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, config={"displayModeBar": False}
+    )
     return text

@@ -100,7 +100,10 @@ def open_checkpoint(
 def _opened(folder: Path, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
     label = folder / "playhead.json"
     if label.exists():
-        written = json.loads(label.read_text(encoding="utf-8"))
+        try:
+            written = json.loads(label.read_text(encoding="utf-8"))
+        except ValueError:
+            raise _damaged(label, folder, query) from None
         if written["definition"] == definition:
             _refuse_damage(folder, query)
             began = datetime.fromisoformat(written["began"])
@@ -131,13 +134,18 @@ def _planned(folder: Path) -> list[Path]:
 
 
 def _refuse_damage(folder: Path, query: str) -> None:
-    empty = [file for file in [*_planned(folder), folder / "metadata"] if _is_empty(file)]
-    if empty:
-        raise DataError(
-            f"{query}: the checkpoint file {empty[-1]} is empty (a full disk or a lost write)",
-            f"delete the folder {folder}: the next run finds its place from the tables it wrote",
-        )
+    damaged = [file for file in [*_planned(folder), folder / "metadata"] if _is_damaged(file)]
+    if damaged:
+        raise _damaged(damaged[-1], folder, query)
 
 
-def _is_empty(file: Path) -> bool:
-    return file.exists() and file.stat().st_size == 0
+def _is_damaged(file: Path) -> bool:
+    """Is this not the start of what Spark writes: `v1` and JSON, or JSON alone?"""
+    return file.exists() and not file.read_bytes().startswith((b"v", b"{"))
+
+
+def _damaged(file: Path, folder: Path, query: str) -> DataError:
+    return DataError(
+        f"{query}: the checkpoint file {file} is empty or damaged (a full disk or a lost write)",
+        f"delete the folder {folder}: the next run finds its place from the tables it wrote",
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from jobs.runtime.errors import PlayheadError
+from jobs.runtime.faults import known
 from jobs.runtime.settings import load_settings
 
 INTERRUPTED = 130
@@ -73,19 +73,23 @@ def log_to_console() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
     )
-    logging.getLogger("py4j").setLevel(logging.ERROR)
+    # what a batch function raises is told by jobs.runtime.streams
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
     # kafka-python logs each attempt of a connection; what fails for good it also raises
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn a PlayheadError into one line and its exit code, and Ctrl-C into 130."""
+    """Turn a fault that is known into one line and its exit code, and Ctrl-C into 130."""
     try:
         yield
-    except PlayheadError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        fault = known(error)
+        if fault is None:
+            raise
+        click.echo(f"error: {fault}", err=True)
+        sys.exit(fault.exit_code)
     except KeyboardInterrupt:
         click.echo("stopped by Ctrl-C", err=True)
         sys.exit(INTERRUPTED)

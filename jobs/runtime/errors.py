@@ -38,3 +38,8 @@ class DataError(PlayheadError):
     """The lake holds, or was about to hold, something that breaks a promise."""
 
     exit_code = 4
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text: what a person reads before the trace."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.runtime.errors import DataError, ServiceError
+from jobs.runtime.errors import DataError
+from jobs.runtime.faults import SPARK_ERRORS, explained
 from jobs.runtime.tables import GENERATIONAL, TABLES
 
 FIRST_GENERATION = 1
@@ -170,11 +170,8 @@ class Lake:
             builder = builder.property(key, value)
         try:
             builder.execute()
-        except PySparkException as error:
-            raise ServiceError(
-                f"{table}: cannot be created at {self.path(table)}: {first_line(error)}",
-                "make lake.root writable, or set lake.root to a place that is",
-            ) from None
+        except SPARK_ERRORS as error:
+            raise explained(error, f"{table} at {self.path(table)}") from None
 
     def _match(self, table: str, declared: StructType) -> None:
         found = {field.name: field.dataType for field in self.read(table).schema}
@@ -191,8 +188,3 @@ class Lake:
         if missing:
             columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text: what a person reads before the trace."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

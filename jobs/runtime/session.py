@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from jobs.runtime.jars import SPARK, resolve
 from jobs.runtime.java import java_binary
-from jobs.runtime.settings import SparkSettings
+from jobs.runtime.settings import CONF_DIR, SparkSettings
 
+LOG_LEVEL = "ERROR"
+LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -68,14 +71,24 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # set by spark-submit
         builder = _own_machine(builder, settings)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    spark.sparkContext.setLogLevel(LOG_LEVEL)
     return spark
+
+
+def spark_log() -> Path:
+    """Where the log of a Spark that this process starts goes; spark-submit has its own."""
+    return Path(tempfile.gettempdir()) / f"playhead-spark-{os.getpid()}.log"
 
 
 def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession.Builder:
     os.environ["JAVA_HOME"] = str(java_binary().resolve().parents[1])
     # workers run the interpreter that has the packages, not the first python3 on PATH
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    java_options = {
+        "log4j2.configurationFile": LOG4J,
+        "playhead.log": spark_log(),
+        "derby.system.home": tempfile.gettempdir(),
+    }
     machine = {
         "spark.master": settings.master or "local[*]",
         "spark.driver.memory": settings.driver_memory,
@@ -83,8 +96,12 @@ def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> Spar
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
-        "spark.driver.extraJavaOptions": "-Xss16m -XX:+UseParallelGC -Dderby.system.home="
-        + tempfile.gettempdir(),
+        "spark.driver.extraJavaOptions": " ".join(
+            [
+                "-Xss16m -XX:+UseParallelGC",
+                *(f"-D{key}={value}" for key, value in java_options.items()),
+            ]
+        ),
         # the checkpoint is on a local disk: a plain file system commits faster than a rename
         "spark.sql.streaming.checkpointFileManagerClass": (
             "org.apache.spark.sql.execution.streaming.checkpointing."

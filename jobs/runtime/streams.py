@@ -1,9 +1,8 @@
-"""Running a streaming query: triggers, progress a person can follow, stopping, faults in words."""
+"""Running a streaming query: triggers, progress a person can follow, stopping."""
 
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.runtime.checkpoints import Checkpoint
-from jobs.runtime.errors import DataError, PlayheadError, ServiceError
-from jobs.runtime.lake import first_line
+from jobs.runtime.faults import SPARK_ERRORS, explained
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +89,9 @@ def start(
         trigger_s: seconds between the starts of two micro-batches.
         available_now: work through what is there now, in as many batches as needed, and end.
         write_batch: the sink of each micro-batch and its id.
+
+    Raises:
+        PlayheadError: it cannot start.
     """
     raised: list[Exception] = []
     if write_batch:
@@ -101,7 +102,11 @@ def start(
         else writer.trigger(processingTime=f"{int(trigger_s * 1000)} milliseconds")
     )
     named = triggered.queryName(checkpoint.query)
-    return Run(named.option("checkpointLocation", checkpoint.path).start(), raised)
+    try:
+        query = named.option("checkpointLocation", checkpoint.path).start()
+    except SPARK_ERRORS as error:
+        raise explained(error, checkpoint.query) from error
+    return Run(query, raised)
 
 
 def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
@@ -146,52 +151,6 @@ def _keeping_what_it_raises(
             raise
 
     return write
-
-
-def explained(error: BaseException, query: str) -> PlayheadError:
-    """The fault behind a failed query, as an error that names its remedy."""
-    if isinstance(error, PlayheadError):
-        return error
-    text = str(error)
-    for pattern, kind, problem, remedy in _FAULTS:
-        found = re.search(pattern, text)
-        if found:
-            return kind(f"{query}: {problem.format(*found.groups())}", remedy)
-    return DataError(f"{query}: {first_line(error)}", "the trace above this line has the details")
-
-
-_FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
-    (
-        r"No space left on device",
-        ServiceError,
-        "the disk is full",
-        "free space and start again: the batch in progress is repeated whole",
-    ),
-    (
-        r"[Pp]ermission denied|Mkdirs failed to create",
-        ServiceError,
-        "a file of the lake cannot be written",
-        "make lake.root writable and start again",
-    ),
-    (
-        r"(?s)(?:data loss|KAFKA_DATA_LOSS|[Ss]ome data may have been lost)",
-        DataError,
-        "Kafka no longer holds records that were not yet read (retention, or a topic made anew)",
-        "restore the topic, or accept the loss with --set ingest.fail_on_data_loss=false",
-    ),
-    (
-        r"UnknownTopicOrPartition|does not host this topic",
-        ServiceError,
-        "a topic is missing",
-        "create the topics with python -m jobs.topics",
-    ),
-    (
-        r"(?:TimeoutException|Failed to create new KafkaAdminClient|Connection to node)",
-        ServiceError,
-        "Kafka does not answer",
-        "check kafka.bootstrap_servers and that the brokers run, then start again",
-    ),
-)
 
 
 def _progress_line(progress: Any) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql.streaming.readwriter import DataStreamWriter
+
 from jobs.ingest import ingesting
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.kafka import spark_options
@@ -31,7 +33,7 @@ TOPIC = "user-interactions"
 
 @dataclass(frozen=True)
 class Bench:
-    """A lake with a broker that holds EVENTS reference events."""
+    """A lake and a broker."""
 
     lake: Lake
     settings: Settings
@@ -50,7 +52,8 @@ class Bench:
         with ingesting(lake, self.settings, self.kafka, available_now=True) as query:
             follow(query)
 
-    def _noop(self) -> None:
+    def nowhere(self) -> DataStreamWriter:
+        """The baseline: the records of Kafka, and a sink that drops them."""
         records = (
             self.lake.spark.readStream.format("kafka")
             .options(**spark_options(self.kafka))
@@ -59,23 +62,25 @@ class Bench:
             .option("maxOffsetsPerTrigger", self.settings.ingest.max_events_per_batch)
             .load()
         )
-        query = records.writeStream.format("noop").trigger(availableNow=True).start()
-        query.awaitTermination()
+        return records.writeStream.format("noop")
+
+    def _noop(self) -> None:
+        self.nowhere().trigger(availableNow=True).start().awaitTermination()
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
-    """A broker with the events, a session on settings as they are shipped, an empty lake."""
+def bench(events: int = EVENTS) -> Iterator[Bench]:
+    """A broker with so many events, a session on settings as they are shipped, an empty lake."""
     with tempfile.TemporaryDirectory(prefix="playhead-bench-") as folder:
         root = Path(folder) / "lake"
         settings = load_settings(overrides=[f"lake.root={root}"])
         with kafka_of(settings) as kafka:
             bring(kafka, load_topics(settings.profile))
             spark = spark_session("bench", settings.spark)
-            log.info("producing %s events", f"{EVENTS:,}")
-            events = reference_events(spark, EVENTS, until_ms=int(time.time() * 1000))
+            log.info("producing %s events", f"{events:,}")
+            made = reference_events(spark, events, until_ms=int(time.time() * 1000))
             options = spark_options(kafka)
-            events.write.format("kafka").options(**options).option("topic", TOPIC).save()
+            made.write.format("kafka").options(**options).option("topic", TOPIC).save()
             yield Bench(Lake(spark, str(root)), settings, kafka)
             spark.stop()
 

@@ -45,7 +45,7 @@ class CrashError(Exception):
 class CrashingLake(Lake):
     """A lake whose process dies right behind its nth write."""
 
-    writes_left: int
+    writes_left: list[int]
 
     def append(self, table: str, *args: Any) -> None:
         super().append(table, *args)
@@ -64,12 +64,15 @@ class CrashingLake(Lake):
         self._die()
 
     def isolated(self) -> Lake:
-        return self
+        lake = CrashingLake(self.spark.newSession(), self.root, self.generation)
+        lake.writes_left = self.writes_left
+        return lake
 
     def _die(self) -> None:
-        self.writes_left -= 1
-        if self.writes_left == 0:
-            raise CrashError
+        if self.writes_left:
+            self.writes_left.pop()
+            if not self.writes_left:
+                raise CrashError
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +190,11 @@ def test_a_crash_behind_any_write_loses_and_doubles_nothing(
     """
     lake = lakes(CrashingLake)
     assert isinstance(lake, CrashingLake)
-    lake.writes_left = 0
+    lake.writes_left = []
     deliver(lake, history)
     deaths = 0
     for life in count(1):
-        lake.writes_left = life
+        lake.writes_left = life * [1]
         if survives(lake, configured):
             break
         deaths += 1

@@ -58,5 +58,5 @@ def test_an_empty_offset_file_is_named_with_its_remedy(tmp_path: Path) -> None:
     offsets.mkdir()
     (offsets / "0").write_text("v1")
     (offsets / "1").touch()
-    with pytest.raises(DataError, match=r"offsets/1 is empty .* delete the folder"):
+    with pytest.raises(DataError, match=r"offsets/1 is empty or damaged .* delete the folder"):
         opened(tmp_path / "refine")

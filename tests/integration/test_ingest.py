@@ -1,0 +1,84 @@
+"""Kafka to bronze: committed records only, and what happens when Kafka has forgotten some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer, TopicPartition
+from pyspark.sql import SparkSession
+
+from jobs.ingest import ingesting
+from jobs.runtime.broker import embedded_broker
+from jobs.runtime.errors import DataError
+from jobs.runtime.kafka import admin, python_options
+from jobs.runtime.lake import Lake
+from jobs.runtime.settings import KafkaSettings, Settings, load_settings
+from jobs.runtime.streams import follow
+from jobs.runtime.tables import BRONZE
+from jobs.runtime.topics import load_topics
+from jobs.topics import bring
+
+TOPIC = "system-health"
+
+
+@pytest.fixture(scope="module")
+def kafka(
+    base_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KafkaSettings]:
+    """A broker with playhead's own topics."""
+    with embedded_broker(tmp_path_factory.mktemp("ingest"), keep=False) as running:
+        address = {"bootstrap_servers": running.bootstrap_servers}
+        kafka = base_settings.kafka.model_copy(update=address)
+        bring(kafka, load_topics("local"))
+        yield kafka
+
+
+def send(kafka: KafkaSettings, *values: bytes) -> None:
+    producer = KafkaProducer(**python_options(kafka))
+    for value in values:
+        producer.send(TOPIC, key=b"api", value=value, partition=0)
+    producer.close()
+
+
+def send_in_transaction(kafka: KafkaSettings, value: bytes, *, commit: bool) -> None:
+    producer = KafkaProducer(**python_options(kafka), transactional_id="test-ingest")
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(TOPIC, key=b"api", value=value, partition=0)
+    producer.flush()
+    (producer.commit_transaction if commit else producer.abort_transaction)()
+    producer.close()
+
+
+def ingest(lake: Lake, kafka: KafkaSettings, *overrides: str) -> None:
+    settings = load_settings(overrides=overrides, environment={})
+    with ingesting(lake, settings, kafka, available_now=True) as run:
+        follow(run)
+
+
+def landed(lake: Lake) -> list[bytes]:
+    rows = lake.read(BRONZE).where(f"topic = '{TOPIC}'").orderBy("offset").collect()
+    return [bytes(row.value) for row in rows]
+
+
+def test_bronze_takes_what_was_committed_then_asks_before_it_accepts_a_loss(
+    spark: SparkSession, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    lake = Lake(spark, str(tmp_path / "lake"))
+    send_in_transaction(kafka, b"aborted", commit=False)
+    send_in_transaction(kafka, b"committed", commit=True)
+    ingest(lake, kafka)
+    assert landed(lake) == [b"committed"], "bronze holds a record that was never committed"
+
+    send(kafka, b"forgotten")
+    with admin(kafka) as client:
+        place = TopicPartition(TOPIC, 0)
+        client.delete_records({place: -1}, timeout_ms=10_000)
+    send(kafka, b"kept")
+    with pytest.raises(DataError, match=r"no longer holds records .*fail_on_data_loss=false"):
+        ingest(lake, kafka)
+    assert landed(lake) == [b"committed"], "a refused batch was written"
+    ingest(lake, kafka, "ingest.fail_on_data_loss=false")
+    assert landed(lake) == [b"committed", b"kept"], "an accepted loss lost or doubled more"
