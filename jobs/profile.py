@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 
 from jobs.recompute import accepted_events
 from jobs.runtime.cli import AwareInstant, job
-from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import Lake, Transaction, first_line
+from jobs.runtime.errors import DataError, SettingsError, first_line
+from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.tables import BRONZE, USER_PROFILE
