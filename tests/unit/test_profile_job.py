@@ -34,6 +34,7 @@ HISTORY = [
     rate("r2", 5, 4, previousRating=1),
     prefer("b1", 6, user="bob", autoplay=False),
 ]
+FIRST_SEQUENCE = 2**32  # of a checkpoint's first generation
 AFTER_P1 = "2026-09-21T14:13:21Z"
 
 
@@ -58,7 +59,8 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     accepted = accepted_events(lake.read(BRONZE), REFINE).persist()
     for table in silver:
         lake.append(table, silver_of(table.split(".")[1], accepted), Transaction("test", 0))
-    append_partials(lake, facts({t: lake.read(t) for t in FACT_SOURCES}), Transaction("test", 0))
+    ratings = facts({t: lake.read(t) for t in FACT_SOURCES})
+    append_partials(lake, ratings, Transaction("test", FIRST_SEQUENCE))
     return lake
 
 
