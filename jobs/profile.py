@@ -57,7 +57,7 @@ def main() -> None:
 def show(settings: Settings, user: str, as_of: datetime | None, as_json: bool) -> None:
     """Show the profile of USER and the events that made it, in order, with what each changed."""
     lake = _lake(settings)
-    events = until(profile_events_of(lake, user=user), as_of).persist()
+    events = events_of_one(lake, user, as_of).persist()
     state = _documents(profiles(events))
     if not state:
         raise SettingsError(
@@ -127,6 +127,11 @@ def profile_events_of(
     if user is not None:
         silver = {table: rows.where(F.col("user_id") == user) for table, rows in silver.items()}
     return profile_events(silver)
+
+
+def events_of_one(lake: Lake, user: str, as_of: datetime | None) -> DataFrame:
+    """The `profile_events` of a user up to an instant: few enough for one task without shuffles."""
+    return until(profile_events_of(lake, user=user), as_of).coalesce(1)
 
 
 def rebuilt(lake: Lake, as_of: datetime | None) -> DataFrame:
