@@ -9,6 +9,8 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 
 NAMES = ("a", "b", "ab", "c")
 PATTERNS = ("^a", "b$", "c", "^[ab]+$")
@@ -116,8 +118,17 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
     first = draw(schemas())
     if draw(st.integers(0, 3)) == 0:
         return first, draw(schemas())
-    second = draw(_changed(first))
+    second = draw(_changed(first).filter(_is_schema))
     return (first, second) if draw(st.booleans()) else (second, first)
+
+
+def _is_schema(document: Any) -> bool:
+    """A change may put a schema where the specification wants a map of schemas."""
+    try:
+        Draft202012Validator.check_schema(document)
+    except SchemaError:
+        return False
+    return True
 
 
 @st.composite

@@ -28,6 +28,9 @@ def known(error: BaseException, where: str = "") -> PlayheadError | None:
     """
     if isinstance(error, PlayheadError):
         return error
+    if isinstance(error, OSError) and error.filename:
+        remedy = "correct the path, make it writable, or free space on its disk"
+        return ServiceError(f"{where}{error.filename}: {error.strerror}", remedy)
     text = _whole_text(error)
     for pattern, kind, problem, remedy in _FAULTS:
         if re.search(pattern, text):

@@ -44,10 +44,10 @@ SPEED = {
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "200000",
     "spark.sql.parquet.compression.codec": "snappy",
     # a file is split between tasks at its row groups; Parquet's 128 MB make a batch one task
-    "parquet.block.size": str(16 * 2**20),
+    "spark.hadoop.parquet.block.size": str(16 * 2**20),
     # a dictionary of values that hardly repeat never pays; trying costs
     **{
-        f"parquet.enable.dictionary#{column}": "false"
+        f"spark.hadoop.parquet.enable.dictionary#{column}": "false"
         for column in ("value", "event_id", "session_id", "correlation_id", "offset")
     },
     # write the few partitions of a batch side by side instead of sorting its rows first

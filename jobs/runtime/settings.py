@@ -34,7 +34,6 @@ class LakeSettings(Section):
     """Where tables live."""
 
     root: str
-    catalog: str | None
 
 
 class KafkaSettings(Section):
