@@ -51,7 +51,9 @@ def ingesting(
     with open_checkpoint(where, QUERY, definition="1", last_sequence=None) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
         yield start(
-            to_bronze(records).writeStream.format("delta").option("path", lake.path(BRONZE)),
+            to_bronze(records, F.current_timestamp())
+            .writeStream.format("delta")
+            .option("path", lake.path(BRONZE)),
             checkpoint,
             trigger_s=settings.ingest.trigger_s,
             available_now=available_now,

@@ -15,8 +15,9 @@ SPARK_ERRORS = (PySparkException, Py4JJavaError)
 
 def explained(error: BaseException, what: str) -> PlayheadError:
     """The fault behind the failure of a query or a table, as an error that names its remedy."""
-    unknown = DataError(f"{what}: {first_line(error)}", f"its trace is in {spark_log()}")
-    return known(error, f"{what}: ") or unknown
+    log = spark_log()
+    trace = f"its trace is in {log if log.exists() else 'the log of the Spark driver'}"
+    return known(error, f"{what}: ") or DataError(f"{what}: {first_line(error)}", trace)
 
 
 def known(error: BaseException, where: str = "") -> PlayheadError | None:
@@ -57,7 +58,7 @@ _FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
         "make lake.root writable, or set lake.root to a place that is, and start again",
     ),
     (
-        r"(?s)(?:data loss|KAFKA_DATA_LOSS|[Ss]ome data may have been lost)",
+        r"KAFKA_DATA_LOSS|[Ss]ome data may have been lost",
         DataError,
         "Kafka no longer holds records that were not yet read (retention, or a topic made anew)",
         "restore the topic, or accept the loss with --set ingest.fail_on_data_loss=false",
@@ -69,7 +70,7 @@ _FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
         "create the topics with python -m jobs.topics",
     ),
     (
-        r"(?:TimeoutException|Failed to create new KafkaAdminClient|Connection to node)",
+        r"org\.apache\.kafka\S*TimeoutException|Failed to create new KafkaAdminClient",
         ServiceError,
         "Kafka does not answer",
         "check kafka.bootstrap_servers and that the brokers run, then start again",

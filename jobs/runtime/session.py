@@ -31,7 +31,7 @@ CORRECTNESS = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
 SPEED = {
-    # each measured on 2 cores; README "Measured" names the command
+    # a snapshot of a small table in few tasks; Delta's 50 cost seconds on few cores
     "spark.databricks.delta.snapshotPartitions": "2",
     # HotSpot compiles no method above 8,000 bytes of bytecode; the judge's fused stage is larger
     # and ran interpreted, at a third of the speed, until Spark was told to split it there

@@ -183,7 +183,8 @@ def kept(batch: DataFrame) -> Iterator[DataFrame]:
 
     Rows are kept as they are: `persist` would take them apart into columns and put them together
     again at each read. Spark offers that as a local checkpoint, whose storage only the garbage
-    collector frees unless it is told, here.
+    collector frees unless it is told, here. An executor that is lost takes its share with it: the
+    batch then fails, and is repeated when the job is started again.
     """
     rows = batch.localCheckpoint(eager=False)
     try:

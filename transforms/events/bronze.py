@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 BRONZE_COLUMNS = {
     "topic": "STRING",
@@ -18,25 +19,23 @@ BRONZE_COLUMNS = {
 }
 
 
-def to_bronze(records: DataFrame) -> DataFrame:
+def to_bronze(records: DataFrame, ingest_time: Column) -> DataFrame:
     """Kafka source rows as BRONZE_COLUMNS.
 
     Args:
         records: the columns of Spark's Kafka source, with `includeHeaders`.
+        ingest_time: the instant of the micro-batch, one for all of its rows.
 
     Returns:
         kafka_timestamp is the arrival time (UTC), arrival_date its UTC date, by which the table
-        is partitioned; ingest_time is the instant of the micro-batch, one for all of its rows.
+        is partitioned.
     """
-    return records.selectExpr(
-        "topic",
-        "partition",
-        "offset",
-        "key",
-        "value",
-        "headers",
-        "timestamp AS kafka_timestamp",
-        "timestampType AS kafka_timestamp_type",
-        "current_timestamp() AS ingest_time",
-        "to_date(timestamp) AS arrival_date",
-    )
+    arrival = F.col("timestamp")
+    return records.withColumns(
+        {
+            "kafka_timestamp": arrival,
+            "kafka_timestamp_type": F.col("timestampType"),
+            "ingest_time": ingest_time,
+            "arrival_date": F.to_date(arrival),
+        }
+    ).select(*BRONZE_COLUMNS)
