@@ -100,6 +100,13 @@ class FoldSettings(Section):
     compact_every_batches: int = Field(gt=0)
 
 
+class AttributeSettings(Section):
+    """Silver to gold.experiment_user."""
+
+    trigger_s: float = Field(gt=0)
+    max_bytes_per_batch: str = Field(pattern=r"^\d+[kmg]$")
+
+
 class CommandsSettings(Section):
     """Commands to Kafka."""
 
@@ -119,6 +126,7 @@ class Settings(Section):
     ingest: IngestSettings
     refine: RefineSettings
     fold: FoldSettings
+    attribute: AttributeSettings
     commands: CommandsSettings
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql.types import DataType, StructType
 
 from transforms.events.bronze import BRONZE_COLUMNS
+from transforms.gold.experiment_user import COLUMNS as EXPERIMENT_USER_COLUMNS
 from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
@@ -17,6 +18,7 @@ BRONZE = "bronze.events"
 QUARANTINE = "silver.quarantine"
 PARTIALS = "gold.partials"
 USER_PROFILE = "gold.user_profile"
+EXPERIMENT_USER = "gold.experiment_user"
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
 # What one build of silver and gold has for itself; the rest belongs to the lake.
@@ -77,6 +79,7 @@ TABLES: Mapping[str, Table] = {
             "built_from": "STRUCT<as_of: TIMESTAMP, profiles: BIGINT, ratings: BIGINT>",
         }
     ),
+    EXPERIMENT_USER: Table(EXPERIMENT_USER_COLUMNS),
     PARTIALS: Table(_partial_columns(), ("gold_table",), STREAMED),
     LEDGER: Table(
         {

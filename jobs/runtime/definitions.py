@@ -1,0 +1,38 @@
+"""The experiments of conf/experiments/, read from disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.settings import CONF_DIR, read_yaml
+from transforms.experiments.definitions import Catalogue, catalogue
+from transforms.experiments.validation import DefinitionError
+from transforms.gold.experiment_user import PLAN_COLUMNS, plans
+
+FOLDER = CONF_DIR / "experiments"
+
+
+def load_definitions(folder: Path = FOLDER) -> Catalogue:
+    """The definitions of a folder, checked.
+
+    Raises:
+        SettingsError: one of them is wrong, in one line.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is no folder", "name one with experiment definitions")
+    documents = {file.name: read_yaml(file) for file in sorted(folder.glob("*.yaml"))}
+    try:
+        return catalogue(documents)
+    except DefinitionError as error:
+        raise SettingsError(
+            f"{folder}: {error}", "docs/experiments.md says what is allowed"
+        ) from None
+
+
+def planned(spark: SparkSession, definitions: Catalogue) -> DataFrame:
+    """The plans of the experiments as a DataFrame."""
+    schema = ", ".join(f"{name} {ddl}" for name, ddl in PLAN_COLUMNS.items())
+    return spark.createDataFrame(plans(definitions), schema)

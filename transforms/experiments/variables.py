@@ -1,0 +1,73 @@
+"""What metrics measure of one user: the variables whose sums are the statistics of an arm.
+
+docs/semantics.md, Experiment users, has the table; estimators has the names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from transforms.experiments.estimators import BEFORE, PER
+from transforms.experiments.metrics import (
+    MeanMetric,
+    Metric,
+    Outcome,
+    ProportionMetric,
+    QuantileMetric,
+    RatioMetric,
+    RetentionMetric,
+)
+
+HOUR_S, DAY_S = 3_600, 86_400
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A total over a user's events in a span of time around the first exposure.
+
+    Attributes:
+        name: as in sums.
+        outcome: the events, and what is summed.
+        from_s, to_s: the span, in seconds from the first exposure; its end is not in it.
+        cap: a total above it is taken for it.
+        indicator: 1 if there is an event, else 0, in place of the total.
+    """
+
+    name: str
+    outcome: Outcome
+    from_s: int
+    to_s: int
+    cap: int | None = None
+    indicator: bool = False
+
+
+def variables_of(name: str, metric: Metric) -> tuple[Variable, ...]:
+    """The variables of a metric, those of estimator_of; of a quantile over users its total."""
+    if isinstance(metric, QuantileMetric) and metric.over == "events":
+        return ()
+    first, end = (hour * HOUR_S for hour in metric.hours)
+    after = Variable(
+        name,
+        metric.outcome,
+        first,
+        end,
+        cap=metric.cap if isinstance(metric, MeanMetric) else None,
+        indicator=isinstance(metric, ProportionMetric | RetentionMetric),
+    )
+    found = [after]
+    if isinstance(metric, RatioMetric):
+        found.append(replace(after, name=name + PER, outcome=metric.per))
+    covariate_days = getattr(metric, "covariate_days", 0)
+    if not covariate_days:
+        return tuple(found)
+    start = -covariate_days * DAY_S
+    before = [replace(one, name=one.name + BEFORE, from_s=start, to_s=0) for one in found]
+    return (*found, *before)
+
+
+def sample_of(name: str, metric: Metric) -> Variable | None:
+    """For a quantile over events the field and the span of its values; else None."""
+    if not isinstance(metric, QuantileMetric) or metric.over == "users":
+        return None
+    first, end = (hour * HOUR_S for hour in metric.hours)
+    return Variable(name, metric.outcome, first, end)

@@ -1,0 +1,372 @@
+"""gold.experiment_user: what experiments measure of each user, from the user's events.
+
+docs/semantics.md, Experiment users. One function serves stream and batch: it computes the rows of
+some users from all of their events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from transforms.experiments.definitions import Catalogue
+from transforms.experiments.metrics import OUTCOME_EVENTS, Outcome
+from transforms.experiments.variables import Variable, sample_of, variables_of
+from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
+
+ASSIGNMENT = "ExperimentAssignment"
+ATTRIBUTED = "attributed"
+STATES = ("undefined", "contaminated", "unknown_variant", "outside", ATTRIBUTED)
+
+KEY = ("experiment_id", "user_id")
+COLUMNS = {
+    "experiment_id": "STRING",
+    "user_id": "STRING",
+    "state": "STRING",
+    "variant": "STRING",
+    "exposed_at": "TIMESTAMP",
+    "region": "STRING",
+    "device_type": "STRING",
+    "variants": "ARRAY<STRING>",
+    "totals": "MAP<STRING, BIGINT>",
+    "samples": "MAP<STRING, ARRAY<BIGINT>>",
+    "definition_hash": "STRING",
+}
+PLAN_COLUMNS = {
+    "experiment_id": "STRING",
+    "starts": "TIMESTAMP",
+    "ends": "TIMESTAMP",
+    "arms": "ARRAY<STRING>",
+    "metrics": "ARRAY<STRING>",
+    "before_s": "BIGINT",
+    "after_s": "BIGINT",
+    "definition_hash": "STRING",
+}
+
+EVENT_COLUMNS = {
+    "event_id": "STRING",
+    "event_type": "STRING",
+    "event_time": "TIMESTAMP",
+    "event_date": "DATE",
+    "topic": "STRING",
+    "partition": "INT",
+    "offset": "BIGINT",
+    "kafka_timestamp": "TIMESTAMP",
+    "user_id": "STRING",
+    "experiment_id": "STRING",
+    "variant": "STRING",
+    "region": "STRING",
+    "device_type": "STRING",
+    "content_type": "STRING",
+    "platform": "STRING",
+    "quality": "STRING",
+    "source": "STRING",
+    "kind": "STRING",
+    "position_s": "BIGINT",
+    "duration_s": "BIGINT",
+    "watch_s": "BIGINT",
+    "value": "BIGINT",
+    "rank": "BIGINT",
+    "half_stars": "BIGINT",
+}
+_LINEAGE = ("event_id", "event_type", "event_time", "event_date", *ARRIVAL_ORDER, "user_id")
+ASSIGNMENTS = "silver.experiments"
+OUTCOMES = {
+    "silver.playback": (
+        *("region", "device_type", "content_type", "platform", "quality", "source"),
+        *("position_s", "duration_s", "watch_s"),
+    ),
+    "silver.engagement": ("region", "source", "kind", "value", "rank"),
+    "silver.ratings": ("region", "half_stars"),
+}
+SOURCES = (ASSIGNMENTS, *OUTCOMES)
+
+
+def assignments(silver: DataFrame) -> DataFrame:
+    """The exposures of silver.experiments, streaming or batch.
+
+    Returns:
+        EVENT_COLUMNS; region and device_type are those of the assignment's context.
+    """
+    own = {
+        "experiment_id": "experiment_id",
+        "variant": "variant",
+        "region": "context['region']",
+        "device_type": "context['device_type']",
+    }
+    return _projected(silver.where(F.col("event_type") == ASSIGNMENT), own)
+
+
+def outcomes(silver: Mapping[str, DataFrame]) -> DataFrame:
+    """The events of the tables of OUTCOMES that metrics may ask for, streaming or batch.
+
+    Returns:
+        EVENT_COLUMNS; a column that a table does not have is null.
+    """
+    wanted = F.col("event_type").isin(*OUTCOME_EVENTS)
+    return reduce(
+        DataFrame.unionAll,
+        (
+            _projected(silver[table].where(wanted), {name: f"`{name}`" for name in own})
+            for table, own in OUTCOMES.items()
+        ),
+    )
+
+
+def plans(catalogue: Catalogue) -> list[tuple[Any, ...]]:
+    """What attribution needs of each experiment, as rows of PLAN_COLUMNS.
+
+    before_s and after_s say how far before and after the first exposure any metric looks.
+    """
+    rows = []
+    for experiment in catalogue.experiments.values():
+        spans = [variable for name in experiment.metrics for variable in _measured(name, catalogue)]
+        rows.append(
+            (
+                experiment.id,
+                experiment.start,
+                experiment.end,
+                list(experiment.weights),
+                list(experiment.metrics),
+                max(0, *(-span.from_s for span in spans)),
+                max(span.to_s for span in spans),
+                catalogue.definition_hash(experiment.id),
+            )
+        )
+    return rows
+
+
+def exposures(events: DataFrame, planned: DataFrame, *also: str) -> DataFrame:
+    """The first exposures that assignments come to.
+
+    Args:
+        events: `assignments` of some users, all of them; repeats do no harm.
+        planned: PLAN_COLUMNS, one row an experiment.
+        also: columns of events that are part of the key too, such as the instant of a look.
+
+    Returns:
+        The key, state, variant, exposed_at, region, device_type, variants, before_s and after_s.
+    """
+    packed = F.struct("event_time", "event_id", "variant", "region", "device_type")
+    found = events.groupBy(*also, *KEY).agg(
+        F.min(packed).alias("first"), F.array_sort(F.collect_set("variant")).alias("variants")
+    )
+    known = found.join(F.broadcast(planned), "experiment_id", "left")
+    return known.select(
+        *also,
+        *KEY,
+        _state().alias("state"),
+        "first.variant",
+        F.col("first.event_time").alias("exposed_at"),
+        F.coalesce("first.region", F.lit("unknown")).alias("region"),
+        F.coalesce("first.device_type", F.lit("unknown")).alias("device_type"),
+        "variants",
+        "before_s",
+        "after_s",
+    )
+
+
+def touched(events: DataFrame) -> DataFrame:
+    """What some events may change.
+
+    Args:
+        events: `assignments` and `outcomes` together, some or all.
+
+    Returns:
+        user_id; assigned, the experiments of the user's assignments; earliest and latest, the
+        event times of the user's outcomes, null without any.
+    """
+    at = F.when(F.col("event_type") != ASSIGNMENT, F.col("event_time"))
+    return events.groupBy("user_id").agg(
+        F.collect_set("experiment_id").alias("assigned"),
+        F.min(at).alias("earliest"),
+        F.max(at).alias("latest"),
+    )
+
+
+def affected(exposed: DataFrame, touches: DataFrame) -> DataFrame:
+    """The exposures whose rows may change.
+
+    Args:
+        exposed: `exposures` of the users of touches.
+        touches: `touched`.
+    """
+    first, last = reach()
+    reached = (
+        (F.col("state") == ATTRIBUTED) & (F.col("latest") >= first) & (F.col("earliest") < last)
+    )
+    assigned = F.array_contains("assigned", F.col("experiment_id"))
+    return (
+        exposed.join(F.broadcast(touches), "user_id")
+        .where(assigned | F.coalesce(reached, F.lit(False)))
+        .select(*exposed.columns)
+    )
+
+
+def reach() -> tuple[Column, Column]:
+    """Of an exposure, the first instant at which an outcome counts, and the one after the last."""
+    return (
+        F.col("exposed_at") - F.make_dt_interval(secs=F.col("before_s")),
+        F.col("exposed_at") + F.make_dt_interval(secs=F.col("after_s")),
+    )
+
+
+def attributed(
+    exposed: DataFrame, events: DataFrame, planned: DataFrame, catalogue: Catalogue, *also: str
+) -> DataFrame:
+    """What the metrics measure of exposed users.
+
+    Args:
+        exposed: `exposures` of some experiments and users.
+        events: `outcomes` of those users, all from before_s before an exposure to after_s after.
+        planned: PLAN_COLUMNS, one row an experiment.
+        catalogue: the definitions that `planned` is of.
+        also: columns that are part of the key too, of both exposed and events.
+
+    Returns:
+        `also` and COLUMNS, one row a key.
+    """
+    variables, samples = _variables(catalogue), _samples(catalogue)
+    lifted, columns = _lifted(_counted_once(events, *also), [*variables, *samples], *also)
+    facts = [name for name in exposed.columns if name not in ("before_s", "after_s")]
+    pairs = exposed.join(lifted, _in_reach(exposed, lifted, also), "left").select(
+        *(exposed[name] for name in facts),
+        (F.unix_micros("outcome_time") - F.unix_micros("exposed_at")).alias("after_us"),
+        *columns.values(),
+    )
+    sums = [_total(one, columns).alias(f"total_{one.name}") for one in variables]
+    lists = [_sample(one, columns).alias(f"sample_{one.name}") for one in samples]
+    measured = pairs.groupBy(*facts).agg(F.count("after_us"), *sums, *lists)
+    known = measured.join(
+        F.broadcast(planned.select("experiment_id", "metrics", "definition_hash")),
+        "experiment_id",
+        "left",
+    )
+    return known.select(
+        *also,
+        *(name for name in COLUMNS if name in facts),
+        _gathered(catalogue, "total_", COLUMNS["totals"]).alias("totals"),
+        _gathered(catalogue, "sample_", COLUMNS["samples"]).alias("samples"),
+        "definition_hash",
+    )
+
+
+def _projected(rows: DataFrame, own: Mapping[str, str]) -> DataFrame:
+    have = {**{name: f"`{name}`" for name in _LINEAGE}, **own}
+    return rows.selectExpr(
+        *(
+            f"CAST({have.get(name, 'NULL')} AS {ddl}) AS `{name}`"
+            for name, ddl in EVENT_COLUMNS.items()
+        )
+    )
+
+
+def _state() -> Column:
+    at = F.col("first.event_time")
+    return (
+        F.when(F.col("definition_hash").isNull(), "undefined")
+        .when(F.size("variants") > 1, "contaminated")
+        .when(~F.array_contains("arms", F.col("first.variant")), "unknown_variant")
+        .when((at < F.col("starts")) | (at >= F.col("ends")), "outside")
+        .otherwise(ATTRIBUTED)
+    )
+
+
+def _counted_once(events: DataFrame, *also: str) -> DataFrame:
+    return without_repeats(events, *also, "user_id")
+
+
+def _in_reach(exposed: DataFrame, lifted: DataFrame, also: Iterable[str]) -> Column:
+    """Could a metric of the exposure's experiment ask for the outcome?"""
+    first, end = reach()
+    at = F.col("outcome_time")
+    in_reach = (F.col("state") == ATTRIBUTED) & (at >= first) & (at < end)
+    same = (exposed[name] == lifted[name] for name in (*also, "user_id"))
+    return reduce(and_, same, in_reach)
+
+
+def _lifted(
+    events: DataFrame, variables: Iterable[Variable], *also: str
+) -> tuple[DataFrame, dict[str, str]]:
+    """Each outcome as what it adds to each distinct outcome of the variables, null for nothing."""
+    columns: dict[str, str] = {}
+    lifts = []
+    for variable in variables:
+        key = _key(variable)
+        if key not in columns:
+            columns[key] = f"outcome_{len(columns)}"
+            lifts.append(_lift(variable).alias(columns[key]))
+    lifted = events.select(*also, "user_id", F.col("event_time").alias("outcome_time"), *lifts)
+    counts = (F.col(column).isNotNull() for column in columns.values())
+    return lifted.where(reduce(or_, counts, F.lit(False))), columns
+
+
+def _key(variable: Variable) -> str:
+    counted = variable.outcome.model_copy(update={"field": None})
+    return (counted if variable.indicator else variable.outcome).model_dump_json()
+
+
+def _lift(variable: Variable) -> Column:
+    outcome: Outcome = variable.outcome
+    asked = F.col("event_type") == outcome.event
+    for column, allowed in outcome.where.items():
+        asked &= F.col(column).isin(*allowed)
+    one = outcome.field is None or variable.indicator
+    return F.when(asked, F.lit(1).cast("BIGINT") if one else F.col(str(outcome.field)))
+
+
+def _within(variable: Variable) -> Column:
+    after = F.col("after_us")
+    return (after >= variable.from_s * 1_000_000) & (after < variable.to_s * 1_000_000)
+
+
+def _total(variable: Variable, columns: Mapping[str, str]) -> Column:
+    summed = F.sum(F.when(_within(variable), F.col(columns[_key(variable)])))
+    total = F.coalesce(summed, F.lit(0).cast("BIGINT"))
+    if variable.indicator:
+        return F.when(total > 0, F.lit(1)).otherwise(F.lit(0)).cast("BIGINT")
+    return total if variable.cap is None else F.least(total, F.lit(variable.cap).cast("BIGINT"))
+
+
+def _sample(variable: Variable, columns: Mapping[str, str]) -> Column:
+    return F.array_sort(F.collect_list(F.when(_within(variable), F.col(columns[_key(variable)]))))
+
+
+def _gathered(catalogue: Catalogue, prefix: str, ddl: str) -> Column:
+    """The columns of the experiment's own metrics as one map."""
+    entries = []
+    for name in _metrics(catalogue):
+        one = sample_of(name, catalogue.metrics[name])
+        of_metric = variables_of(name, catalogue.metrics[name]) if prefix == "total_" else ()
+        for variable in (one,) if one and prefix == "sample_" else of_metric:
+            own = (F.col("state") == ATTRIBUTED) & F.array_contains("metrics", name)
+            entries += [F.lit(variable.name), F.when(own, F.col(f"{prefix}{variable.name}"))]
+    if not entries:
+        return F.create_map().cast(ddl)
+    return F.map_filter(F.create_map(*entries), lambda _, value: value.isNotNull()).cast(ddl)
+
+
+def _metrics(catalogue: Catalogue) -> list[str]:
+    """The metrics that any experiment asks for."""
+    return sorted({name for one in catalogue.experiments.values() for name in one.metrics})
+
+
+def _measured(name: str, catalogue: Catalogue) -> tuple[Variable, ...]:
+    metric = catalogue.metrics[name]
+    sample = sample_of(name, metric)
+    return variables_of(name, metric) if sample is None else (sample,)
+
+
+def _variables(catalogue: Catalogue) -> list[Variable]:
+    found = (variables_of(name, catalogue.metrics[name]) for name in _metrics(catalogue))
+    return [variable for of_metric in found for variable in of_metric]
+
+
+def _samples(catalogue: Catalogue) -> list[Variable]:
+    found = (sample_of(name, catalogue.metrics[name]) for name in _metrics(catalogue))
+    return [sample for sample in found if sample is not None]
