@@ -116,6 +116,30 @@ class CommandsSettings(Section):
     circuit_open_s: float = Field(gt=0)
 
 
+class RecommendSettings(Section):
+    """Training, lists and their read model."""
+
+    model: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    mlflow_uri: str | None
+    algorithm: Literal["squared_spectrum", "edlae", "ease", "als"]
+    l2: float = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    popularity_exponent: float
+    damping: float = Field(ge=0, le=0.5)
+    factors: int = Field(gt=0)
+    confidence: float = Field(gt=0)
+    factor_l2: float = Field(gt=0)
+    prior_weight: float = Field(ge=0)
+    views_half_life_days: float = Field(gt=0)
+    history_half_life_days: float | None = Field(gt=0)
+    evaluation_share: float = Field(gt=0, lt=1)
+    list_length: int = Field(gt=0)
+    new_titles: int = Field(gt=0)
+    diversity: float = Field(ge=0, le=1)
+    redis_url: str | None
+    cache_s: int = Field(gt=0)
+
+
 class Settings(Section):
     """Everything a job may be told, checked."""
 
@@ -128,6 +152,7 @@ class Settings(Section):
     fold: FoldSettings
     attribute: AttributeSettings
     commands: CommandsSettings
+    recommend: RecommendSettings
 
 
 def load_settings(

@@ -11,6 +11,7 @@ from transforms.events.bronze import BRONZE_COLUMNS
 from transforms.gold.experiment_user import COLUMNS as EXPERIMENT_USER_COLUMNS
 from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
+from transforms.recommendations.columns import BLOCK_COLUMNS, HISTORY_COLUMNS, LIST_COLUMNS
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
 from transforms.silver.tables import FAMILIES
 
@@ -19,6 +20,9 @@ QUARANTINE = "silver.quarantine"
 PARTIALS = "gold.partials"
 USER_PROFILE = "gold.user_profile"
 EXPERIMENT_USER = "gold.experiment_user"
+USER_HISTORY = "gold.user_history"
+TITLE_GRAM = "gold.title_gram"
+RECOMMENDATIONS = "gold.recommendations"
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
 # What one build of silver and gold has for itself; the rest belongs to the lake.
@@ -80,6 +84,24 @@ TABLES: Mapping[str, Table] = {
         }
     ),
     EXPERIMENT_USER: Table(EXPERIMENT_USER_COLUMNS),
+    USER_HISTORY: Table(HISTORY_COLUMNS, (), NO_STATISTICS),
+    TITLE_GRAM: Table(
+        {
+            **BLOCK_COLUMNS,
+            "titles": "ARRAY<STRING>",
+            "counted": "STRUCT<histories: BIGINT, damping: DOUBLE, weighting: STRING>",
+        },
+        (),
+        NO_STATISTICS,
+    ),
+    RECOMMENDATIONS: Table(
+        {
+            **LIST_COLUMNS,
+            "built_from": (
+                "STRUCT<model: STRING, model_version: STRING, tables: STRING, shape: STRING>"
+            ),
+        }
+    ),
     PARTIALS: Table(_partial_columns(), ("gold_table",), STREAMED),
     LEDGER: Table(
         {

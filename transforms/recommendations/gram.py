@@ -16,7 +16,7 @@ scratch to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,18 @@ class Gram:
         sums[np.ix_(columns[met], columns[met])] = self.sums[np.ix_(met, met)]
         return Gram(titles, sums, self.damping)
 
+    def met(self) -> Gram:
+        """The statistic without the titles that nobody met, or nobody any more.
+
+        Raises:
+            InteractionError: it is not a sum over histories: some were taken out that were never
+                counted.
+        """
+        met = self.sums.diagonal() > 0
+        if np.any(self.sums.diagonal() < 0) or np.any(self.sums[~met]):
+            raise InteractionError("the histories taken out are not those that were counted")
+        return self.over(self.titles[met])
+
 
 def interactions(users: Sequence[str], titles: Sequence[str], weights: Integers) -> Interactions:
     """Parallel columns of users, titles and preferences, as a matrix with the users in order.
@@ -144,14 +156,13 @@ def updated(statistic: Gram, *, before: Interactions, after: Interactions) -> Gr
     """
     titles = np.union1d(statistic.titles, after.titles)
     out, new = before.over(titles).weights, after.over(titles).weights
-    scales = np.concatenate([-_scales(out, statistic.damping), _scales(new, statistic.damping)])
+    signed = np.concatenate([-scales(out, statistic.damping), scales(new, statistic.damping)])
     sums = statistic.over(titles).sums.copy()
-    _add_outer_products(sums, vstack([out, new], format="csr"), scales)
-
-    met = sums.diagonal() > 0
-    if np.any(sums.diagonal() < 0) or np.any(sums[~met]):
-        raise InteractionError("the histories taken out are not those that were counted")
-    return Gram(titles, sums, statistic.damping).over(titles[met])
+    for start, block in outer_products(vstack([out, new], format="csr"), signed):
+        stop = start + len(block)
+        sums[start:stop, start:] += block
+        sums[stop:, start:stop] += block[:, len(block) :].T
+    return Gram(titles, sums, statistic.damping).met()
 
 
 def positions(titles: Titles, wanted: Titles) -> Integers:
@@ -162,20 +173,22 @@ def positions(titles: Titles, wanted: Titles) -> Integers:
     return np.where(found, places, -1)
 
 
-def _scales(weights: csr_array, damping: float) -> Integers:
+def scales(weights: csr_array, damping: float) -> Integers:
+    """What each history weighs in the statistic: n^(-2 damping), in units of 1/DAMPING_ONE."""
     lengths = np.maximum(np.diff(weights.indptr), 1)
     return fixed(lengths ** (-2.0 * damping), DAMPING_ONE)
 
 
-def _add_outer_products(sums: Integers, weights: csr_array, scales: Integers) -> None:
-    """Add sum_u scales[u] w_u' w_u to `sums`, in place: the upper triangle, then its mirror."""
+def outer_products(weights: csr_array, scales: Integers) -> Iterator[tuple[int, Integers]]:
+    """sum_u scales[u] w_u' w_u, its upper triangle in blocks of rows.
+
+    Yields:
+        The first row of a block, and its rows from the column of that number on.
+    """
     rows = np.repeat(np.arange(len(scales)), np.diff(weights.indptr))
     scaled = csr_array(
         (weights.data * scales[rows], weights.indices, weights.indptr), weights.shape
     )
     transposed = weights.T.tocsr()
-    for start in range(0, len(sums), BLOCK):
-        stop = start + BLOCK
-        block = (transposed[start:stop] @ scaled[:, start:]).toarray()
-        sums[start:stop, start:] += block
-        sums[stop:, start:stop] += block[:, BLOCK:].T
+    for start in range(0, weights.shape[1], BLOCK):
+        yield start, (transposed[start : start + BLOCK] @ scaled[:, start:]).toarray()

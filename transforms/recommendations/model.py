@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,44 @@ from transforms.recommendations.solvers import Solver, UnsolvableError
 EXACT_IN_FLOAT64 = 1 << 53
 
 
+class Recommender(Protocol):
+    """What a trained model offers, whatever it is made of; integers throughout."""
+
+    @property
+    def titles(self) -> Titles:
+        """The titles that it has scores for, sorted, distinct."""
+
+    def over(self, titles: Titles) -> Recommender:
+        """The same model over other titles: silent on those that it does not know."""
+
+    def scores(self, histories: csr_array) -> Integers:
+        """What each history (users x titles) says for every title, in units of 1/SCORE_ONE."""
+
+    def parts(self, met: Integers, weights: Integers, wanted: Integers) -> Integers:
+        """What each title met says for each wanted one: wanted x met; rows sum to the scores.
+
+        Args:
+            met: positions of the titles of a history, sorted.
+            weights: of these titles, above 0.
+            wanted: positions.
+        """
+
+    def said(self, met: Integers, weights: Integers, which: int) -> Integers:
+        """What the title met at index `which` says for every title: a column of `parts`."""
+
+    def profile(self, history: Mapping[str, int]) -> Profile:
+        """A user's profile from title to weight."""
+
+    def fold_in(self, profile: Profile, title: str, weight: int) -> Profile:
+        """The profile after `title` got this weight, equal to that of the whole history."""
+
+    def explain(self, profile: Profile, title: str, prior: Integers) -> Explanation:
+        """The parts that the score of `title` is the sum of."""
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained model.
+    """A trained item-item model.
 
     Args:
         titles: sorted, distinct; a title's position in it is its index everywhere below.
@@ -30,6 +66,16 @@ class Model:
 
     titles: Titles
     weights: NDArray[np.int32]
+
+    def over(self, titles: Titles) -> Model:
+        """The same model over other titles: silent on those that it does not know."""
+        if np.array_equal(titles, self.titles):
+            return self
+        known = positions(self.titles, titles)
+        met = known >= 0
+        weights = np.zeros((len(titles), len(titles)), np.int32)
+        weights[np.ix_(met, met)] = self.weights[np.ix_(known[met], known[met])]
+        return Model(titles, weights)
 
     @cached_property
     def _whole_numbers(self) -> Floats:
@@ -59,6 +105,16 @@ class Model:
             raise ValueError("a history is too heavy to be scored exactly: shorten it")
         sums: Floats = histories.astype(np.float64) @ self._whole_numbers
         return sums.astype(np.int64)
+
+    def parts(self, met: Integers, weights: Integers, wanted: Integers) -> Integers:
+        """See `Recommender`."""
+        said: Integers = self.weights[np.ix_(met, wanted)].T.astype(np.int64) * weights
+        return said
+
+    def said(self, met: Integers, weights: Integers, which: int) -> Integers:
+        """See `Recommender`."""
+        said: Integers = np.multiply(self.weights[met[which]], weights[which], dtype=np.int64)
+        return said
 
     def profile(self, history: Mapping[str, int]) -> Profile:
         """A user's profile from title to weight; the model is silent on titles it does not know."""

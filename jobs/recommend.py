@@ -1,0 +1,55 @@
+"""Recommend: what to show a user, as an application is answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from jobs.runtime.cli import job
+from jobs.runtime.lake import Lake
+from jobs.runtime.list_store import open_store
+from jobs.runtime.recommendations import GoldLists, RecommendationQuery
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import Settings
+from transforms.recommendations.lists import CONTEXT_TYPES, HOMEPAGE
+
+
+@job
+@click.argument("user")
+@click.option("--type", "kind", type=click.Choice(CONTEXT_TYPES), default=HOMEPAGE)
+@click.option("--device", help="A device type, as smart_tv.")
+@click.option("--region", help="A region, as us-east-1.")
+@click.option("--gold", is_flag=True, help="Fall back to gold, by Spark, if need be.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def main(
+    settings: Settings,
+    user: str,
+    kind: str,
+    device: str | None,
+    region: str | None,
+    gold: bool,
+    as_json: bool,
+) -> None:
+    """Show the recommendations of USER, where they came from, and why each title is there."""
+    told = {"type": kind, "device": device, "region": region}
+    context = {name: value for name, value in told.items() if value is not None}
+    root = settings.lake.root
+    lists = GoldLists(Lake(spark_session("recommend", settings.spark), root)) if gold else None
+    store = open_store(settings.recommend, root if "://" in root else str(Path(root).absolute()))
+    answer = RecommendationQuery(store, lists, settings.recommend.cache_s).get(user, context)
+    if as_json:
+        click.echo(json.dumps(asdict(answer), indent=2))
+        return
+    click.echo(f"{user}, {answer.context_type}: from {answer.source}, model {answer.model_version}")
+    for note in answer.notes:
+        click.echo(f"  note: {note}")
+    for item in answer.items:
+        name = item["metadata"]["name"]
+        click.echo(f"{item['rank']:>3} {item['score']:8.4f}  {name}  ({item['reason']})")
+
+
+if __name__ == "__main__":
+    main()

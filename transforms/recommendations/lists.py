@@ -1,0 +1,314 @@
+"""The lists of each user, one a context, with the parts that each score is the sum of.
+
+| context type | candidates | score |
+|---|---|---|
+| homepage | not met | history + views of everybody; of the region for a user without a history |
+| homepage:tv, :mobile, :computer | not met | history + views on that class of devices |
+| because_you_watched | not met | what the last title that was liked says, if it speaks for them |
+| continue_watching | begun, never completed | as homepage + how recently it was watched |
+| new_releases | not met, among the latest | as homepage |
+
+Candidates are in the catalogue, not removed, and available in the user's region; a user of unknown
+region is shown what is available everywhere. A list is in the order of scores, ties by title id;
+homepage is re-ranked for diversity of genres as declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+
+from transforms.recommendations.evaluation import CHUNK, sparse
+from transforms.recommendations.fixed_point import MODEL_ONE, PREFERENCE_ONE, Integers, Titles
+from transforms.recommendations.gram import positions
+from transforms.recommendations.model import Recommender
+from transforms.recommendations.ranking import NEVER, diversify, jaccard, top_k
+from transforms.recommendations.weighting import recency
+
+DEVICE_CLASSES: Mapping[str, tuple[str, ...]] = {
+    "tv": ("smart_tv", "streaming_stick", "console"),
+    "mobile": ("mobile", "tablet"),
+    "computer": ("desktop",),
+}
+HOMEPAGE = "homepage"
+CONTINUE_WATCHING = "continue_watching"
+BECAUSE_YOU_WATCHED = "because_you_watched"
+NEW_RELEASES = "new_releases"
+CONTEXT_TYPES = (
+    HOMEPAGE,
+    *(f"{HOMEPAGE}:{name}" for name in DEVICE_CLASSES),
+    CONTINUE_WATCHING,
+    BECAUSE_YOU_WATCHED,
+    NEW_RELEASES,
+)
+EVERYBODY = "*"
+"""The user whose lists are popularity's; `*/<region>` has those of a region. No user id has a *."""
+
+RESUME_HALF_LIFE_S = 7 * 86_400
+LARGEST = 3
+"""Contributions told one by one; the others are told as their sum."""
+POOL = 2
+"""Diversity chooses among so many times the length of the list."""
+
+USER_COLUMNS = {
+    "user_id": "STRING",
+    "region": "STRING",
+    "titles": "ARRAY<STRING>",
+    "weights": "ARRAY<BIGINT>",
+    "liked": "ARRAY<BOOLEAN>",
+    "begun": "ARRAY<BOOLEAN>",
+    "last_s": "ARRAY<BIGINT>",
+}
+SCORED_COLUMNS = {
+    "user_id": "STRING",
+    "region": "STRING",
+    "context_type": "STRING",
+    "rank": "INT",
+    "title_id": "STRING",
+    "units": "BIGINT",
+    "kind": "STRING",
+    "because": "ARRAY<STRING>",
+    "because_units": "ARRAY<BIGINT>",
+    "because_shares": "ARRAY<DOUBLE>",
+    "others": "BIGINT",
+    "popularity": "BIGINT",
+    "resume": "BIGINT",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """What may be listed, and how popular it is.
+
+    Args:
+        titles: sorted, distinct; positions below are those of this array.
+        everywhere: which titles are available in every region.
+        regions: which titles are available in a region, by region.
+        genres: titles x genres.
+        new: which titles are among the latest.
+        priors: by `prior_of`'s names: "", a device class, or region/<region>.
+        as_of_s: the instant of the lists, in seconds since the epoch, UTC.
+        length: of a list.
+        diversity: the trade-off of `ranking.diversify` for homepage; 0: by score alone.
+    """
+
+    titles: Titles
+    everywhere: NDArray[np.bool_]
+    regions: Mapping[str, NDArray[np.bool_]]
+    genres: NDArray[np.bool_]
+    new: NDArray[np.bool_]
+    priors: Mapping[str, Integers]
+    as_of_s: int
+    length: int
+    diversity: float
+
+    def available(self, region: str | None) -> NDArray[np.bool_]:
+        """Which titles are available to a user of this region."""
+        return self.everywhere if region is None else self.regions.get(region, self.everywhere)
+
+
+@dataclass(frozen=True, eq=False)
+class Viewer:
+    """One user as lists need them: positions and weights of the history, sorted by position."""
+
+    user_id: str
+    region: str | None
+    met: Integers
+    weights: Integers
+    liked: NDArray[np.bool_]
+    begun: NDArray[np.bool_]
+    last_s: Integers
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which titles of the history still weigh anything."""
+        return self.weights > 0
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """A list: positions best first, and for each the parts of its score."""
+
+    context_type: str
+    kind: str
+    places: Integers
+    said: Integers
+    """listed x titles of the history that are counted."""
+    popularity: Integers
+    resume: Integers
+
+
+def listed(users: DataFrame, model: Recommender, shelf: Shelf) -> DataFrame:
+    """All lists of these users.
+
+    Args:
+        users: USER_COLUMNS; histories sorted by title.
+        model: over the titles of the shelf.
+        shelf: what may be listed.
+
+    Returns:
+        SCORED_COLUMNS; because_units, others, popularity and resume sum to units exactly.
+    """
+
+    def of_task(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            for start in range(0, len(batch), CHUNK):
+                rows = rows_of(batch.iloc[start : start + CHUNK], model, shelf)
+                yield pd.DataFrame(rows, columns=list(SCORED_COLUMNS))
+
+    schema = ", ".join(f"{name} {ddl}" for name, ddl in SCORED_COLUMNS.items())
+    return users.select(*USER_COLUMNS).mapInPandas(of_task, schema)
+
+
+def rows_of(users: pd.DataFrame, model: Recommender, shelf: Shelf) -> list[tuple[Any, ...]]:
+    """The lists of a few users, as rows of SCORED_COLUMNS."""
+    evidence = model.scores(sparse(shelf.titles, users["titles"], users["weights"]))
+    viewers = [viewer_of(user, shelf.titles) for user in users.itertuples()]
+    return [
+        row
+        for viewer, said in zip(viewers, evidence, strict=True)
+        for ranking in rankings(viewer, said, model, shelf)
+        for row in _rows(viewer, ranking, shelf)
+    ]
+
+
+def viewer_of(row: Any, titles: Titles) -> Viewer:
+    """A row of USER_COLUMNS; titles that are not on the shelf are left out."""
+    places = positions(titles, np.asarray(row.titles, np.str_))
+    known = places >= 0
+    return Viewer(
+        user_id=str(row.user_id),
+        region=None if pd.isna(row.region) else str(row.region),
+        met=places[known],
+        weights=np.asarray(row.weights, np.int64)[known],
+        liked=np.asarray(row.liked, np.bool_)[known],
+        begun=np.asarray(row.begun, np.bool_)[known],
+        last_s=np.asarray(row.last_s, np.int64)[known],
+    )
+
+
+def rankings(
+    viewer: Viewer, evidence: Integers, model: Recommender, shelf: Shelf
+) -> Iterator[Ranking]:
+    """The lists of one user; a context without candidates has none.
+
+    Args:
+        viewer: the user.
+        evidence: what the history says for every title.
+        model: that said so.
+        shelf: what may be listed.
+    """
+    available = shelf.available(viewer.region)
+    fresh = available.copy()
+    fresh[viewer.met] = False
+    prior = shelf.priors[_prior_of(viewer, shelf)]
+    nothing = np.zeros_like(prior)
+    candidates = {HOMEPAGE: (fresh, prior)}
+    for name in DEVICE_CLASSES:
+        candidates[f"{HOMEPAGE}:{name}"] = (fresh, shelf.priors[name])
+    candidates[NEW_RELEASES] = (fresh & shelf.new, prior)
+    for context_type, (allowed, own) in candidates.items():
+        spread = shelf.diversity if context_type == HOMEPAGE else 0.0
+        places = _best(evidence + own, allowed, shelf, spread)
+        said = _said(viewer, model, places)
+        yield Ranking(context_type, "", places, said, own[places], nothing[places])
+    yield _resumed(viewer, evidence, model, shelf, prior, available)
+    if np.any(viewer.liked & viewer.counted):
+        yield _because(viewer, model, shelf, fresh)
+
+
+def _resumed(
+    viewer: Viewer,
+    evidence: Integers,
+    model: Recommender,
+    shelf: Shelf,
+    prior: Integers,
+    available: NDArray[np.bool_],
+) -> Ranking:
+    begun = viewer.met[viewer.begun]
+    allowed = np.zeros_like(available)
+    allowed[begun] = available[begun]
+    resume = np.zeros_like(prior)
+    left = recency(
+        viewer.last_s[viewer.begun], as_of_s=shelf.as_of_s, half_life_s=RESUME_HALF_LIFE_S
+    )
+    resume[begun] = left * PREFERENCE_ONE * MODEL_ONE
+    places = _best(evidence + prior + resume, allowed, shelf, 0.0)
+    said = _said(viewer, model, places)
+    return Ranking(CONTINUE_WATCHING, "resume", places, said, prior[places], resume[places])
+
+
+def _because(viewer: Viewer, model: Recommender, shelf: Shelf, fresh: NDArray[np.bool_]) -> Ranking:
+    """What the last liked title speaks for; the other titles of the history say nothing here."""
+    eligible = np.flatnonzero(viewer.liked & viewer.counted)
+    last = eligible[np.lexsort((viewer.met[eligible], viewer.last_s[eligible]))[-1]]
+    own = int(np.count_nonzero(viewer.counted[:last]))
+    counted = viewer.counted
+    said = model.said(viewer.met[counted], viewer.weights[counted], own)
+    places = _best(said, fresh & (said > 0), shelf, 0.0)
+    parts = np.zeros((len(places), np.count_nonzero(counted)), np.int64)
+    parts[:, own] = said[places]
+    nothing = np.zeros(len(places), np.int64)
+    return Ranking(BECAUSE_YOU_WATCHED, "", places, parts, nothing, nothing)
+
+
+def _prior_of(viewer: Viewer, shelf: Shelf) -> str:
+    """Popularity in the region for a user of whom nothing else is known."""
+    own = f"region/{viewer.region}"
+    return own if not len(viewer.met) and own in shelf.priors else ""
+
+
+def _best(scores: Integers, allowed: NDArray[np.bool_], shelf: Shelf, spread: float) -> Integers:
+    permitted = np.where(allowed, scores, NEVER)
+    if not spread:
+        return top_k(permitted, shelf.length)
+    pool = top_k(permitted, POOL * shelf.length)
+    similarity = jaccard(shelf.genres[pool])
+    relevance = permitted[pool].astype(np.float64)
+    return pool[diversify(relevance, similarity, k=shelf.length, trade_off=spread)]
+
+
+def _said(viewer: Viewer, model: Recommender, places: Integers) -> Integers:
+    counted = viewer.counted
+    return model.parts(viewer.met[counted], viewer.weights[counted], places)
+
+
+def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any, ...]]:
+    names = shelf.titles[viewer.met[viewer.counted]]
+    for rank, place in enumerate(ranking.places):
+        said, popularity = ranking.said[rank], int(ranking.popularity[rank])
+        resume = int(ranking.resume[rank])
+        largest = np.argsort(-said, kind="stable")[:LARGEST]
+        largest = largest[said[largest] > 0]
+        speaks_for = int(said[said > 0].sum()) + max(popularity, 0) + resume
+        told = said[largest].tolist()
+        total = int(said.sum()) + popularity + resume
+        yield (
+            viewer.user_id,
+            viewer.region,
+            ranking.context_type,
+            rank + 1,
+            str(shelf.titles[place]),
+            total,
+            ranking.kind or _kind(told, popularity, viewer),
+            names[largest].tolist(),
+            told,
+            [part / speaks_for for part in told],
+            int(said.sum()) - sum(told),
+            popularity,
+            resume,
+        )
+
+
+def _kind(told: list[int], popularity: int, viewer: Viewer) -> str:
+    """What the score owes most to."""
+    if told and told[0] >= popularity:
+        return "because"
+    regional = viewer.region is not None and not len(viewer.met)
+    return "regional" if regional else "popular"
