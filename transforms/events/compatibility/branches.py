@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from transforms.events.compatibility.claims import Claim, Fact
-from transforms.events.compatibility.keywords import FALSE, Choice, Item, Kind, alternatives
+from transforms.events.compatibility.keywords import alternatives
+from transforms.events.compatibility.terms import FALSE, Choice, Item, Kind
 
 
 class TooManyCasesError(Exception):

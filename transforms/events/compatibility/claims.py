@@ -101,19 +101,21 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class AtLeast(Fact):
-    """A number, length or size is `bound` or more; more, if strict."""
+class Bounded(Fact):
+    """A number, length or size is on one side of a bound, and not on it, if strict."""
 
     bound: Fraction
     strict: bool = False
 
 
 @dataclass(frozen=True)
-class AtMost(Fact):
-    """A number, length or size is `bound` or less; less, if strict."""
+class AtLeast(Bounded):
+    """It is `bound` or more."""
 
-    bound: Fraction
-    strict: bool = False
+
+@dataclass(frozen=True)
+class AtMost(Bounded):
+    """It is `bound` or less."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +168,17 @@ class Few(Fact):
 
 
 @dataclass(frozen=True)
-class EveryName(Fact):
-    """The names of all members are as claimed."""
+class Named(Fact):
+    """Something is claimed of the names of members."""
 
     claim: Claim
 
 
 @dataclass(frozen=True)
-class SomeName(Fact):
-    """The name of some member is as claimed."""
+class EveryName(Named):
+    """The names of all members are as claimed."""
 
-    claim: Claim
+
+@dataclass(frozen=True)
+class SomeName(Named):
+    """The name of some member is as claimed."""

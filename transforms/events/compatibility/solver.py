@@ -10,7 +10,6 @@ from typing import Any
 from transforms.events.compatibility.arrays import arrays
 from transforms.events.compatibility.branches import Budget, branches
 from transforms.events.compatibility.claims import Among, Claim, Fact, Opaque, Origin
-from transforms.events.compatibility.keywords import KINDS, Kind
 from transforms.events.compatibility.objects import objects
 from transforms.events.compatibility.outcomes import (
     IMPOSSIBLE,
@@ -20,6 +19,7 @@ from transforms.events.compatibility.outcomes import (
     merged,
 )
 from transforms.events.compatibility.scalars import Candidates, numbers, texts
+from transforms.events.compatibility.terms import KINDS, Kind
 
 MOST_EXAMPLE_TRIES = 400
 LONGEST_TOLD = 60
