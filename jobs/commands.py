@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +23,14 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake import Lake
 from jobs.runtime.read_model import LakeRatings
 from jobs.runtime.session import spark_session
-from jobs.runtime.settings import KafkaSettings, Settings
-from transforms.commands.profile import Command, RateContent, RecordView, UpdatePreferences
-
-HALF_STARS = 2  # in a star
+from jobs.runtime.settings import Settings
+from transforms.commands.profile import (
+    HALF_STARS,
+    Command,
+    RateContent,
+    RecordView,
+    UpdatePreferences,
+)
 
 
 @dataclass(frozen=True)
@@ -166,21 +169,11 @@ def _assigned(change: str) -> tuple[str, Any]:
 def _send(settings: Settings, command: Command, ratings: ReadModel = StatedRating(None)) -> None:
     click.echo(f"--command-id {command.command_id} --at {command.at.isoformat()}")
     with (
-        _kafka(settings) as kafka,
+        kafka_of(settings, must_answer=False) as kafka,
         open_commands(settings, kafka, load_registry(), ratings) as commands,
     ):
         receipt = commands.send(command)
     click.echo(f"published to {' and '.join(receipt.topics)} as event {receipt.event_id}")
-
-
-@contextmanager
-def _kafka(settings: Settings) -> Iterator[KafkaSettings]:
-    """The Kafka of the settings, called or not; the embedded broker is started if need be."""
-    if settings.kafka.bootstrap_servers is not None:
-        yield settings.kafka
-        return
-    with kafka_of(settings) as kafka:
-        yield kafka
 
 
 if __name__ == "__main__":

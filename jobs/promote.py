@@ -17,7 +17,8 @@ from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.publisher import CommandNotPublished, Publisher
 from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from jobs.runtime.settings import Settings
-from transforms.commands.outgoing import encode, violations
+from transforms.commands.outgoing import encode
+from transforms.events.validation import violations
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def published(name: str, version: str, tags: Mapping[str, str]) -> dict[str, Any
 def publish(settings: Settings, event: Mapping[str, Any]) -> None:
     """Send the event, held to its contract."""
     contract = load_registry().newest(EVENT)
-    for violation in violations(contract, event):
+    for violation in violations(contract, event, declared_only=True):
         raise DataError(
             f"{EVENT} breaks its contract: {violation.path}: {violation.message}",
             "choose another recommend.model name",

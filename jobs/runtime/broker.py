@@ -208,12 +208,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def kafka_of(settings: Settings) -> Iterator[KafkaSettings]:
+def kafka_of(settings: Settings, *, must_answer: bool = True) -> Iterator[KafkaSettings]:
     """The Kafka that a job works with, reachable for the life of the block.
 
     With kafka.bootstrap_servers it is that one. Without, it is the broker of the lake: the one
     that `<lake root>/broker.json` names while it runs, else one started for the life of this
     block, its data kept in `<lake root>/broker`.
+
+    Args:
+        settings: kafka and lake.
+        must_answer: hold a configured Kafka to an answer before the block begins.
 
     Yields:
         settings.kafka with the address filled in; for the embedded broker without security.
@@ -223,7 +227,8 @@ def kafka_of(settings: Settings) -> Iterator[KafkaSettings]:
         SettingsError: no Kafka is configured and the lake is not on this machine's disk.
     """
     if settings.kafka.bootstrap_servers is not None:
-        reach(settings.kafka)
+        if must_answer:
+            reach(settings.kafka)
         yield settings.kafka
         return
     with _broker_of_lake(_local_root(settings.lake)) as bootstrap_servers:

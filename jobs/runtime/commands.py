@@ -19,7 +19,7 @@ from typing import Protocol
 from jobs.runtime.errors import PlayheadError
 from jobs.runtime.publisher import Publisher
 from jobs.runtime.settings import KafkaSettings, RefineSettings, Settings
-from transforms.commands.outgoing import encode, violations
+from transforms.commands.outgoing import encode
 from transforms.commands.profile import (
     Command,
     Event,
@@ -32,7 +32,7 @@ from transforms.commands.profile import (
 )
 from transforms.events.contract import Contract
 from transforms.events.registry import Registry
-from transforms.events.validation import Violation
+from transforms.events.validation import Violation, violations
 
 COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -113,7 +113,7 @@ class Commands:
         self._check_heading(command)
         event = self._event(command)
         contract = self._contract(event)
-        for violation in violations(contract, event):
+        for violation in violations(contract, event, declared_only=True):
             raise CommandRejected(command.command_id, violation)
         key = str(event[contract.key]).encode()
         self._publisher.publish(command.command_id, contract.topics, key, encode(contract, event))

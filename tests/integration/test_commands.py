@@ -32,7 +32,7 @@ from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.topics import load_topics
 from jobs.runtime.transactions import Transactions
 from jobs.topics import bring
-from tests.unit.test_commands import Ratings
+from tests.commands import Ratings
 from transforms.commands.profile import RateContent, RecordView, UpdatePreferences
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 
 from transforms.events.contract import Contract, ContractError, Node
 from transforms.events.formats import FORMAT_CHECKER
 from transforms.events.registry import Registry
+
+LONGEST_MESSAGE = 200
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,36 @@ def validate(event: Any, registry: Registry) -> list[Violation]:
     return violations(contract, event)
 
 
-def violations(contract: Contract, event: Any) -> list[Violation]:
-    """What a contract refuses in an event, in the order of paths."""
-    refused = [
-        Violation(error.json_path, str(error.validator), error.message)
-        for error in _validator(contract).iter_errors(event)
-    ]
-    found = {*refused, *_misspelt(contract.root, event), *_not_json("$", event)}
+def violations(contract: Contract, event: Any, *, declared_only: bool = False) -> list[Violation]:
+    """What a contract refuses in an event, in the order of paths.
+
+    Args:
+        contract: the contract.
+        event: what would be sent.
+        declared_only: refuse members that the contract does not declare too. Every reader ignores
+            them, so what they say would be lost in silence.
+    """
+    found = set(_not_json("$", event))
+    if not found:  # the library does not expect NaN
+        schema = _closed(contract.schema) if declared_only else contract.schema
+        validator = Draft202012Validator(schema, format_checker=FORMAT_CHECKER)
+        found = {*map(_violation, validator.iter_errors(event)), *_misspelt(contract.root, event)}
     return sorted(found, key=lambda violation: (violation.path, violation.rule, violation.message))
 
 
-def _validator(contract: Contract) -> Draft202012Validator:
-    return Draft202012Validator(contract.schema, format_checker=FORMAT_CHECKER)
+def _violation(error: ValidationError) -> Violation:
+    return Violation(error.json_path, str(error.validator), error.message[:LONGEST_MESSAGE])
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every object of listed properties closed to others."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    below = {keyword: _closed(value) for keyword, value in schema.items()}
+    is_object = schema.get("type") == "object" and "properties" in schema
+    return {"additionalProperties": False, **below} if is_object else below
 
 
 def _misspelt(node: Node, value: Any) -> Iterator[Violation]:
@@ -78,14 +99,25 @@ def _misspelt(node: Node, value: Any) -> Iterator[Violation]:
 
 
 def _not_json(path: str, value: Any) -> Iterator[Violation]:
-    """Numbers and texts that JSON in UTF-8 cannot carry."""
+    """What JSON in UTF-8 cannot carry."""
     if isinstance(value, dict):
         for name, below in value.items():
+            yield from () if _is_text(name) else _refused(path, "a member's name is no text")
             yield from _not_json(f"{path}.{name}", below)
     elif isinstance(value, list):
         for place, below in enumerate(value):
             yield from _not_json(f"{path}[{place}]", below)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield Violation(path, "json", f"{value} is no JSON number")
-    elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-        yield Violation(path, "json", "half of a surrogate pair is no text")
+        yield from _refused(path, f"{value} is no JSON number")
+    elif isinstance(value, str) and not _is_text(value):
+        yield from _refused(path, "half of a surrogate pair is no text")
+    elif not isinstance(value, str | int | float | None):
+        yield from _refused(path, f"{type(value).__name__} is no JSON type")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _refused(path: str, message: str) -> Iterator[Violation]:
+    yield Violation(path, "json", message)
