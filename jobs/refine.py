@@ -22,14 +22,15 @@ from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import Observed, Run, follow, kept, observed, observing, start
-from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, TABLES
+from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
 from transforms.silver.refine import silver_of, slim, without_recent_repeats
-from transforms.silver.tables import FAMILIES
+from transforms.silver.release import without_copies
 
 QUERY = "refine"
-OUTPUTS = [*(f"silver.{family}" for family in FAMILIES), QUARANTINE]
+RELEASE = "release"  # names the writes of jobs.release
+OUTPUTS = [*SILVER, QUARANTINE]
 
 
 class Fate(NamedTuple):
@@ -57,7 +58,8 @@ def main(settings: Settings, available_now: bool) -> None:
 @contextmanager
 def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> Iterator[Run]:
     """The refine query, started on its locked checkpoint; see `main`."""
-    lake.ensure([BRONZE, *OUTPUTS, LEDGER])
+    lake.ensure([BRONZE, *OUTPUTS, RELEASED, LEDGER])
+    _refuse_unfinished(lake)
     _, last_sequence = lake.transaction(LEDGER, QUERY)
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
@@ -74,6 +76,8 @@ def _judged(lake: Lake, settings: RefineSettings) -> DataFrame:
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
     bronze = lake.stream(BRONZE, from_version=0, max_bytes=settings.max_bytes_per_batch)
     judged = slim(judge(observing(bronze, "ingest_time"), load_registry(), bounds))
+    if lake.transaction(RELEASED, RELEASE)[1] is not None:
+        judged = without_copies(judged, lake.read(RELEASED))
     return without_recent_repeats(judged, settings.duplicate_horizon_h)
 
 
@@ -156,6 +160,15 @@ def _refuse_late(read: Observed) -> None:
             f"{QUERY}: bronze has records ingested before the watermark: the clock of the ingest "
             "job stepped back by more than the duplicate horizon",
             "set the clock right and raise refine.duplicate_horizon_h above the step",
+        )
+
+
+def _refuse_unfinished(lake: Lake) -> None:
+    decided, done = (lake.transaction(table, RELEASE)[1] for table in (RELEASED, LEDGER))
+    if decided != done:
+        raise DataError(
+            f"{QUERY}: release {decided} was killed before its end",
+            "finish it: python -m jobs.release --dry-run",
         )
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.broker import embedded_broker
+from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
+from tests.lakes import MakeLake
+
+numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +40,23 @@ def broker(
         yield base_settings.kafka.model_copy(
             update={"bootstrap_servers": running.bootstrap_servers}
         )
+
+
+@pytest.fixture(scope="session")
+def empty_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with every table and no rows, to be copied: creating tables costs seconds."""
+    root = tmp_path_factory.mktemp("lake") / "empty"
+    Lake(spark, str(root)).ensure()
+    return root
+
+
+@pytest.fixture
+def lakes(spark: SparkSession, empty_lake: Path, tmp_path: Path) -> MakeLake:
+    """Makes lakes of their own, empty."""
+
+    def made(kind: type[Lake]) -> Lake:
+        root = tmp_path / f"lake-{next(numbers)}"
+        shutil.copytree(empty_lake, root)
+        return kind(spark, str(root))
+
+    return made

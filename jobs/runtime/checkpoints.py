@@ -81,6 +81,17 @@ def open_checkpoint(
     Raises:
         DataError: another process holds the lock, or the checkpoint is damaged.
     """
+    with locked(path, query):
+        yield _opened(Path(path), query, definition, last_sequence)
+
+
+@contextmanager
+def locked(path: str, query: str) -> Iterator[None]:
+    """Keep a query from running for the time of the `with` block, without touching its progress.
+
+    Raises:
+        DataError: it is running, in this process or another one.
+    """
     folder = Path(path)
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.parent / f"{folder.name}.lock", timeout=0)
@@ -92,7 +103,7 @@ def open_checkpoint(
             "stop that process, or give this one a lake.root of its own",
         ) from None
     try:
-        yield _opened(folder, query, definition, last_sequence)
+        yield
     finally:
         lock.release()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ class Lake:
             (
                 DeltaTable.forPath(self.spark, self.path(table))
                 .alias("t")
-                .merge(rows.alias("s"), " AND ".join(f"t.{name} <=> s.{name}" for name in key))
+                .merge(rows.alias("s"), _same(key))
                 .whenMatchedUpdateAll()
                 .whenNotMatchedInsertAll()
                 .execute()
@@ -134,6 +135,16 @@ class Lake:
     def delete(self, table: str, condition: str) -> None:
         """Delete the rows that satisfy an SQL condition."""
         DeltaTable.forPath(self.spark, self.path(table)).delete(condition)
+
+    def remove(self, table: str, rows: DataFrame, key: Sequence[str]) -> None:
+        """Delete the rows whose key is in `rows`, if they are still there."""
+        (
+            DeltaTable.forPath(self.spark, self.path(table))
+            .alias("t")
+            .merge(rows.select(*key).distinct().alias("s"), _same(key))
+            .whenMatchedDelete()
+            .execute()
+        )
 
     def isolated(self) -> Lake:
         """The same lake through a session of its own, for settings that others must not see."""
@@ -188,3 +199,17 @@ class Lake:
         if missing:
             columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
+
+
+@contextmanager
+def persisted(rows: DataFrame) -> Iterator[DataFrame]:
+    """Rows computed once, for several reads in the block."""
+    rows.persist()
+    try:
+        yield rows
+    finally:
+        rows.unpersist()
+
+
+def _same(key: Sequence[str]) -> str:
+    return " AND ".join(f"t.{name} <=> s.{name}" for name in key)

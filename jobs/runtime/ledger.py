@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from jobs.runtime.checkpoints import BATCH_BITS
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
 from transforms.silver.tables import FAMILIES
+
+End = tuple[str, str | None]  # fate and detail, as the ledger names them
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def conservation(lake: Lake) -> Conservation:
     generation = F.shiftright("sequence", BATCH_BITS)
     newest = ledger.agg(F.max(generation)).collect()[0][0]
     sums = ledger.where(generation == newest).groupBy("fate", "detail").agg(F.sum("events"))
-    told = {(fate, detail): events for fate, detail, events in sums.collect()}
+    told = _ends({(fate, detail): events for fate, detail, events in sums.collect()})
     silver = {family: lake.read(f"silver.{family}").count() for family in FAMILIES}
     reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
     quarantined = {row["reason"]: row["count"] for row in reasons}
@@ -60,3 +63,12 @@ def conservation(lake: Lake) -> Conservation:
         duplicates=told.pop(("duplicate", None), 0),
         agreed=told == held,
     )
+
+
+def _ends(told: Mapping[End, int]) -> dict[End, int]:
+    """The sums of the ledger with what was released taken out of quarantine."""
+    ends = Counter({end: events for end, events in told.items() if end[0] != "released"})
+    for (fate, reason), events in told.items():
+        if fate == "released":
+            ends["quarantine", reason] -= events
+    return {end: events for end, events in ends.items() if events}

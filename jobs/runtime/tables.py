@@ -13,16 +13,19 @@ from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
 from transforms.recommendations.columns import BLOCK_COLUMNS, HISTORY_COLUMNS, LIST_COLUMNS
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
+from transforms.silver.release import COLUMNS as RELEASED_COLUMNS
 from transforms.silver.tables import FAMILIES
 
 BRONZE = "bronze.events"
 QUARANTINE = "silver.quarantine"
+RELEASED = "silver.released"
 PARTIALS = "gold.partials"
 USER_PROFILE = "gold.user_profile"
 EXPERIMENT_USER = "gold.experiment_user"
 USER_HISTORY = "gold.user_history"
 TITLE_GRAM = "gold.title_gram"
 RECOMMENDATIONS = "gold.recommendations"
+SILVER = tuple(f"silver.{family}" for family in FAMILIES)
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
 # What one build of silver and gold has for itself; the rest belongs to the lake.
@@ -76,6 +79,7 @@ TABLES: Mapping[str, Table] = {
         for name, family in FAMILIES.items()
     },
     QUARANTINE: Table(QUARANTINE_COLUMNS, (), STREAMED),
+    RELEASED: Table(RELEASED_COLUMNS),
     **{f"gold.{fold.name}": Table(fold.columns) for fold in FOLDS.values()},
     USER_PROFILE: Table(
         {

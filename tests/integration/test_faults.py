@@ -15,7 +15,7 @@ from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import load_settings
 from jobs.runtime.tables import BRONZE
-from tests.integration.test_exactly_once import deliver, stream
+from tests.lakes import deliver, stream
 from tests.oracle import Raw
 from tests.promises import assert_promises
 from tests.strategies import NOON

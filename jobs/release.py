@@ -1,0 +1,246 @@
+"""Release: quarantined records judged anew; what is valid now becomes silver, exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any
+
+import click
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from jobs.contracts import load_registry
+from jobs.refine import QUERY as REFINE
+from jobs.refine import RELEASE
+from jobs.runtime.checkpoints import locked
+from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.lake import Lake, Transaction, persisted
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import RefineSettings, Settings
+from jobs.runtime.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
+from transforms.events.judge import TimeBounds, judge
+from transforms.events.reasons import Reason
+from transforms.silver.refine import ARRIVAL_ORDER, silver_of
+from transforms.silver.release import PLACE, released
+from transforms.silver.release import SILVER as SILVER_FATE
+
+log = logging.getLogger(__name__)
+
+VERDICT_OF = (*ARRIVAL_ORDER, "event_id", "family", "reason")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which quarantined records to judge anew; a part that is empty or None bars none.
+
+    Attributes:
+        reasons: why they are in quarantine.
+        arrived_from: arrived at this instant or later.
+        arrived_until: arrived at this instant or earlier.
+        topic: their topic.
+        partition: their partition.
+        offsets: their first and last offset.
+    """
+
+    reasons: Sequence[str] = ()
+    arrived_from: datetime | None = None
+    arrived_until: datetime | None = None
+    topic: str | None = None
+    partition: int | None = None
+    offsets: tuple[int, int] | None = None
+
+    def of(self, quarantine: DataFrame) -> DataFrame:
+        """The selected rows of silver.quarantine."""
+        arrival = F.col("kafka_timestamp")
+        if self.reasons:
+            quarantine = quarantine.where(F.col("reason").isin(*self.reasons))
+        if self.arrived_from is not None:
+            quarantine = quarantine.where(arrival >= F.lit(self.arrived_from))
+        if self.arrived_until is not None:
+            quarantine = quarantine.where(arrival <= F.lit(self.arrived_until))
+        if self.topic is not None:
+            quarantine = quarantine.where(F.col("topic") == self.topic)
+        if self.partition is not None:
+            quarantine = quarantine.where(F.col("partition") == self.partition)
+        if self.offsets is not None:
+            quarantine = quarantine.where(F.col("offset").between(*self.offsets))
+        return quarantine
+
+
+class Offsets(click.ParamType[tuple[int, int]]):
+    """A range as FIRST-LAST, both included, or one offset."""
+
+    name = "offsets"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Read the text of the option."""
+        first, _, last = value.partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            self.fail(f"{value!r} is no range such as 100-250", param, ctx)
+        return int(first), int(last or first)
+
+
+@job
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    type=click.Choice([str(reason) for reason in Reason]),
+    metavar="REASON",
+    help="Records in quarantine for this reason, such as unknown_version. Repeatable.",
+)
+@click.option("--from", "arrived_from", type=AwareInstant(), help="Arrived at this or later.")
+@click.option("--until", "arrived_until", type=AwareInstant(), help="Arrived at this or earlier.")
+@click.option("--topic", help="Records of this topic.")
+@click.option("--partition", type=int, help="Records of this partition of the topic.")
+@click.option(
+    "--offsets", type=Offsets(), metavar="FIRST-LAST", help="These offsets of the partition."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would become of them.")
+def main(settings: Settings, dry_run: bool, **chosen: Any) -> None:
+    """Judge quarantined records anew, by the contracts, code and settings of now.
+
+    What is valid goes to its silver table and leaves silver.quarantine; silver.released keeps all
+    that quarantine said of it. The rest stays as it is. Without a selection all of quarantine is
+    judged. jobs.refine must not run meanwhile. Killed at any moment, the next run finishes what
+    was begun first.
+
+    python -m jobs.release --reason unknown_version --from 2026-11-01T00:00:00Z
+    """
+    if chosen["partition"] is not None and chosen["topic"] is None:
+        raise SettingsError("--partition without --topic", "name the topic of the partition")
+    if chosen["offsets"] is not None and chosen["partition"] is None:
+        raise SettingsError("--offsets without --partition", "name the partition of the offsets")
+    lake = Lake(spark_session(RELEASE, settings.spark), settings.lake.root)
+    if not lake.has(QUARANTINE):
+        raise SettingsError(
+            f"the lake at {lake.root} has no {QUARANTINE}",
+            "set lake.root to a lake that python -m jobs.refine has filled",
+        )
+    found = release(lake, settings.refine, Selection(**chosen), dry_run=dry_run)
+    for fate, records in sorted(found.items()):
+        log.info("%9s %s", f"{records:,}", fate)
+
+
+def release(
+    lake: Lake, settings: RefineSettings, chosen: Selection, *, dry_run: bool = False
+) -> Counter[str]:
+    """Release what is valid of the chosen records.
+
+    The order is the guarantee:
+
+    1. What leaves quarantine, and how, is decided by one commit to silver.released.
+    2. The silver tables get the events, the ledger the counts, under the release's number, and
+       the rows leave silver.quarantine. Each can be repeated without effect: a release that was
+       killed is finished by the next run, dry or not, before it decides anything itself.
+
+    Args:
+        lake: the lake.
+        settings: how far event times may lie from arrival.
+        chosen: which records.
+        dry_run: decide nothing, only tell.
+
+    Returns:
+        How many records met which fate: `silver.<family>`, `duplicate`, `quarantine: <reason>`.
+    """
+    with locked(lake.checkpoint(REFINE), REFINE):
+        lake.ensure([*SILVER, QUARANTINE, RELEASED, LEDGER])
+        _, last = lake.transaction(RELEASED, RELEASE)
+        step = Release(lake, settings)
+        if last is not None:
+            step.carry_out(last)
+        return step.decide(chosen, (last or 0) + 1, dry_run=dry_run)
+
+
+@dataclass(frozen=True)
+class Release:
+    """The steps of releases."""
+
+    lake: Lake
+    settings: RefineSettings
+
+    def decide(self, chosen: Selection, number: int, *, dry_run: bool) -> Counter[str]:
+        """Judge the chosen records, and release what is valid, as release `number`."""
+        quarantined = chosen.of(self.lake.read(QUARANTINE))
+        judged = self._judge(quarantined).select(*VERDICT_OF)
+        with persisted(judged):
+            leaving = released(quarantined, judged, self._silver_ids())
+            with persisted(leaving):
+                found = _fates(judged, leaving)
+                if not dry_run and not leaving.isEmpty():
+                    self._record(leaving, number)
+                    self.carry_out(number)
+        return found
+
+    def carry_out(self, number: int) -> None:
+        """Do what was decided, as far as it is not done."""
+        rows = self.lake.read(RELEASED).where(F.col("release") == number)
+        if self.lake.transaction(LEDGER, RELEASE)[1] != number:
+            self._write(rows, Transaction(RELEASE, number))
+        self.lake.remove(QUARANTINE, rows, PLACE)
+
+    def _write(self, rows: DataFrame, transaction: Transaction) -> None:
+        told = rows.groupBy("fate", "family", "reason").count().collect()
+        families = Counter[str]()
+        for row in told:
+            families[row.family] += row["count"] * (row.fate == SILVER_FATE)
+        events = self._judge(rows.where(F.col("fate") == SILVER_FATE)).where("reason IS NULL")
+        with persisted(events):
+            if events.count() != families.total():
+                raise DataError(
+                    f"release {transaction.version} was begun by other contracts or settings",
+                    "run it once more with those it was begun with",
+                )
+            for family in +families:
+                self.lake.append(f"silver.{family}", silver_of(family, events), transaction)
+        self._enter(told, transaction)
+
+    def _record(self, leaving: DataFrame, number: int) -> None:
+        numbered = leaving.select(
+            F.lit(number).cast("bigint").alias("release"),
+            F.lit(datetime.now(UTC)).alias("released_at"),
+            "*",
+        )
+        self.lake.append(RELEASED, numbered, Transaction(RELEASE, number))
+
+    def _enter(self, told: Sequence[Row], transaction: Transaction) -> None:
+        """Enter a release into the ledger, beside the batches of the checkpoint that refine has."""
+        _, sequence = self.lake.transaction(LEDGER, REFINE)
+        sums: Counter[tuple[str, str | None]] = Counter()
+        for row in told:
+            sums["released", row.reason] += row["count"]
+            end = (row.fate, row.family) if row.fate == SILVER_FATE else (row.fate, None)
+            sums[end] += row["count"]
+        now = datetime.now(UTC)
+        rows = [(sequence, fate, detail, events, now) for (fate, detail), events in sums.items()]
+        ledger = self.lake.spark.createDataFrame(rows, TABLES[LEDGER].schema)
+        self.lake.append(LEDGER, ledger.coalesce(1), transaction)
+
+    def _judge(self, records: DataFrame) -> DataFrame:
+        bounds = TimeBounds(self.settings.future_tolerance_s, self.settings.oldest_event_days)
+        return judge(records, load_registry(), bounds)
+
+    def _silver_ids(self) -> DataFrame:
+        ids = (self.lake.read(table).select("event_id") for table in SILVER)
+        return reduce(DataFrame.unionAll, ids)
+
+
+def _fates(judged: DataFrame, leaving: DataFrame) -> Counter[str]:
+    stay = judged.where("reason IS NOT NULL").groupBy("reason").count().collect()
+    leave = leaving.groupBy("fate", "family").count().collect()
+    found = Counter({f"quarantine: {row.reason}": row["count"] for row in stay})
+    for row in leave:
+        found[f"silver.{row.family}" if row.fate == SILVER_FATE else row.fate] += row["count"]
+    return found
+
+
+if __name__ == "__main__":
+    main()
