@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pyspark.sql import functions as F
 from jobs.recompute import accepted_events
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError, first_line
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake, Transaction, persisted
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.tables import BRONZE, USER_PROFILE
@@ -57,14 +58,14 @@ def main() -> None:
 def show(settings: Settings, user: str, as_of: datetime | None, as_json: bool) -> None:
     """Show the profile of USER and the events that made it, in order, with what each changed."""
     lake = _lake(settings)
-    events = events_of_one(lake, user, as_of).persist()
-    state = _documents(profiles(events))
+    with persisted(until(profile_events_of(lake, user=user), as_of)) as events:
+        state = _documents(profiles(events))
+        steps = _documents(trail(events).orderBy("event_time", "event_id"))
     if not state:
         raise SettingsError(
             f"user '{user}' has no profile events{_told(as_of)}",
             "check the user's id; an event counts when python -m jobs.refine has refined it",
         )
-    steps = _documents(trail(events).orderBy("event_time", "event_id"))
     [profile] = state
     if as_json:
         click.echo(json.dumps({"profile": profile, "events": steps}, indent=2))
@@ -82,11 +83,11 @@ def rebuild(settings: Settings, as_of: datetime | None, out: str | None) -> None
     With --out the lake is left alone, and PATH must not exist.
     """
     lake = _lake(settings)
-    rows = rebuilt(lake, as_of)
-    if out is None:
-        replace(lake, rows)
-    else:
-        _write_new(rows, out)
+    with rebuilt(lake, as_of) as rows:
+        if out is None:
+            replace(lake, rows)
+        else:
+            _write_new(rows, out)
     log.info("profiles%s are in %s", _told(as_of), out or USER_PROFILE)
 
 
@@ -126,22 +127,19 @@ def profile_events_of(
     silver = {table: lake.read(table, (versions or {}).get(table)) for table in PROFILE_SOURCES}
     if user is not None:
         silver = {table: rows.where(F.col("user_id") == user) for table, rows in silver.items()}
-    return profile_events(silver)
+    return profile_events(silver, one_task=user is not None)
 
 
-def events_of_one(lake: Lake, user: str, as_of: datetime | None) -> DataFrame:
-    """The `profile_events` of a user up to an instant: few enough for one task without shuffles."""
-    return until(profile_events_of(lake, user=user), as_of).coalesce(1)
-
-
-def rebuilt(lake: Lake, as_of: datetime | None) -> DataFrame:
-    """All profiles, as rows of gold.user_profile, from the newest silver."""
+@contextmanager
+def rebuilt(lake: Lake, as_of: datetime | None) -> Iterator[DataFrame]:
+    """All profiles, as rows of gold.user_profile, from the newest silver read once."""
     versions = {table: lake.version(table) for table in PROFILE_SOURCES}
     origin = F.struct(
         F.lit(as_of).cast("timestamp").alias("as_of"),
         *(F.lit(v).cast("bigint").alias(t.split(".")[1]) for t, v in versions.items()),
     )
-    return profiles(profile_events_of(lake, versions), as_of).withColumn("built_from", origin)
+    with persisted(until(profile_events_of(lake, versions), as_of)) as events:
+        yield profiles(events).withColumn("built_from", origin)
 
 
 def replace(lake: Lake, rows: DataFrame) -> None:
@@ -169,14 +167,18 @@ def verified(
     if user is not None:
         bronze = bronze.where(F.col("key") == F.lit(user.encode()))
         stored = stored.where(F.col("user_id") == user)
-    accepted = accepted_events(bronze, settings)
-    events = profile_events({t: silver_of(t.split(".")[1], accepted) for t in PROFILE_SOURCES})
-    events = events.persist()
     held = profile_events_of(lake, dict(zip(PROFILE_SOURCES, versions, strict=True)), user)
-    known = events.join(held.select("user_id", "event_id"), ["user_id", "event_id"], "left_semi")
-    wrong = differing(stored, profiles(known, as_of)).select("user_id").orderBy("user_id")
-    users = [row.user_id for row in wrong.collect()]
-    return stored.count(), events.count() - known.count(), users
+    ids = held.select("user_id", "event_id", F.lit(True).alias("held"))
+    families = {table: table.split(".")[1] for table in PROFILE_SOURCES}
+    accepted = accepted_events(bronze, settings).where(F.col("family").isin(*families.values()))
+    with persisted(accepted):
+        events = profile_events({t: silver_of(name, accepted) for t, name in families.items()})
+        with persisted(events.join(ids, ["user_id", "event_id"], "left")) as marked:
+            waiting = marked.where("held IS NULL").count()
+            refolded = profiles(marked.where("held"), as_of)
+            wrong = differing(stored, refolded).select("user_id").orderBy("user_id")
+            users = [row.user_id for row in wrong.collect()]
+    return stored.count(), waiting, users
 
 
 def _lake(settings: Settings) -> Lake:

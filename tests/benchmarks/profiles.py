@@ -11,12 +11,12 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.profile import events_of_one, profile_events_of
-from jobs.runtime.lake import Lake, Transaction
+from jobs.profile import profile_events_of, rebuilt
+from jobs.runtime.lake import Lake, Transaction, persisted
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import load_settings
 from jobs.runtime.tables import TABLES
-from transforms.gold.profile import PROFILE_SOURCES, profiles
+from transforms.gold.profile import PROFILE_SOURCES, profiles, until
 
 EVENTS, USERS, TITLES = 2_000_000, 50_000, 5_000
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,14 +44,13 @@ def run() -> dict[str, Any]:
 
 
 def _one(lake: Lake, as_of: datetime) -> None:
-    events = events_of_one(lake, "user_7", as_of).persist()
-    profiles(events).collect()
-    events.unpersist()
+    with persisted(until(profile_events_of(lake, user="user_7"), as_of)) as events:
+        profiles(events).collect()
 
 
 def _all(lake: Lake, as_of: datetime | None) -> None:
-    rows = profiles(profile_events_of(lake), as_of)
-    rows.write.format("noop").mode("overwrite").save()
+    with rebuilt(lake, as_of) as rows:
+        rows.write.format("noop").mode("overwrite").save()
 
 
 def _seconds(work: Callable[[], None], runs: int) -> list[float]:

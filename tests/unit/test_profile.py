@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
@@ -15,9 +14,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.contracts import load_registry
 from jobs.runtime.settings import load_settings
+from tests.profile_events import delivered, event, prefer, rate, submit, view
 from tests.profile_oracle import Event, profiles_of
 from tests.shapes import bronze_of, plain_rows
-from tests.strategies import INTERACTIONS, NOON, PROFILES, Delivery, arrived
+from tests.strategies import PROFILES, arrived
 from tests.strict import EPOCH, micros
 from transforms.events.judge import TimeBounds, judge
 from transforms.gold.fold import evaluate, merge
@@ -70,49 +70,6 @@ viewings = st.fixed_dictionaries(
     },
 )
 previous = st.one_of(st.just({}), st.none() | stars)
-
-
-def event(kind: str, event_id: str, user: str, at: int, **members: Any) -> Event:
-    """An event `at` microseconds after noon."""
-    time = EPOCH + timedelta(microseconds=NOON + at)
-    heading = {
-        "eventType": kind,
-        "version": "1.0",
-        "timestamp": time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "eventId": event_id,
-        "userId": user,
-    }
-    return {**heading, **members}
-
-
-def prefer(event_id: str, at: int, user: str = "ada", **changes: Any) -> Event:
-    return event("UserPreferencesUpdated", event_id, user, at, data={"preferences": changes})
-
-
-def view(
-    event_id: str, at: int, title: str = "t", session: str | None = None, **data: Any
-) -> Event:
-    viewing = {"watchDuration": 60, "completionPercentage": 50, **data}
-    heading = {"contentId": title} | ({} if session is None else {"sessionId": session})
-    return event("ContentViewed", event_id, "ada", at, **heading, data=viewing)
-
-
-def rate(event_id: str, at: int, rating: float, **claims: float | None) -> Event:
-    return event(
-        "ContentRated", event_id, "ada", at, contentId="t", data={"rating": rating, **claims}
-    )
-
-
-def submit(event_id: str, at: int, rating: float) -> Event:
-    return event(
-        "UserRatingSubmitted",
-        event_id,
-        "ada",
-        at,
-        contentInfo={"titleId": "t"},
-        rating=rating,
-        metadata={},
-    )
 
 
 @st.composite
@@ -197,17 +154,6 @@ def silver_row(document: Event) -> dict[str, Any]:
             }
     title, rating = document["contentInfo"]["titleId"], document["rating"]
     return {"title_id": title, "half_stars": int(2 * rating)}
-
-
-def delivered(sent: Sequence[Event]) -> list[Delivery]:
-    return [
-        Delivery(
-            INTERACTIONS if e["eventType"] == "UserRatingSubmitted" else PROFILES,
-            e["userId"].encode(),
-            json.dumps(e).encode(),
-        )
-        for e in sent
-    ]
 
 
 def judged_events(spark: SparkSession, arriving: Sequence[Event]) -> DataFrame:

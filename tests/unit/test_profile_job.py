@@ -17,10 +17,10 @@ from jobs.runtime.gold import append_partials
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.read_model import LakeRatings
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import BRONZE, PARTIALS, TABLES, USER_PROFILE
-from tests.shapes import bronze_of
+from jobs.runtime.tables import BRONZE, PARTIALS, USER_PROFILE
+from tests.lakes import deliver
+from tests.profile_events import delivered, prefer, rate, view
 from tests.strategies import arrived
-from tests.unit.test_profile import delivered, prefer, rate, view
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.profile import PROFILE_SOURCES
 from transforms.silver.refine import silver_of
@@ -44,18 +44,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake = Lake(spark, str(tmp_path_factory.mktemp("profiles")))
     silver = set(PROFILE_SOURCES) | set(FACT_SOURCES)
     lake.ensure([BRONZE, *silver, PARTIALS, "gold.user_title"])
-    bronze = bronze_of(spark, arrived(delivered(HISTORY)))
-    known = {name: F.col(name) for name in bronze.columns}
-    lake.append(
-        BRONZE,
-        bronze.select(
-            *(
-                known.get(field.name, F.lit(None)).cast(field.dataType).alias(field.name)
-                for field in TABLES[BRONZE].schema
-            )
-        ),
-        Transaction("test", 0),
-    )
+    deliver(lake, [arrived(delivered(HISTORY))])
     accepted = accepted_events(lake.read(BRONZE), REFINE).persist()
     for table in silver:
         lake.append(table, silver_of(table.split(".")[1], accepted), Transaction("test", 0))
@@ -115,7 +104,8 @@ def test_an_empty_lake_is_one_clear_error(spark: SparkSession, tmp_path: Path) -
 
 
 def test_verify_finds_the_profile_that_is_not_its_events(lake: Lake) -> None:
-    replace(lake, rebuilt(lake, None))
+    with rebuilt(lake, None) as rows:
+        replace(lake, rows)
     assert verified(lake, REFINE) == (2, 0, [])
     assert verified(lake, REFINE, "bob") == (1, 0, [])
     forged = lake.read(USER_PROFILE).withColumn(

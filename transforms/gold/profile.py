@@ -22,7 +22,7 @@ from transforms.gold.fold import (
     least,
     total,
 )
-from transforms.silver.profiles import PREFERENCES
+from transforms.silver.profiles import PREFERENCES, PREFERENCES_STRUCT
 from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
 
 PROFILE_SOURCES = ("silver.profiles", "silver.ratings")
@@ -80,7 +80,7 @@ COLUMNS = {
     "user_id": "STRING",
     "events": "BIGINT",
     "last_event": _LAST_EVENT,
-    "preferences": _struct(PREFERENCES),
+    "preferences": PREFERENCES_STRUCT,
     "history": f"ARRAY<{_struct(_HISTORY)}>",
     "ratings": f"ARRAY<{_struct(_RATING)}>",
 }
@@ -89,17 +89,19 @@ _POSITIONS = (
     "concat(coalesce(pauses_s, array()), "
     "flatten(transform(coalesce(skips, array()), jump -> array(jump.from, jump.to))))"
 )
-_DISPUTED = (
-    "filter(ratings, (rated, i) -> rated.event_type = 'ContentRated' "
-    "AND NOT rated.previous_half_stars <=> get(ratings, i - 1).half_stars)"
-)
 
 
-def profile_events(silver: Mapping[str, DataFrame]) -> DataFrame:
+def _disputes(rated: str, met: str) -> str:
+    """SQL: does a rating, whose columns `rated` is put before, dispute the half stars `met`?"""
+    return f"{rated}event_type = 'ContentRated' AND NOT {rated}previous_half_stars <=> {met}"
+
+
+def profile_events(silver: Mapping[str, DataFrame], *, one_task: bool = False) -> DataFrame:
     """The events of profiles, each once.
 
     Args:
         silver: the tables of PROFILE_SOURCES by name, of all users or of some.
+        one_task: they are few enough for one task, which is faster than an exchange.
 
     Returns:
         event_id, event_type, event_time, topic, partition, offset, kafka_timestamp, user_id,
@@ -117,7 +119,10 @@ def profile_events(silver: Mapping[str, DataFrame]) -> DataFrame:
         *(f"preferences.{name} AS {name}" for name in PREFERENCES),
     )
     rated = silver["silver.ratings"].selectExpr(*heading, "half_stars", "previous_half_stars")
-    return without_repeats(changed.unionByName(rated, allowMissingColumns=True), "user_id")
+    events = changed.unionByName(rated, allowMissingColumns=True)
+    # one exchange, or none, serves the removal of repeats, every fold and the joins of folds
+    placed = events.coalesce(1) if one_task else events.repartition("user_id")
+    return without_repeats(placed, "user_id")
 
 
 def profiles(events: DataFrame, as_of: datetime | None = None) -> DataFrame:
@@ -171,12 +176,12 @@ def trail(events: DataFrame) -> DataFrame:
     view = ("title_id", "session_id", "watch_s", "position_s", "completion_percentage")
     rating = F.struct(
         "title_id",
-        F.lag("half_stars").over(of_title).alias("from"),
+        F.col("met").alias("from"),
         F.col("half_stars").alias("to"),
         F.col("previous_half_stars").alias("previous"),
-        _disagrees(F.lag("half_stars").over(of_title)).alias("disputed"),
+        F.expr(_disputes("", "met")).alias("disputed"),
     )
-    return events.select(
+    return events.withColumn("met", F.lag("half_stars").over(of_title)).select(
         *("user_id", "event_time", "event_id", "event_type", "topic", "partition", "offset"),
         F.when(F.expr("event_type = 'UserPreferencesUpdated'"), F.struct(*changes)).alias(
             "preferences"
@@ -209,11 +214,14 @@ def differing(stored: DataFrame, refolded: DataFrame) -> DataFrame:
 
 def _ratings(folded: DataFrame) -> DataFrame:
     last = F.element_at("ratings", -1)
+    disputes = _disputes("rated.", met="get(ratings, i - 1).half_stars")
     return folded.select(
         "user_id",
         "title_id",
         *(last[name].alias(name) for name in ("event_time", "event_id", "half_stars")),
-        F.expr(f"transform({_DISPUTED}, rated -> rated.event_id)").alias("disputed"),
+        F.expr(
+            f"transform(filter(ratings, (rated, i) -> {disputes}), rated -> rated.event_id)"
+        ).alias("disputed"),
     )
 
 
@@ -226,8 +234,3 @@ def _listed(rows: DataFrame, name: str, fields: list[str]) -> DataFrame:
 def _change(name: str, before: Column) -> Column:
     change = F.struct(before.alias("from"), F.col(name).alias("to"))
     return F.when(F.col(name).isNotNull(), change).alias(name)
-
-
-def _disagrees(met: Column) -> Column:
-    claims = F.col("event_type") == "ContentRated"
-    return claims & ~F.col("previous_half_stars").eqNullSafe(met)

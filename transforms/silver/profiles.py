@@ -14,6 +14,7 @@ PREFERENCES = {
     "favouriteGenres": "ARRAY<STRING>",
     "dataSaver": "BOOLEAN",
 }
+PREFERENCES_STRUCT = f"STRUCT<{', '.join(f'{name}: {ddl}' for name, ddl in PREFERENCES.items())}>"
 OWN_COLUMNS = {
     "user_id": "STRING",
     "session_id": "STRING",
@@ -24,7 +25,7 @@ OWN_COLUMNS = {
     "device": "STRING",
     "skips": "ARRAY<STRUCT<`from`: BIGINT, to: BIGINT>>",
     "pauses_s": "ARRAY<BIGINT>",
-    "preferences": f"STRUCT<{', '.join(f'{name}: {ddl}' for name, ddl in PREFERENCES.items())}>",
+    "preferences": PREFERENCES_STRUCT,
 }
 
 
