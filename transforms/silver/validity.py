@@ -1,0 +1,58 @@
+"""The catalogue as of any instant, from the changes in silver.catalog (docs/semantics.md).
+
+Nothing of it is stored, so that a change which arrives late is in its place for every reader.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.silver.catalog import OWN_COLUMNS
+from transforms.silver.refine import without_repeats
+
+ENTRY = tuple(name for name in OWN_COLUMNS if name not in ("removed", "removal_reason"))
+INTERVAL = ("valid_from", "valid_to")
+
+
+def entries(catalog: DataFrame) -> DataFrame:
+    """The catalogue's entries, each with the interval in which it is valid (SCD type 2).
+
+    Args:
+        catalog: rows of silver.catalog, a batch DataFrame.
+
+    Returns:
+        The columns of ENTRY, and valid_from and valid_to timestamp, UTC: an entry is valid from
+        the first, inclusive, to the second, exclusive; null: to this day. The intervals of a title
+        do not overlap.
+    """
+    by_order = Window.partitionBy("title_id").orderBy("event_time", "event_id")
+    changes = without_repeats(catalog).withColumns(
+        {"valid_from": F.col("event_time"), "valid_to": F.lead("event_time").over(by_order)}
+    )
+    lasting = F.col("valid_to").isNull() | (F.col("valid_from") < F.col("valid_to"))
+    return changes.where(lasting & ~F.col("removed")).select(*ENTRY, *INTERVAL)
+
+
+def at_event_time(events: DataFrame, catalog: DataFrame) -> DataFrame:
+    """Each event with the entry of its title that was valid when it happened.
+
+    Args:
+        events: title_id, event_time and any other columns.
+        catalog: rows of silver.catalog, a batch DataFrame.
+
+    Returns:
+        The columns of `events`, and title: a struct of the other columns of `entries`; null
+        where the catalogue had no entry of the title then.
+    """
+    found = entries(catalog).select(
+        F.col("title_id").alias("entry_of"),
+        *INTERVAL,
+        F.struct(*(name for name in ENTRY if name != "title_id"), *INTERVAL).alias("title"),
+    )
+    happened = F.col("event_time")
+    is_valid = (happened >= F.col("valid_from")) & (
+        F.col("valid_to").isNull() | (happened < F.col("valid_to"))
+    )
+    same_title = F.col("title_id") == F.col("entry_of")
+    return events.join(found, same_title & is_valid, "left").select(*events.columns, "title")
