@@ -15,12 +15,11 @@ import math
 import re
 from collections.abc import Iterable
 
-from transforms.events.contract import LINE_END, MAX_SAFE_INTEGER, Contract, Node
+from transforms.events.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
 
 GAP = " ?+"
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 NEVER = "(?!)"
-END = r"(?![\s\S])"
 CLASS = r"\[(?:\\.|[^\]\\])*\]"
 CHARACTERS = re.compile(rf"{CLASS}\+")
 FRACTION = r"(?:\.[0-9]{1,17})?+"

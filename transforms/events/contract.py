@@ -36,6 +36,7 @@ FORMATS = {"date-time", "date"}
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # means the same to ECMA, Java and Python: no classes by letter, look-around or back-references
 PORTABLE_PATTERN = re.compile(r"(?:[^\\(]|\\[^A-Za-z0-9]|\((?!\?)|\(\?:)*(?:\(\?!\[\\s\\S\]\))?")
+END = r"(?![\s\S])"  # of a pattern: what $ means to ECMA
 LINE_END = re.compile(r"(?<!\\)\$$")  # which Java and Python also find before a final line break
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)")
 

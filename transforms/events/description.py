@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.events.contract import Contract, Node
+from transforms.events.contract import END, Contract, Node
 
 BOUNDS = {
     "minimum": "at least {}",
@@ -15,16 +15,10 @@ BOUNDS = {
     "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
     "multipleOf": "in steps of {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "pattern": "matches {}",
     "format": "{}",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} members",
-    "maxProperties": "at most {} members",
     "const": "always {}",
 }
+SIZES = {"Length": "characters", "Items": "items", "Properties": "members"}
 
 
 @dataclass(frozen=True)
@@ -94,9 +88,19 @@ def _row(node: Node, *, required: bool) -> FieldRow:
 
 def _limits(schema: Mapping[str, Any]) -> str:
     said = [words.format(schema[word]) for word, words in BOUNDS.items() if word in schema]
+    said += [size for what, unit in SIZES.items() if (size := _size(schema, what, unit))]
+    if "pattern" in schema:
+        said.append(f"matches {schema['pattern'].replace(END, '$')}")
     if "enum" in schema:
         said.append("one of " + ", ".join(map(str, schema["enum"])))
     return "; ".join(said)
+
+
+def _size(schema: Mapping[str, Any], what: str, unit: str) -> str:
+    least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}")
+    if most is None:
+        return f"{least} {unit} or more" if least else ""
+    return f"{least} to {most} {unit}" if least else f"up to {most} {unit}"
 
 
 def _difference(old: FieldRow, new: FieldRow) -> str:
