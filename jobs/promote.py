@@ -13,8 +13,8 @@ import click
 from jobs.contracts import load_registry
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
-from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.publisher import CommandNotPublished, Publisher
+from jobs.runtime.errors import DataError, PlayheadError, SettingsError
+from jobs.runtime.publisher import CommandOutcomeUnknown, Publisher
 from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from jobs.runtime.settings import Settings
 from transforms.commands.outgoing import encode
@@ -76,24 +76,19 @@ def promote(settings: Settings, registry: Registry, version: str) -> None:
     """Point the aliases and publish; if nothing could be published, nothing has moved.
 
     Raises:
-        CommandNotPublished: Kafka was away; the old champion is still the champion.
+        ServiceError: Kafka was away; the old champion is still the champion.
         CommandOutcomeUnknown: the champion is new; repeat the promotion, which is safe.
     """
-    champion = registry.version_of(CHAMPION)
-    if version != champion:
+    before = {alias: registry.version_of(alias) for alias in (CHAMPION, PREVIOUS)}
+    if version != before[CHAMPION]:
         registry.tag(version, {"promoted_at": _instant(datetime.now(UTC))})
-    event = published(registry.name, version, registry.tags(version))
-    if version != champion:
-        registry.point(CHAMPION, version)
-        if champion is not None:
-            registry.point(PREVIOUS, champion)
+        registry.point({CHAMPION: version, PREVIOUS: before[CHAMPION]})
     try:
-        publish(settings, event)
-    except CommandNotPublished:
-        if champion is not None:
-            registry.point(CHAMPION, champion)
-        else:
-            registry.unpoint(CHAMPION)
+        publish(settings, published(registry.name, version, registry.tags(version)))
+    except CommandOutcomeUnknown:
+        raise
+    except PlayheadError:
+        registry.point(before)
         raise
 
 

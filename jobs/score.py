@@ -128,9 +128,8 @@ def shelf(
 ) -> Shelf:
     """What may be listed now, and how popular it is."""
     names = np.union1d(trained.model.titles, titles["title_id"].to_numpy(np.str_))
-    offered = titles[~titles["removed"].astype(bool)]
-    everywhere = _mask(names, offered[offered["regions"].isna()])
-    some = offered[offered["regions"].notna()]
+    everywhere = _mask(names, titles[titles["regions"].isna()])
+    some = titles[titles["regions"].notna()]
     views = _views(known, trained.declaration["views_half_life_days"])
     regions = {*views["region"], *(region for each in some["regions"] for region in each)}
     weight = trained.declaration["prior_weight"]
@@ -138,11 +137,11 @@ def shelf(
         titles=names,
         everywhere=everywhere,
         regions={
-            region: everywhere | _mask(names, some[[region in each for each in some["regions"]]])
+            region: everywhere | _mask(names, _offered_in(some, region))
             for region in sorted(regions - {UNKNOWN})
         },
         genres=genre_matrix(names, titles),
-        new=_mask(names, _latest(offered, settings.new_titles)),
+        new=_mask(names, _latest(titles, settings.new_titles)),
         priors={name: log_prior(each, weight) for name, each in _by_audience(views, names).items()},
         as_of_s=known.as_of_s,
         length=settings.list_length,
@@ -243,8 +242,7 @@ _DESCRIBED = "title_id STRING, name STRING, genres ARRAY<STRING>, content_type S
 
 
 def _described(titles: pd.DataFrame) -> list[tuple[Any, ...]]:
-    offered = titles[~titles["removed"].astype(bool)]
-    columns = (offered[name] for name in ("title_id", "name", "genres", "content_type"))
+    columns = (titles[name] for name in ("title_id", "name", "genres", "content_type"))
     return [
         (title, name, list(genres), kind)
         for title, name, genres, kind in zip(*columns, strict=True)
@@ -267,9 +265,14 @@ def _by_audience(views: pd.DataFrame, names: Titles) -> dict[str, Integers]:
     return audiences
 
 
-def _latest(offered: pd.DataFrame, count: int) -> pd.DataFrame:
-    dated = offered[offered["release_date"].notna()]
+def _latest(titles: pd.DataFrame, count: int) -> pd.DataFrame:
+    dated = titles[titles["release_date"].notna()]
     return dated.sort_values(["release_date", "title_id"], ascending=[False, True]).head(count)
+
+
+def _offered_in(titles: pd.DataFrame, region: str) -> pd.DataFrame:
+    wanted = np.fromiter((region in list(each) for each in titles["regions"]), np.bool_)
+    return titles.loc[wanted]
 
 
 def _mask(names: Titles, titles: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -132,7 +132,7 @@ def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> 
     }
     with registry.run() as run_id:
         result = _logged(challenger, judged, settings, facts, seconds)
-    registry.point(CHALLENGER, result.version)
+    registry.point({CHALLENGER: result.version})
     log.info("MLflow run %s at %s", run_id, registry.uri)
     return result
 

@@ -82,15 +82,14 @@ class Registry:
                     return None
                 raise
 
-    def point(self, alias: str, version: str) -> None:
-        """Let an alias point at a version."""
+    def point(self, aliases: Mapping[str, str | None]) -> None:
+        """Let each alias point at its version; None: nowhere."""
         with self._explained():
-            self._client().set_registered_model_alias(self.name, alias, version)
-
-    def unpoint(self, alias: str) -> None:
-        """Let an alias point nowhere."""
-        with self._explained():
-            self._client().delete_registered_model_alias(self.name, alias)
+            for alias, version in aliases.items():
+                if version is None:
+                    self._client().delete_registered_model_alias(self.name, alias)
+                else:
+                    self._client().set_registered_model_alias(self.name, alias, version)
 
     def tags(self, version: str) -> Mapping[str, str]:
         """The tags of a version.

@@ -10,10 +10,11 @@ from transforms.gold.fold import Fold, count, evaluate
 from transforms.gold.tables import PLAY
 from transforms.recommendations.fixed_point import VIEW_ONE, fixed
 from transforms.recommendations.histories import Longs, long_column
+from transforms.silver.validity import entries
 
 DAY_S = 86_400
 
-CATALOGUE = ("name", "content_type", "genres", "regions", "release_date", "removed")
+CATALOGUE = ("title_id", "name", "content_type", "genres", "regions", "release_date")
 
 VIEWS = Fold(
     name="title_views",
@@ -24,20 +25,15 @@ VIEWS = Fold(
 
 
 def catalogue(changes: DataFrame) -> DataFrame:
-    """Each title as the last of its changes left it; a removed title too, and says so.
+    """The titles that the catalogue holds now; one that was removed is not among them.
 
     Args:
         changes: rows of silver.catalog.
 
     Returns:
-        title_id, name, content_type, genres, regions (null: everywhere), release_date, removed.
+        title_id, name, content_type, genres, regions (null: everywhere), release_date.
     """
-    last = F.max(F.struct("event_time", "event_id", *CATALOGUE)).alias("last")
-    return (
-        changes.groupBy("title_id")
-        .agg(last)
-        .select("title_id", *(F.col(f"last.{name}").alias(name) for name in CATALOGUE))
-    )
+    return entries(changes).where("valid_to IS NULL").select(*CATALOGUE)
 
 
 def faded_views(facts: DataFrame, *, as_of_s: int, half_life_s: float) -> DataFrame:

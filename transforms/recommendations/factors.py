@@ -7,7 +7,7 @@ that a user who was not there at training, or met a title since, is scored like 
     W_u = (Y'Y + sum_j (c_uj - 1) y_j y_j' + l2 n_u I)^-1
     score_ui = y_i x_u = sum over j of  (y_i' W_u y_j) c_uj
 
-with n_u the number of titles in the history, as Spark scales its ridge. The last sum is the
+with n_u the number of known titles in the history, as Spark scales its ridge. The last sum is the
 explanation: each term is rounded to an integer once, and they sum to the score.
 
 Reference: Y. Hu, Y. Koren and C. Volinsky, "Collaborative filtering for implicit feedback
@@ -67,7 +67,8 @@ class FactorModel:
         vectors = self.factors[met]
         confidence = 1 + self.confidence * weights / (PREFERENCE_ONE * RECENCY_ONE)
         system = self._squares + (vectors.T * (confidence - 1)) @ vectors
-        system += self.l2 * max(len(met), 1) * np.eye(len(system))
+        known = int(np.count_nonzero(vectors.any(axis=1)))
+        system += self.l2 * max(known, 1) * np.eye(len(system))
         said = self.factors @ np.linalg.solve(system, vectors.T) * confidence
         said[met, np.arange(len(met))] = 0.0
         return fixed(said, SCORE_ONE)

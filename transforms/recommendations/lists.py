@@ -281,29 +281,47 @@ def _said(viewer: Viewer, model: Recommender, places: Integers) -> Integers:
 
 def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any, ...]]:
     names = shelf.titles[viewer.met[viewer.counted]]
-    for rank, place in enumerate(ranking.places):
-        said, popularity = ranking.said[rank], int(ranking.popularity[rank])
-        resume = int(ranking.resume[rank])
-        largest = np.argsort(-said, kind="stable")[:LARGEST]
-        largest = largest[said[largest] > 0]
-        speaks_for = int(said[said > 0].sum()) + max(popularity, 0) + resume
-        told = said[largest].tolist()
-        total = int(said.sum()) + popularity + resume
+    said, popularity, resume = ranking.said, ranking.popularity, ranking.resume
+    largest = np.argsort(-said, axis=1, kind="stable")[:, :LARGEST]
+    parts = np.take_along_axis(said, largest, axis=1)
+    shares = parts / np.maximum(_speaks_for(ranking), 1)[:, None]
+    told = np.where(parts > 0, parts, 0).sum(axis=1)
+    sums = said.sum(axis=1)
+    columns = zip(
+        shelf.titles[ranking.places].tolist(),
+        (sums + popularity + resume).tolist(),
+        names[largest].tolist(),
+        parts.tolist(),
+        shares.tolist(),
+        (parts > 0).sum(axis=1).tolist(),
+        (sums - told).tolist(),
+        popularity.tolist(),
+        resume.tolist(),
+        strict=True,
+    )
+    for rank, column in enumerate(columns, start=1):
+        title, units, first, part, share, count, others, views, recent = column
         yield (
             viewer.user_id,
             viewer.region,
             ranking.context_type,
-            rank + 1,
-            str(shelf.titles[place]),
-            total,
-            ranking.kind or _kind(told, popularity, viewer),
-            names[largest].tolist(),
-            told,
-            [part / speaks_for for part in told],
-            int(said.sum()) - sum(told),
-            popularity,
-            resume,
+            rank,
+            title,
+            units,
+            ranking.kind or _kind(part[:count], views, viewer),
+            first[:count],
+            part[:count],
+            share[:count],
+            others,
+            views,
+            recent,
         )
+
+
+def _speaks_for(ranking: Ranking) -> Integers:
+    """The sum of what speaks for each title of a list; at least what its largest parts hold."""
+    positive: Integers = np.where(ranking.said > 0, ranking.said, 0).sum(axis=1)
+    return positive + np.maximum(ranking.popularity, 0) + ranking.resume
 
 
 def _kind(told: list[int], popularity: int, viewer: Viewer) -> str:
