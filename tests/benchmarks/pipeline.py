@@ -85,6 +85,19 @@ def bench(events: int = EVENTS) -> Iterator[Bench]:
             spark.stop()
 
 
+def caught_up(work: Callable[[Bench, Lake], None]) -> dict[str, Any]:
+    """The rate at which `work` takes bronze on, against Kafka to nowhere in the same session.
+
+    It is done twice, in two generations of one lake; the first time warms the session up.
+    """
+    with bench() as ready:
+        baseline = ready.noop_rate()
+        ready.ingest(ready.lake)
+        work(ready, ready.lake)
+        again = Lake(ready.lake.spark, ready.lake.root, generation=2)
+        return compared(lambda: work(ready, again), "kafka to noop", baseline)
+
+
 def compared(work: Callable[[], Any], baseline: str, baseline_rate: float) -> dict[str, Any]:
     """Time `work` over EVENTS events against a rate measured in the same run."""
     rate = _rate(work)

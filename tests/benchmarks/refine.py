@@ -7,17 +7,12 @@ from typing import Any
 from jobs.refine import refining
 from jobs.runtime.lake import Lake
 from jobs.runtime.streams import follow
-from tests.benchmarks.pipeline import Bench, bench, compared
+from tests.benchmarks.pipeline import Bench, caught_up
 
 
 def run() -> dict[str, Any]:
-    """The rate of the second refinement of the same bronze, the first having warmed up."""
-    with bench() as ready:
-        baseline = ready.noop_rate()
-        ready.ingest(ready.lake)
-        refine(ready, ready.lake)
-        again = Lake(ready.lake.spark, ready.lake.root, generation=2)
-        return compared(lambda: refine(ready, again), "kafka to noop", baseline)
+    """The rate of refining."""
+    return caught_up(refine)
 
 
 def refine(ready: Bench, lake: Lake) -> None:
