@@ -4,9 +4,10 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 TESTS ?= tests
+SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check chaos bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ check: .venv/installed ## Format, lint, types, contracts
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m jobs.contracts check
+
+chaos: setup ## Kill jobs and broker at random, then compare with the oracle: make chaos SEED=7
+	$(PY) -m tests.chaos --seed $(SEED)
 
 bench: setup ## Benchmarks, each writing build/bench/<name>.json; one of them: make bench SCENARIO=ingest
 	$(PY) -m tests.benchmarks.run $(SCENARIO)

@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
 from jobs.runtime.definitions import load_definitions, planned
+from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.lake import Lake, Transaction
-from jobs.runtime.session import spark_session
 from jobs.runtime.settings import AttributeSettings, Settings
 from jobs.runtime.streams import Run, follow, kept, start
 from jobs.runtime.tables import EXPERIMENT_USER
@@ -52,9 +52,9 @@ def main(settings: Settings, available_now: bool) -> None:
     a definition, all rows are computed from silver first.
     """
     definitions = load_definitions()
-    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
-    with attributing(lake, settings.attribute, definitions, available_now=available_now) as run:
-        follow(run)
+    for lake in live_lakes(QUERY, settings):
+        with attributing(lake, settings.attribute, definitions, available_now=available_now) as run:
+            follow(run, until=Superseded(lake))
 
 
 @contextmanager

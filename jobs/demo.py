@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from jobs.recompute import Parity, recompute
+from jobs.recompute import recompute
 from jobs.report import write_report
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
@@ -23,6 +23,7 @@ from jobs.runtime.errors import DataError, ServiceError
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.ledger import Conservation, conservation
+from jobs.runtime.parity import Parity
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams import Run, follow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,13 +13,16 @@ from pyspark.sql import DataFrame
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
 from jobs.runtime.freshness import Freshness
+from jobs.runtime.generations import Action, Superseded, live_lakes, record
 from jobs.runtime.gold import append_partials, compact, folded_through, rebuild
 from jobs.runtime.lake import Lake, Transaction
-from jobs.runtime.session import spark_session
 from jobs.runtime.settings import FoldSettings, Settings
 from jobs.runtime.streams import Run, follow, kept, start
 from jobs.runtime.tables import FRESHNESS, PARTIALS
-from transforms.gold.facts import FACT_COLUMNS, FACT_SOURCES, facts
+from transforms import provenance
+from transforms.gold import facts as facts_module
+from transforms.gold import fold as fold_module
+from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS
 
 log = logging.getLogger(__name__)
@@ -37,13 +39,14 @@ def main(settings: Settings, available_now: bool) -> None:
     Reads silver.playback and silver.ratings; appends the partial statistics of each micro-batch
     to gold.partials and folds them into gold.<table> every fold.compact_every_batches. With a
     new checkpoint, or after a change of a fold's declaration, it first rebuilds the gold tables
-    from silver in batch and streams on from there.
+    from silver in batch and streams on from there. A switch of generations takes it along, unless
+    lake.generation names one.
     """
-    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
-    with folding(lake, settings.fold, available_now=available_now) as run:
-        follow(run)
-    if available_now:
-        compact(lake)
+    for lake in live_lakes(QUERY, settings):
+        with folding(lake, settings.fold, available_now=available_now) as run:
+            follow(run, until=Superseded(lake))
+        if available_now:
+            compact(lake)
 
 
 @contextmanager
@@ -53,7 +56,7 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
     with open_checkpoint(
         lake.checkpoint(QUERY),
         QUERY,
-        definition=definition(),
+        definition=provenance.digest(repr(definitions())),
         last_sequence=_last_sequence(lake),
     ) as checkpoint:
         sources = {
@@ -74,9 +77,10 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
             freshness.flush()
 
 
-def definition() -> str:
-    """A digest of everything that decides what a fold of given silver rows is."""
-    return hashlib.sha256(repr((FOLDS, FACT_SOURCES, FACT_COLUMNS)).encode()).hexdigest()
+def definitions() -> dict[str, str]:
+    """For each fold a digest of everything that decides what it makes of given silver rows."""
+    code = provenance.code(fold_module, facts_module)
+    return {name: provenance.digest(repr(fold), code) for name, fold in FOLDS.items()}
 
 
 def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
@@ -85,6 +89,8 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
     The versions are written into the checkpoint before the bases are rebuilt, so that a rebuild
     which was killed is finished, table by table, at the same versions.
     """
+    if checkpoint.is_new:
+        record(lake, lake.generation, Action.FOLDED, folds=definitions())
     starts: dict[str, int] = checkpoint.remembered(
         "starts", lambda: {table: lake.version(table) for table in FACT_SOURCES}
     )

@@ -47,7 +47,7 @@ def ingesting(
     """The ingest query, started on its locked checkpoint; see `main`."""
     topics = list(load_topics(settings.profile))
     lake.ensure([BRONZE])
-    where = lake.checkpoint(QUERY)
+    where = lake.shared_checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=None) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
         yield start(

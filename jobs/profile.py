@@ -15,7 +15,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.recompute import accepted_events
+from jobs.refine import accepted_events
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError, first_line
 from jobs.runtime.lake import Lake, Transaction, persisted
@@ -182,7 +182,7 @@ def verified(
 
 
 def _lake(settings: Settings) -> Lake:
-    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
+    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root, settings.lake.generation)
     for table in PROFILE_SOURCES:
         if not lake.has(table):
             raise SettingsError(

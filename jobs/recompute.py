@@ -1,121 +1,275 @@
-"""Recompute: the gold tables in batch from bronze, compared with the streamed ones row by row."""
+"""Recompute: the next generation of silver and gold in batch from bronze, compared and switched."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 
 import click
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from jobs.contracts import load_registry
+from jobs.attribute import attributing
+from jobs.build import build_silver, carry_over, definition
+from jobs.fold import definitions, folding
+from jobs.part import build_part
+from jobs.plan import plan, told
+from jobs.profile import rebuilt, replace
+from jobs.refine import judged, refining
 from jobs.runtime.cli import job
-from jobs.runtime.errors import DataError
-from jobs.runtime.gold import read_gold
+from jobs.runtime.definitions import load_definitions
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.generations import Action, Generation, generations, record, switch
+from jobs.runtime.gold import compact
 from jobs.runtime.lake import Lake
+from jobs.runtime.parity import (
+    Build,
+    Parity,
+    build_of,
+    compare,
+    ingested_through,
+    look,
+    read_whole_through,
+    store,
+)
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
-from jobs.runtime.tables import BRONZE
-from transforms.events.judge import TimeBounds, judge
+from jobs.runtime.streams import follow, kept
+from jobs.runtime.tables import BRONZE, EXPERIMENT_USER, QUARANTINE, USER_PROFILE
+from transforms import provenance
 from transforms.gold.facts import FACT_SOURCES, facts
-from transforms.gold.fold import Fold, evaluate
-from transforms.gold.parity import UNEXPLAINED, differences, event_differences, explained
+from transforms.gold.fold import evaluate
+from transforms.gold.parity import EVIDENCE, PLACE, Side
 from transforms.gold.tables import FOLDS
-from transforms.silver.refine import silver_of, slim, without_repeats
+from transforms.silver.refine import silver_of, without_repeats
+from transforms.silver.scope import Scope
+from transforms.silver.tables import FAMILIES
 
 log = logging.getLogger(__name__)
 
-EXAMPLES = 5
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How streamed and recomputed gold compare.
-
-    Attributes:
-        compared: rows of the recomputed tables.
-        causes: differing rows by cause.
-    """
-
-    compared: int
-    causes: Counter[str]
-
-    @property
-    def differing(self) -> int:
-        """Rows that are not identical on both sides."""
-        return self.causes.total()
-
-    @property
-    def unexplained(self) -> int:
-        """Differing rows without a named cause: must be none."""
-        return self.causes[UNEXPLAINED]
+DATE = click.DateTime(["%Y-%m-%d"])
+EVERYTHING = Scope()
+PARTS = {
+    **{f"silver.{name}": frozenset(family.rows) for name, family in FAMILIES.items()},
+    **{f"gold.{name}": frozenset[str]() for name in FOLDS},
+}
 
 
 @job
-@click.option("--bronze-version", type=int, help="Recompute as of this version. Default: newest.")
-def main(settings: Settings, bronze_version: int | None) -> None:
-    """Recompute the gold tables from bronze and compare them with the streamed ones.
+@click.option("--bronze-version", type=int, help="Build from this version. Default: newest.")
+@click.option("--switch", "switching", is_flag=True, help="Let readers see it if parity holds.")
+@click.option("--from", "first", type=DATE, help="Only events from this UTC date on.")
+@click.option("--to", "last", type=DATE, help="Only events to this UTC date.")
+@click.option("--event-type", "event_types", multiple=True, help="Only this type. Repeatable.")
+@click.option("--user", "users", multiple=True, help="Only this user's. Repeatable.")
+@click.option("--table", type=click.Choice(sorted(PARTS)), help="Only this table's events.")
+@click.option("--plan", "planning", is_flag=True, help="Say what would be done; do nothing.")
+@click.option("--check", is_flag=True, help="Write nothing: only compare gold with its recompute.")
+def main(
+    settings: Settings,
+    bronze_version: int | None,
+    switching: bool,
+    check: bool,
+    first: datetime | None,
+    last: datetime | None,
+    event_types: tuple[str, ...],
+    users: tuple[str, ...],
+    table: str | None,
+    planning: bool,
+) -> None:
+    """Build the next generation of silver and gold from bronze, in batch, and compare.
 
-    Reads bronze.events, silver.* and gold.*; writes nothing. Exits non-zero if a row differs
-    without a named cause.
+    The live generation keeps streaming and being read. Killed at any moment, the same command
+    goes on where it was. When the batch build is complete, the streams of the new generation
+    catch up with bronze, and gold is compared row by row: each differing row has a named cause,
+    or the job fails. The comparison is kept in ops.parity.
+
+    With a part named, only its events are judged anew; the others are taken over from the live
+    generation. Of a gold table, none are: all gold is folded anew in any case.
     """
     lake = Lake(spark_session("recompute", settings.spark), settings.lake.root)
-    parity = recompute(lake, settings.refine, bronze_version)
-    log.info("%s rows compared, %s differ", f"{parity.compared:,}", f"{parity.differing:,}")
-    for cause, rows in sorted(parity.causes.items()):
+    if planning:
+        click.echo(told(plan(lake, bronze_version)))
+        return
+    if check:
+        refuse_unexplained(recompute(lake, settings.refine, bronze_version))
+        return
+    scope = _scope(first, last, event_types, users, table)
+    built = next_generation(lake, settings, bronze_version, scope)
+    refuse_unexplained(compared(lake, built, settings))
+    if switching:
+        switch(lake, built.generation)
+        log.info("generation %d is live", built.generation)
+
+
+def next_generation(
+    lake: Lake,
+    settings: Settings,
+    bronze_version: int | None = None,
+    scope: Scope = EVERYTHING,
+) -> Lake:
+    """Build a generation in batch, or finish one whose build was killed, and let it catch up.
+
+    Args:
+        lake: the live generation.
+        settings: of refine and fold.
+        bronze_version: what to build from; None: the newest, or that of the unfinished build.
+        scope: which events to judge anew.
+
+    Returns:
+        The new generation.
+    """
+    lake.ensure([BRONZE, *FACT_SOURCES])
+    began = time.monotonic()
+    goal = _goal(lake, settings.refine, bronze_version, scope)
+    assert goal.bronze_version is not None
+    new = lake.of_generation(goal.number)
+    log.info(
+        "building generation %d from %s at version %d", goal.number, BRONZE, goal.bronze_version
+    )
+    if scope == EVERYTHING:
+        events = build_silver(new, settings.refine, goal.bronze_version)
+    else:
+        events = build_part(lake, new, settings.refine, goal.bronze_version, scope)
+    catch_up(new, settings)
+    for table, remake in REMADE.items():
+        if lake.has(table) and not lake.read(table).isEmpty():
+            remake(new, settings)
+    carry_over(lake, new, goal.bronze_version)
+    if Action.BUILT not in goal.actions:
+        seconds = time.monotonic() - began
+        record(lake, goal.number, Action.BUILT, events=events, seconds=seconds)
+    return new
+
+
+def catch_up(lake: Lake, settings: Settings) -> None:
+    """Take a generation's streams through what bronze holds now; gold is first made in batch."""
+    with refining(lake, settings.refine, available_now=True) as run:
+        follow(run)
+    with folding(lake, settings.fold, available_now=True) as run:
+        follow(run)
+    compact(lake)
+
+
+def _remake_profiles(lake: Lake, _: Settings) -> None:
+    with rebuilt(lake, None) as rows:
+        replace(lake, rows)
+
+
+def _remake_attribution(lake: Lake, settings: Settings) -> None:
+    known = load_definitions()
+    with attributing(lake, settings.attribute, known, available_now=True) as run:
+        follow(run)
+
+
+# tables of jobs that an operator may or may not run: made where the live generation has rows
+REMADE: Mapping[str, Callable[[Lake, Settings], None]] = {
+    USER_PROFILE: _remake_profiles,
+    EXPERIMENT_USER: _remake_attribution,
+}
+
+
+def compared(lake: Lake, new: Lake, settings: Settings) -> Parity:
+    """Compare a new generation with another, and keep the result in ops.parity."""
+    before, after = look(lake), look(new)
+    changed = refolded(generations(lake)[lake.generation].folds)
+    horizon_h = settings.refine.duplicate_horizon_h
+    found = compare(lake, build_of(before), build_of(after), horizon_h, changed)
+    store(lake, found, before, after)
+    return found
+
+
+def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None = None) -> Parity:
+    """Compare gold with its batch recompute from one version of bronze; nothing is written."""
+    if bronze_version is None:
+        bronze_version = lake.version(BRONZE)
+    log.info("recomputing from %s at version %d", BRONZE, bronze_version)
+    bronze = lake.read(BRONZE, bronze_version)
+    with kept(without_repeats(judged(bronze, settings))) as unique:
+        silver = {t: silver_of(t.split(".")[1], unique) for t in FACT_SOURCES}
+        with kept(facts(silver, *EVIDENCE)) as recomputed:
+            side = Side(recomputed, _ends(unique), ingested_through(lake, bronze_version))
+            new = Build(lambda fold: evaluate(fold, recomputed), lambda: side)
+            old, horizon_h = build_of(look(lake)), settings.duplicate_horizon_h
+            changed = refolded(generations(lake)[lake.generation].folds)
+            return compare(lake, old, new, horizon_h, changed)
+
+
+def _ends(unique: DataFrame) -> DataFrame:
+    """Where the records of a recompute would be held."""
+    silver = F.concat(F.lit("silver."), "family")
+    return unique.select(
+        *PLACE,
+        "event_id",
+        F.when(F.col("reason").isNull(), silver).otherwise(QUARANTINE).alias("held_in"),
+        F.col("judged_by").alias("held_by"),
+    )
+
+
+def refolded(folds: Mapping[str, str]) -> dict[str, bool]:
+    """For each fold, is it declared otherwise than `folds` says, by digest?"""
+    return {name: folds.get(name) != digest for name, digest in definitions().items()}
+
+
+def refuse_unexplained(found: Parity) -> None:
+    """Tell what a comparison found; DataError if a difference has no cause."""
+    log.info("%s rows compared, %s differ", f"{found.compared:,}", f"{found.differing:,}")
+    for cause, rows in sorted(found.causes.items()):
         log.info("  %-16s %s", cause, f"{rows:,}")
-    if parity.unexplained:
+    for (table, cause), examples in found.examples.items():
+        if cause == "unexplained":
+            for row in examples:
+                log.error("gold.%s differs at %s", table, row)
+    if found.unexplained:
         raise DataError(
-            f"{parity.unexplained:,} gold rows differ from the recompute without a cause",
+            f"{found.unexplained:,} gold rows differ from the recompute without a cause",
             "the examples above name keys: look their events up in silver and bronze",
         )
 
 
-def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None = None) -> Parity:
-    """Compare every gold table with its batch recompute from one version of bronze."""
-    if bronze_version is None:
-        bronze_version = lake.version(BRONZE)
-    log.info("recomputing from %s at version %d", BRONZE, bronze_version)
-    accepted = accepted_events(lake.read(BRONZE, bronze_version), settings).persist()
-    recomputed = facts({t: silver_of(t.split(".")[1], accepted) for t in FACT_SOURCES}).persist()
-    streamed = facts({table: lake.read(table) for table in FACT_SOURCES})
-    events = event_differences(streamed, recomputed).persist()
-    compared, causes = 0, Counter[str]()
-    for fold in FOLDS.values():
-        rows = evaluate(fold, recomputed).persist()
-        compared += rows.count()
-        causes += _causes(fold, differences(fold, read_gold(lake, fold), rows), events)
-        rows.unpersist()
-    for frame in (events, recomputed, accepted):
-        frame.unpersist()
-    return Parity(compared, causes)
-
-
-def accepted_events(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
-    """The events of bronze as refine accepts them, each once, for `silver_of`."""
-    bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    judged = slim(judge(bronze, load_registry(), bounds))
-    return without_repeats(judged).where("reason IS NULL")
-
-
-def _causes(fold: Fold, differing: DataFrame, events: DataFrame) -> Counter[str]:
-    differing = differing.persist()
-    try:
-        return (
-            _counted(fold, explained(fold, differing, events)) if differing.take(1) else Counter()
-        )
-    finally:
-        differing.unpersist()
-
-
-def _counted(fold: Fold, differing: DataFrame) -> Counter[str]:
-    counted = Counter(
-        {row["cause"]: row["count"] for row in differing.groupBy("cause").count().collect()}
+def _scope(
+    first: datetime | None,
+    last: datetime | None,
+    event_types: Collection[str],
+    users: Collection[str],
+    table: str | None,
+) -> Scope:
+    types = frozenset(event_types) if event_types else None
+    if table is not None:
+        types = PARTS[table] if types is None else PARTS[table] & types
+    return Scope(
+        None if first is None else first.date(),
+        None if last is None else last.date(),
+        types,
+        users or None,
     )
-    for row in differing.where(f"cause = '{UNEXPLAINED}'").limit(EXAMPLES).collect():
-        log.error("gold.%s differs at %s", fold.name, row.asDict(recursive=True))
-    return counted
+
+
+def _goal(
+    lake: Lake, settings: RefineSettings, bronze_version: int | None, scope: Scope
+) -> Generation:
+    """The unfinished build of the same definition, else a new one."""
+    known = generations(lake)
+    defined = provenance.digest(definition(settings), scope.told())
+    last = known[max(known)]
+    if last.bronze_version is not None and Action.BUILT not in last.actions:
+        same = bronze_version in (None, last.bronze_version)
+        if same and last.definition == defined and not last.is_retired:
+            log.info("going on with generation %d", last.number)
+            return last
+        if not last.is_retired:
+            record(lake, last.number, Action.RETIRED)
+    newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
+    if bronze_version is not None and not 0 <= bronze_version <= newest:
+        raise SettingsError(
+            f"there is no version {bronze_version} of {BRONZE} to build from", f"newest: {newest}"
+        )
+    version = newest if bronze_version is None else bronze_version
+    number = last.number + 1
+    record(lake, number, Action.BUILDING, bronze_version=version, definition=defined)
+    return generations(lake)[number]
 
 
 if __name__ == "__main__":

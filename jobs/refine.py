@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import NamedTuple
 
@@ -18,19 +18,19 @@ from jobs.contracts import load_registry
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
 from jobs.runtime.errors import DataError
+from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.lake import Lake, Transaction
-from jobs.runtime.session import spark_session
+from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import Observed, Run, follow, kept, observed, observing, start
-from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
+from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import silver_of, slim, without_recent_repeats
+from transforms.silver.refine import silver_of, slim, without_recent_repeats, without_repeats
 from transforms.silver.release import without_copies
 
 QUERY = "refine"
 RELEASE = "release"  # names the writes of jobs.release
-OUTPUTS = [*SILVER, QUARANTINE]
 
 
 class Fate(NamedTuple):
@@ -48,11 +48,12 @@ def main(settings: Settings, available_now: bool) -> None:
 
     Reads bronze.events; writes silver.*, silver.quarantine and ops.ledger. Every batch checks
     that each of its records met exactly one of these ends, and fails before it is sealed if one
-    did not. Killed at any moment, it repeats its last batch without a trace.
+    did not. Killed at any moment, it repeats its last batch without a trace. A switch of
+    generations takes it along, unless lake.generation names one.
     """
-    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
-    with refining(lake, settings.refine, available_now=available_now) as run:
-        follow(run)
+    for lake in live_lakes(QUERY, settings):
+        with refining(lake, settings.refine, available_now=available_now) as run:
+            follow(run, until=Superseded(lake))
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
         yield start(
-            _judged(lake, settings).writeStream,
+            _unmet(lake, settings, checkpoint).writeStream,
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
@@ -72,13 +73,48 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
         )
 
 
-def _judged(lake: Lake, settings: RefineSettings) -> DataFrame:
+def judged(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
+    """Rows of bronze, streaming or batch, as `judge` and `slim` give them."""
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    bronze = lake.stream(BRONZE, from_version=0, max_bytes=settings.max_bytes_per_batch)
-    judged = slim(judge(observing(bronze, "ingest_time"), load_registry(), bounds))
-    if lake.transaction(RELEASED, RELEASE)[1] is not None:
-        judged = without_copies(judged, lake.read(RELEASED))
-    return without_recent_repeats(judged, settings.duplicate_horizon_h)
+    return slim(judge(bronze, load_registry(), bounds))
+
+
+def accepted_events(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
+    """The events of bronze as refine accepts them, each once, for `silver_of`."""
+    return without_repeats(judged(bronze, settings)).where("reason IS NULL")
+
+
+def _unmet(lake: Lake, settings: RefineSettings, checkpoint: Checkpoint) -> DataFrame:
+    """The stream's judged rows without repeats.
+
+    In a generation that was built in batch, the stream begins a duplicate horizon before the end
+    of the build, to know which events were met; rows that the build holds end here.
+    """
+    horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
+    last_built = checkpoint.remembered("built", lambda: _last_built(lake))
+    if last_built is None:
+        bronze = observing(lake.stream(BRONZE, max_bytes=most), "ingest_time")
+        return without_recent_repeats(_uncopied(lake, judged(bronze, settings)), horizon_h)
+    built = F.lit(last_built).cast("timestamp")
+    since = datetime.fromisoformat(last_built) - timedelta(hours=horizon_h)
+    replayed = lake.stream(BRONZE, since=since, max_bytes=most)
+    bronze = observing(replayed, "ingest_time", after=built)
+    known = without_recent_repeats(_uncopied(lake, judged(bronze, settings)), horizon_h)
+    return known.where(F.col("ingest_time") > built)
+
+
+def _uncopied(lake: Lake, rows: DataFrame) -> DataFrame:
+    """Judged rows without copies of what jobs.release has made events of."""
+    if lake.transaction(RELEASED, RELEASE)[1] is None:
+        return rows
+    return without_copies(rows, lake.read(RELEASED))
+
+
+def _last_built(lake: Lake) -> str | None:
+    """The last ingest time that the generation's batch build has read; None without a build."""
+    _, version = lake.transaction(LEDGER, BUILD)
+    last = None if version is None else ingested_through(lake, version)
+    return None if last is None else last.isoformat()
 
 
 @dataclass(frozen=True)
@@ -100,7 +136,7 @@ class Batches:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
         with kept(batch) as rows:
-            fates = _fates(rows)  # 1
+            fates = fates_of(rows)  # 1
             read = observed(self.lake.spark, QUERY)
             _refuse_late(read)
             if read.events:
@@ -118,20 +154,8 @@ class Batches:
             list(pool.map(lambda table: append(table, outputs[table], transaction), outputs))
 
     def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
-        now = datetime.now(UTC)
-        duplicates = events - sum(fate.events for fate in fates)
-        if duplicates < 0:
-            raise DataError(
-                f"{QUERY}: batch {sequence} wrote {-duplicates} more records than it read",
-                "start again: the batch is repeated; if it persists this is a defect of playhead",
-            )
-        rows = [
-            (sequence, "arrived", None, events, now),
-            (sequence, "duplicate", None, duplicates, now),
-            *((sequence, *_named(fate), fate.events, now) for fate in fates),
-        ]
-        ledger = self.lake.spark.createDataFrame(rows, TABLES[LEDGER].schema)
-        self.lake.append(LEDGER, ledger.coalesce(1), Transaction(QUERY, sequence))
+        ledger = ledger_rows(self.lake, events, fates, sequence, datetime.now(UTC))
+        self.lake.append(LEDGER, ledger, Transaction(QUERY, sequence))
 
     def _new(self, rows: DataFrame, read: Observed) -> DataFrame:
         """The rows that no earlier checkpoint has written already.
@@ -145,7 +169,30 @@ class Batches:
         return rows.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
 
 
-def _fates(rows: DataFrame) -> list[Fate]:
+def ledger_rows(
+    lake: Lake, events: int, fates: Sequence[Fate], sequence: int, at: datetime
+) -> DataFrame:
+    """What ops.ledger tells of so many records that were read, some of them repeats.
+
+    Raises:
+        DataError: more records met an end than were read.
+    """
+    duplicates = events - sum(fate.events for fate in fates)
+    if duplicates < 0:
+        raise DataError(
+            f"{QUERY}: batch {sequence} wrote {-duplicates} more records than it read",
+            "start again: the batch is repeated; if it persists this is a defect of playhead",
+        )
+    rows = [
+        (sequence, "arrived", None, events, at),
+        (sequence, "duplicate", None, duplicates, at),
+        *((sequence, *_named(fate), fate.events, at) for fate in fates),
+    ]
+    return lake.spark.createDataFrame(rows, TABLES[LEDGER].schema).coalesce(1)
+
+
+def fates_of(rows: DataFrame) -> list[Fate]:
+    """How many rows of `judge` met each end."""
     counted = rows.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
     return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
 

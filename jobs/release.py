@@ -220,7 +220,10 @@ class Release:
             end = (row.fate, row.family) if row.fate == SILVER_FATE else (row.fate, None)
             sums[end] += row["count"]
         now = datetime.now(UTC)
-        rows = [(sequence, fate, detail, events, now) for (fate, detail), events in sums.items()]
+        # of a batch build there is no batch yet: its own number is 0
+        rows = [
+            (sequence or 0, fate, detail, events, now) for (fate, detail), events in sums.items()
+        ]
         ledger = self.lake.spark.createDataFrame(rows, TABLES[LEDGER].schema)
         self.lake.append(LEDGER, ledger.coalesce(1), transaction)
 

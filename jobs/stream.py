@@ -12,9 +12,9 @@ from jobs.ingest import ingesting
 from jobs.refine import refining
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
+from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.gold import compact
 from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.streams import Run, follow
 
@@ -28,12 +28,12 @@ def main(settings: Settings, available_now: bool) -> None:
     checkpoints: run them together on a small machine, apart on a large one.
     """
     with kafka_of(settings) as kafka:
-        lake = Lake(spark_session("stream", settings.spark), settings.lake.root)
-        if available_now:
-            drain(lake, settings, kafka)
-            return
-        with streaming(lake, settings, kafka) as runs:
-            follow(*runs)
+        for lake in live_lakes("stream", settings):
+            if available_now:
+                drain(lake, settings, kafka)
+                continue
+            with streaming(lake, settings, kafka) as runs:
+                follow(*runs, until=Superseded(lake))
 
 
 @contextmanager

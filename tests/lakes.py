@@ -63,7 +63,12 @@ class CrashingLake(Lake):
         self._die()
 
     def isolated(self) -> Lake:
-        lake = CrashingLake(self.spark.newSession(), self.root, self.generation)
+        return self._same(CrashingLake(self.spark.newSession(), self.root, self.generation))
+
+    def of_generation(self, generation: int) -> Lake:
+        return self._same(CrashingLake(self.spark, self.root, generation))
+
+    def _same(self, lake: CrashingLake) -> Lake:
         lake.writes_left = self.writes_left
         return lake
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -108,6 +108,49 @@ def locked(path: str, query: str) -> Iterator[None]:
         lock.release()
 
 
+def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] | None:
+    """Through which version of each Delta table a batch and those before it have read all.
+
+    Args:
+        path: the checkpoint's folder.
+        sequence: the batch.
+        exactly: a batch that ends inside a version is refused.
+
+    Returns:
+        Versions by table id; None if the checkpoint no longer knows the batch.
+
+    Raises:
+        DataError: `exactly`, and the batch ends inside a version.
+    """
+    folder, batch = Path(path), sequence & ((1 << BATCH_BITS) - 1)
+    file = folder / "offsets" / str(batch)
+    if _generation(folder) != sequence >> BATCH_BITS or not file.exists():
+        return None
+    lines = file.read_text(encoding="utf-8").splitlines()[2:]
+    offsets = [json.loads(line) for line in lines if line != "-"]
+    if exactly and any(offset["index"] >= 0 for offset in offsets):
+        raise DataError(
+            f"{folder.name}: batch {batch} ends inside a commit", "try again when it has caught up"
+        )
+    return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in offsets}
+
+
+def remembered(path: str, name: str, generation: int) -> Any:
+    """What a checkpoint remembers under a name; None if it is not of that generation."""
+    file = Path(path) / f"playhead-{name}.json"
+    if _generation(Path(path)) != generation or not file.exists():
+        return None
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _generation(folder: Path) -> int | None:
+    label = folder / "playhead.json"
+    if not label.exists():
+        return None
+    generation: int = json.loads(label.read_text(encoding="utf-8"))["generation"]
+    return generation
+
+
 def _opened(folder: Path, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
     label = folder / "playhead.json"
     if label.exists():
@@ -122,7 +165,7 @@ def _opened(folder: Path, query: str, definition: str, last_sequence: int | None
                 query, str(folder), written["generation"], began, not _planned(folder)
             )
         shutil.rmtree(folder)
-    generation = 1 + ((last_sequence or 0) >> BATCH_BITS)
+    generation = 1 if last_sequence is None else 1 + ((last_sequence + 1) >> BATCH_BITS)
     folder.mkdir(parents=True, exist_ok=True)
     began = datetime.now(UTC)
     told = {"generation": generation, "began": began.isoformat(), "definition": definition}

@@ -8,12 +8,15 @@ moment, whatever was killed in between: the number is part of the base's own com
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.runtime.errors import DataError
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.tables import PARTIALS
 from transforms.gold.fold import Fold, evaluate, merge
@@ -21,14 +24,53 @@ from transforms.gold.tables import FOLDS
 
 FOLDED_THROUGH = "folded-through"
 NOTHING = -1
+STREAM = "fold"  # the application of the partials' appends
+SNAPSHOT_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All gold tables after one micro-batch.
+
+    Attributes:
+        sequence: of the micro-batch, or through which a rebuild went; NOTHING before either.
+        partials: the Delta version of gold.partials.
+        bases: by fold, the base's Delta version and the number through which it is folded.
+    """
+
+    sequence: int
+    partials: int
+    bases: Mapping[str, tuple[int, int]]
+
+
+def snapshot(lake: Lake) -> Snapshot:
+    """The newest gold; DataError if rebuilds or compactions never leave it whole."""
+    for _ in range(SNAPSHOT_TRIES):
+        partials, appended = lake.transaction(PARTIALS, STREAM)
+        sequence = NOTHING if appended is None else appended
+        bases = {name: folded_through(lake, fold) for name, fold in FOLDS.items()}
+        furthest = max(through for _, through in bases.values())
+        if furthest <= sequence:
+            return Snapshot(sequence, partials, bases)
+        if {through for _, through in bases.values()} == {furthest}:
+            return Snapshot(furthest, partials, bases)
+    raise DataError("gold is being rebuilt", "run this again when jobs.fold has finished that")
+
+
+def read_gold_at(lake: Lake, fold: Fold, at: Snapshot) -> DataFrame:
+    """A gold table as it was: one row a key, `fold.columns`."""
+    version, through = at.bases[fold.name]
+    base = lake.read_declared(f"gold.{fold.name}", version)
+    partials = lake.read_declared(PARTIALS, at.partials)
+    return merge(fold, base.unionByName(_pending(partials, fold, through)))
 
 
 def read_gold(lake: Lake, fold: Fold) -> DataFrame:
     """A gold table, current to the last micro-batch: one row a key, `fold.columns`."""
-    partials = lake.read(PARTIALS, lake.version(PARTIALS))  # before the base: none falls between
-    version, through = folded_through(lake, fold)
-    base = lake.read(f"gold.{fold.name}", version)
-    return merge(fold, base.unionByName(_pending(partials, fold, through)))
+    partials = lake.version(PARTIALS)  # before the base: none falls between
+    return read_gold_at(
+        lake, fold, Snapshot(NOTHING, partials, {fold.name: folded_through(lake, fold)})
+    )
 
 
 def folded_through(lake: Lake, fold: Fold) -> tuple[int, int]:

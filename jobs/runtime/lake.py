@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.faults import SPARK_ERRORS, explained
-from jobs.runtime.tables import GENERATIONAL, TABLES
+from jobs.runtime.tables import GENERATIONS, TABLES, is_generational
 
 FIRST_GENERATION = 1
 
@@ -38,24 +40,45 @@ class Lake:
     Args:
         spark: the session.
         root: folder or object-store prefix.
-        generation: which build of silver and gold the names mean.
+        generation: which build of silver and gold the names mean. None: the one that is live
+            now; later switches do not move a lake that was opened.
+
+    Attributes:
+        pinned: was the generation given?
     """
 
-    def __init__(self, spark: SparkSession, root: str, generation: int = FIRST_GENERATION) -> None:
+    def __init__(self, spark: SparkSession, root: str, generation: int | None = None) -> None:
         self.spark = spark
         self.root = root if "://" in root else str(Path(root).absolute())
-        self.generation = generation
+        self.pinned = generation is not None
+        self.generation = self.live() if generation is None else generation
 
     def path(self, table: str) -> str:
         """Where a table's files are."""
         layer, name = table.split(".")
-        if table.startswith(GENERATIONAL):
+        if is_generational(table):
             return f"{self.root}/generation={self.generation}/{layer}/{name}"
         return f"{self.root}/{layer}/{name}"
 
     def checkpoint(self, query: str) -> str:
-        """Where a streaming query keeps its progress."""
+        """Where a streaming query of this generation keeps its progress."""
         return f"{self.root}/checkpoints/generation={self.generation}/{query}"
+
+    def shared_checkpoint(self, query: str) -> str:
+        """Where a streaming query keeps its progress that writes for all generations."""
+        return f"{self.root}/checkpoints/{query}"
+
+    def live(self) -> int:
+        """The generation that readers are switched to."""
+        if not self.has(GENERATIONS):
+            return FIRST_GENERATION
+        switches = self.read(GENERATIONS).where("action = 'switched'")
+        [newest] = switches.agg(F.max_by("generation", "sequence")).collect()
+        return newest[0] or FIRST_GENERATION
+
+    def of_generation(self, generation: int) -> Lake:
+        """The same lake, silver and gold of a generation."""
+        return type(self)(self.spark, self.root, generation)
 
     def ensure(self, tables: Iterable[str] = TABLES) -> None:
         """Create the tables that do not exist, and add columns that a newer playhead declares.
@@ -73,20 +96,36 @@ class Lake:
 
     def read(self, table: str, version: int | None = None) -> DataFrame:
         """The rows of a table, now or as of a Delta version."""
+        if is_generational(table):
+            self._mark_read()
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(table))
 
-    def stream(self, table: str, *, from_version: int, max_bytes: str) -> DataFrame:
-        """The rows appended to a table from a version on.
+    def read_declared(self, table: str, version: int | None = None) -> DataFrame:
+        """`read` with exactly the columns that are declared; null where the table lacks one."""
+        rows = self.read(table, version)
+        return rows.select(
+            *(
+                field.name
+                if field.name in rows.columns
+                else F.lit(None).cast(field.dataType).alias(field.name)
+                for field in TABLES[table].schema
+            )
+        )
+
+    def stream(
+        self, table: str, *, max_bytes: str, from_version: int = 0, since: datetime | None = None
+    ) -> DataFrame:
+        """The rows appended to a table from a version on, or by commits since an instant.
 
         Commits that delete or rewrite (erasure, retention, compaction of files) are passed over:
         they change no row that a stream has still to count.
         """
         return (
             self.spark.readStream.format("delta")
-            .option("startingVersion", from_version)
+            .option(*_starting(from_version, since))
             .option("maxBytesPerTrigger", max_bytes)
             .option("skipChangeCommits", "true")
             .load(self.path(table))
@@ -150,6 +189,39 @@ class Lake:
         """The same lake through a session of its own, for settings that others must not see."""
         return Lake(self.spark.newSession(), self.root, self.generation)
 
+    def table_id(self, table: str) -> str:
+        """The identifier by which the offsets of a stream name a table."""
+        return str(self._snapshot(table).metadata().id())
+
+    def remove_generation(self) -> None:
+        """Delete all files of this lake's generation."""
+        for folder in (f"{self.root}/generation=", f"{self.root}/checkpoints/generation="):
+            jvm = self.spark._jvm
+            assert jvm is not None
+            path = jvm.org.apache.hadoop.fs.Path(f"{folder}{self.generation}")
+            configuration = self.spark._jsparkSession.sessionState().newHadoopConf()
+            path.getFileSystem(configuration).delete(path, True)
+
+    def last_read(self) -> datetime | None:
+        """When somebody last read from this generation; None if that is not known."""
+        if self._is_remote or not self._mark.exists():
+            return None
+        return datetime.fromtimestamp(self._mark.stat().st_mtime, UTC)
+
+    @property
+    def _is_remote(self) -> bool:
+        return "://" in self.root
+
+    @property
+    def _mark(self) -> Path:
+        return Path(self.root) / f"generation={self.generation}" / "last-read"
+
+    def _mark_read(self) -> None:
+        """Leave a mark for who retires generations; a reader may lack the right to."""
+        if not self._is_remote:
+            with suppress(OSError):
+                self._mark.touch()
+
     def _snapshot(self, table: str) -> Any:
         jvm = self.spark._jvm
         assert jvm is not None
@@ -199,6 +271,12 @@ class Lake:
         if missing:
             columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
+
+
+def _starting(version: int, since: datetime | None) -> tuple[str, str]:
+    if since is None:
+        return "startingVersion", str(version)
+    return "startingTimestamp", since.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
 from transforms.silver.tables import FAMILIES
 
+BUILT = 0  # generation in the sequence number of a batch build; checkpoints count from 1
 End = tuple[str, str | None]  # fate and detail, as the ledger names them
 
 
@@ -44,11 +45,12 @@ class Conservation:
 
 
 def conservation(lake: Lake) -> Conservation:
-    """Add up the ledger of the newest refine checkpoint and hold it against the tables."""
+    """Hold the tables against the ledger of the batch build and the newest refine checkpoint."""
     ledger = lake.read(LEDGER)
     generation = F.shiftright("sequence", BATCH_BITS)
     newest = ledger.agg(F.max(generation)).collect()[0][0]
-    sums = ledger.where(generation == newest).groupBy("fate", "detail").agg(F.sum("events"))
+    of_newest = ledger.where(generation.isin(BUILT, newest))
+    sums = of_newest.groupBy("fate", "detail").agg(F.sum("events"))
     told = _ends({(fate, detail): events for fate, detail, events in sums.collect()})
     silver = {family: lake.read(f"silver.{family}").count() for family in FAMILIES}
     reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()

@@ -34,6 +34,9 @@ class LakeSettings(Section):
     """Where tables live."""
 
     root: str
+    generation: int | None = Field(gt=0)
+    keep_generations: int = Field(ge=0)
+    unread_h: float = Field(ge=0)
 
 
 class KafkaSettings(Section):

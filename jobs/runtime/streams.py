@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyspark.errors import StreamingQueryException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
@@ -193,9 +193,16 @@ def kept(batch: DataFrame) -> Iterator[DataFrame]:
         rows._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
 
-def observing(rows: DataFrame, time_column: str) -> DataFrame:
-    """`rows`, counted as they are read; `observed` gives the counts of a micro-batch."""
-    events = F.count(F.lit(1)).alias("events")
+def observing(rows: DataFrame, time_column: str, after: Column | None = None) -> DataFrame:
+    """`rows`, counted as they are read; `observed` gives the counts of a micro-batch.
+
+    Args:
+        rows: of a stream.
+        time_column: the column that the watermark runs on.
+        after: only later rows count as events; None: all.
+    """
+    counts = F.lit(True) if after is None else F.col(time_column) > after
+    events = F.count_if(counts).alias("events")
     return rows.observe(_OBSERVATION, events, F.min(F.unix_micros(time_column)).alias("oldest"))
 
 

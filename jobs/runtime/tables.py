@@ -28,6 +28,8 @@ RECOMMENDATIONS = "gold.recommendations"
 SILVER = tuple(f"silver.{family}" for family in FAMILIES)
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
+GENERATIONS = "ops.generations"
+PARITY = "ops.parity"
 # What one build of silver and gold has for itself; the rest belongs to the lake.
 GENERATIONAL = ("silver.", "gold.", LEDGER, FRESHNESS)
 
@@ -46,11 +48,13 @@ class Table:
         columns: name to SQL type, in order.
         partition_by: columns that split the table into folders.
         properties: Delta table properties.
+        carried: is a new generation given a copy, until the table's own job fills it anew?
     """
 
     columns: Mapping[str, str]
     partition_by: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
+    carried: bool = False
 
     @property
     def schema(self) -> StructType:
@@ -59,6 +63,11 @@ class Table:
         for name, ddl in self.columns.items():
             schema.add(name, DataType.fromDDL(ddl))
         return schema
+
+
+def is_generational(table: str) -> bool:
+    """Has each build of silver and gold a table of this name for itself?"""
+    return table.startswith(GENERATIONAL)
 
 
 def _partial_columns() -> dict[str, str]:
@@ -104,7 +113,8 @@ TABLES: Mapping[str, Table] = {
             "built_from": (
                 "STRUCT<model: STRING, model_version: STRING, tables: STRING, shape: STRING>"
             ),
-        }
+        },
+        carried=True,
     ),
     PARTIALS: Table(_partial_columns(), ("gold_table",), STREAMED),
     LEDGER: Table(
@@ -126,5 +136,30 @@ TABLES: Mapping[str, Table] = {
             "events": "BIGINT",
         },
         properties=STREAMED,
+    ),
+    GENERATIONS: Table(
+        {
+            "sequence": "BIGINT",
+            "generation": "INT",
+            "action": "STRING",
+            "at": "TIMESTAMP",
+            "bronze_version": "BIGINT",
+            "events": "BIGINT",
+            "seconds": "DOUBLE",
+            "definition": "STRING",
+            "folds": "MAP<STRING, STRING>",
+        }
+    ),
+    PARITY: Table(
+        {
+            "at": "TIMESTAMP",
+            "generation": "INT",
+            "against": "INT",
+            "bronze_version": "BIGINT",
+            "gold_table": "STRING",
+            "cause": "STRING",
+            "rows": "BIGINT",
+            "examples": "ARRAY<STRING>",
+        }
     ),
 }

@@ -45,7 +45,7 @@ class Bench:
 
     def noop_rate(self) -> float:
         """Events a second from Kafka to nowhere, as one streaming query; the faster of two."""
-        return max(_rate(self._noop) for _ in range(2))
+        return max(rate(self._noop) for _ in range(2))
 
     def ingest(self, lake: Lake) -> None:
         """Land all events in a lake's bronze."""
@@ -100,17 +100,18 @@ def caught_up(work: Callable[[Bench, Lake], None]) -> dict[str, Any]:
 
 def compared(work: Callable[[], Any], baseline: str, baseline_rate: float) -> dict[str, Any]:
     """Time `work` over EVENTS events against a rate measured in the same run."""
-    rate = _rate(work)
+    measured = rate(work)
     return {
         "events": EVENTS,
-        "rate_per_s": round(rate),
+        "rate_per_s": round(measured),
         "baseline": baseline,
         "baseline_rate_per_s": round(baseline_rate),
-        "ratio": round(rate / baseline_rate, 3),
+        "ratio": round(measured / baseline_rate, 3),
     }
 
 
-def _rate(work: Callable[[], Any]) -> float:
+def rate(work: Callable[[], Any]) -> float:
+    """Events a second of `work` over EVENTS events."""
     began = time.perf_counter()
     work()
     return EVENTS / (time.perf_counter() - began)

@@ -9,8 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.recompute import accepted_events
-from jobs.refine import refining
+from jobs.refine import accepted_events, refining
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams import follow

@@ -22,7 +22,7 @@ from tests.lakes import (
 from tests.oracle import Raw
 from tests.promises import assert_promises
 from tests.shapes import table_of
-from tests.strategies import arrived, histories, shuffles, splits
+from tests.strategies import histories, shuffles, splits
 from transforms.gold.tables import FOLDS
 
 
@@ -52,23 +52,6 @@ def test_any_order_split_and_repetition_gives_the_oracles_gold(
     deliver(lake, batches)
     stream(lake, configured)
     assert_promises(lake, configured, [raw for batch in batches for raw in batch])
-
-
-@pytest.fixture(scope="module")
-def history() -> list[list[Raw]]:
-    """One history in three batches, with repeats inside and across them."""
-    drawn: list[list[list[Raw]]] = []
-
-    @settings(max_examples=1, derandomize=True, database=None, phases=[Phase.generate])
-    @given(st.data())
-    def draw(data: st.DataObject) -> None:
-        sent = data.draw(st.lists(histories(), min_size=4, max_size=4))
-        raws = arrived([delivery for part in (*sent, sent[0]) for delivery in part])
-        third = len(raws) // 3
-        drawn.append([raws[:third], raws[third : 2 * third], raws[2 * third :]])
-
-    draw()
-    return drawn[0]
 
 
 @pytest.mark.slow

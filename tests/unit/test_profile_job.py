@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.profile import main, rebuilt, replace, verified
-from jobs.recompute import accepted_events
+from jobs.refine import accepted_events
 from jobs.runtime.gold import append_partials
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.read_model import LakeRatings

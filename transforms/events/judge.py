@@ -7,14 +7,18 @@ the strict lane would accept them; it costs a fraction, and nearly all events go
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from transforms.events import canonical, strict
-from transforms.events.contract import Contract
+from transforms import provenance
+from transforms.events import canonical, spark_schema, strict, upcasters
+from transforms.events import contract as contract_module
+from transforms.events.contract import Contract, Schema
 from transforms.events.reasons import Reason
 from transforms.events.registry import Registry
 from transforms.events.spark_schema import struct_type
@@ -62,6 +66,8 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         - event_time timestamp, UTC, cut to the microsecond: null when rejected;
         - family string: the contract's x-family, null when rejected;
         - reason, path, rule string: why it is rejected (`Reason`), null when accepted;
+        - judged_by string: a digest of the contracts of the event's type and of the bounds, a dot,
+          and a digest of the judge's code; where no contract is named, that of all contracts;
         - one struct for each event type, named as the type: the event without eventType
           and version, in the shape of the newest contract; null unless the row is a valid
           event of that type. Fields that are absent are null. Strings, dates and date-times stay as
@@ -70,7 +76,8 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
     contracts = list(registry)
     read = _with_parses(_with_lane(bronze, contracts), contracts)
     judged = _with_fault(_with_names(read, contracts), contracts, bounds)
-    return judged.select(*CARRIED, *_verdict(contracts), *_bodies(registry, contracts))
+    signed = _signature(registry, bounds).alias("judged_by")
+    return judged.select(*CARRIED, *_verdict(contracts), signed, *_bodies(registry, contracts))
 
 
 def _with_lane(bronze: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
@@ -226,6 +233,39 @@ def _verdict(contracts: Sequence[Contract]) -> list[Column]:
         fault["path"].alias("path"),
         fault["rule"].alias("rule"),
     ]
+
+
+def definition(registry: Registry, bounds: TimeBounds) -> str:
+    """A digest of everything that decides the judgement of a record."""
+    return f"{provenance.digest(*_rules(registry, bounds).values())}.{_code()}"
+
+
+def _signature(registry: Registry, bounds: TimeBounds) -> Column:
+    """By which contracts, bounds and code a record is judged."""
+    rules, code = _rules(registry, bounds), _code()
+    by_contract = (f"{rules[c.event_type]}.{code}" for c in registry)
+    named = sf.get(_literals(by_contract), sf.col("contract"))
+    return sf.coalesce(named, sf.lit(definition(registry, bounds)))
+
+
+def _code() -> str:
+    return provenance.code(
+        sys.modules[__name__], canonical, contract_module, spark_schema, strict, upcasters
+    )
+
+
+def _rules(registry: Registry, bounds: TimeBounds) -> dict[str, str]:
+    """A digest of the contracts of each event type and of the bounds."""
+    return {
+        event_type: provenance.digest(
+            repr(bounds), *(_canonical_json(c.schema) for c in registry.versions(event_type))
+        )
+        for event_type in registry.event_types
+    }
+
+
+def _canonical_json(schema: Schema) -> str:
+    return json.dumps(schema, sort_keys=True)
 
 
 def _identity(accepted: Column) -> Column:

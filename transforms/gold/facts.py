@@ -38,24 +38,26 @@ FACT_SOURCES = {
 _RENAMED = {"date": "event_date AS date", "region": "coalesce(region, 'unknown') AS region"}
 
 
-def facts(silver: Mapping[str, DataFrame]) -> DataFrame:
+def facts(silver: Mapping[str, DataFrame], *also: str) -> DataFrame:
     """The facts of the silver tables of FACT_SOURCES, streaming or batch.
 
     Args:
         silver: table name to rows.
+        also: columns of every silver table to carry along.
 
     Returns:
-        FACT_COLUMNS; a column that a family does not have is null, a missing region is
+        FACT_COLUMNS and `also`; a column that a family does not have is null, a missing region is
         `unknown`, the date is the UTC date of the event time.
     """
-    projected = (_projected(silver[table], have) for table, have in FACT_SOURCES.items())
+    projected = (_projected(silver[table], have, also) for table, have in FACT_SOURCES.items())
     return reduce(DataFrame.unionAll, projected)
 
 
-def _projected(rows: DataFrame, have: Collection[str]) -> DataFrame:
+def _projected(rows: DataFrame, have: Collection[str], also: Collection[str]) -> DataFrame:
     return rows.selectExpr(
         *(
             _RENAMED.get(name, name) if name in have else f"CAST(NULL AS {ddl}) AS {name}"
             for name, ddl in FACT_COLUMNS.items()
-        )
+        ),
+        *(f"`{name}`" for name in also),
     )

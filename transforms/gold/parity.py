@@ -1,81 +1,279 @@
-"""Parity: are two computations of a gold table the same, row by row and bit by bit?"""
+"""Parity: are two builds of a gold table the same, bit by bit, and if not, why?
+
+A row that differs has a cause when two things are shown. Each side's row is the fold of the
+side's own events, so nothing but events can be behind the difference; and every event on which
+the sides disagree has a cause, with evidence. What is not shown is unexplained.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import reduce
 from operator import and_
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from transforms.gold.fold import Fold, lift
+from transforms.gold.facts import FACT_COLUMNS
+from transforms.gold.fold import Fold, evaluate, lift
 
 IN_FLIGHT = "in_flight"
 LATE_DUPLICATE = "late_duplicate"
+CONTRACT_CHANGED = "contract_changed"
+QUARANTINE_RELEASED = "quarantine_released"
+ERASED = "erased"
+CODE_CHANGED = "code_changed"
 UNEXPLAINED = "unexplained"
 
+PLACE = ("topic", "partition", "offset")
+EVIDENCE = (*PLACE, "ingest_time", "refined_by")
+CONTENT = [name for name in FACT_COLUMNS if name != "kafka_timestamp"]
+SECONDS_AN_HOUR = 3600
 
-def differences(fold: Fold, streamed: DataFrame, recomputed: DataFrame) -> DataFrame:
+
+@dataclass(frozen=True)
+class Side:
+    """What one build holds.
+
+    Attributes:
+        facts: the facts behind its gold, with EVIDENCE.
+        holdings: where a record ended, of silver and quarantine as they are now: PLACE, event_id,
+            held_in (the table) and held_by (refined_by, or judged_by of a rejected record).
+        read_through: refine has read every record ingested until then; None: none.
+    """
+
+    facts: DataFrame
+    holdings: DataFrame
+    read_through: datetime | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What bronze can witness.
+
+    Attributes:
+        bronze: bronze.events now; PLACE at least.
+        erasing: have rows ever been deleted from it?
+        horizon_h: hours for which the stream recognises a repeat.
+    """
+
+    bronze: DataFrame
+    erasing: bool
+    horizon_h: int
+
+
+def differences(fold: Fold, old: DataFrame, new: DataFrame) -> DataFrame:
     """The keys whose rows are not identical, from a full outer join on the key.
 
     Args:
         fold: the table.
-        streamed: `fold.columns`, one row a key.
-        recomputed: likewise.
+        old: `fold.columns`, one row a key.
+        new: likewise.
 
     Returns:
-        The key's columns, and the structs `streamed` and `recomputed` of the statistics, null
-        where that side has no row.
+        The key's columns, and the structs `old` and `new` of the statistics, null where that side
+        has no row.
     """
-    left, right = _packed(fold, streamed, "streamed"), _packed(fold, recomputed, "recomputed")
-    same_key = reduce(and_, (left[name].eqNullSafe(right[name]) for name in fold.key))
+    left, right = _packed(fold, old, "old"), _packed(fold, new, "new")
+    both = left.join(right, list(fold.key), "full_outer")
+    return both.where(~F.col("old").eqNullSafe(F.col("new"))).select(*fold.key, "old", "new")
+
+
+def event_differences(old: Side, new: Side, history: History) -> DataFrame:
+    """The facts on which two sides disagree, each with its causes.
+
+    - in_flight: one side has not read the record yet, or read but not folded it;
+    - late_duplicate: one side holds copies of the event that came further apart than the
+      duplicate horizon, or the sides took different copies;
+    - contract_changed, code_changed: the sides judged or mapped the record differently, under
+      different contracts or time bounds, or by different code;
+    - quarantine_released: likewise, and the old side had quarantined the record;
+    - erased: the record was deleted from bronze;
+    - unexplained: nothing of that can be shown.
+
+    Returns:
+        FACT_COLUMNS of each side's version of the event, and `causes`, an array.
+    """
+    found = _disagreements(old.facts, new.facts)
+    place = F.coalesce(F.get("new", F.lit(0)), F.get("old", F.lit(0)))
+    placed = found.select("*", *(place[name].alias(name) for name in PLACE))
+    witnessed = _with_holding(_with_holding(placed, old, "held_old"), new, "held_new")
+    in_bronze = history.bronze.select(*PLACE, F.lit(True).alias("in_bronze")).distinct()
+    judged = (
+        witnessed.join(in_bronze, [*PLACE], "left")
+        .withColumn("causes", _causes(old, new, history))
+        .select("causes", F.explode(F.concat("old", "new")).alias("event"))
+    )
+    return judged.select(*(F.col("event")[name].alias(name) for name in FACT_COLUMNS), "causes")
+
+
+def explained(
+    fold: Fold, differing: DataFrame, events: DataFrame, old: Side, new: Side, *, refolded: bool
+) -> DataFrame:
+    """`differences` with the `cause` of each, several joined by +.
+
+    Args:
+        fold: the table.
+        differing: from `differences`.
+        events: from `event_differences`.
+        old: the side of the struct `old`.
+        new: the side of the struct `new`.
+        refolded: were the sides folded by different declarations or code?
+    """
+    key = list(fold.key)
+    behind = (
+        lift(fold, events, "causes")
+        .groupBy(*key)
+        .agg(F.flatten(F.collect_set("causes")).alias("c"))
+    )
+    keys = differing.select(*key)
+    result = differing.join(behind, key, "left").withColumn("causes", F.coalesce("c", _none()))
+    for name, side in (("old", old), ("new", new)):
+        result = result.join(_own(fold, name, side, keys), key, "left")
+    unfolded = ~_same("old", "own_old") | ~_same("new", "own_new")
+    folding = F.when(unfolded, F.array(F.lit(CODE_CHANGED if refolded else UNEXPLAINED)))
+    causes = F.array_distinct(F.concat("causes", F.coalesce(folding, F.array())))
+    named = (F.size(causes) > 0) & ~F.array_contains(causes, UNEXPLAINED)
+    told = F.when(named, F.array_join(F.array_sort(causes), "+")).otherwise(UNEXPLAINED)
+    return result.select(*key, "old", "new", told.alias("cause"))
+
+
+def _disagreements(old: DataFrame, new: DataFrame) -> DataFrame:
+    """event_id, and the arrays `old` and `new` of its facts, where their content differs."""
+    both = _told(old, "told_old").join(_told(new, "told_new"), "event_id", "full_outer")
+    ids = both.where(~_same("told_old", "told_new")).select("event_id")
     return (
-        left.join(right, same_key, "full_outer")
-        .where(~F.col("streamed").eqNullSafe(F.col("recomputed")))
-        .select(
-            *(F.coalesce(left[name], right[name]).alias(name) for name in fold.key),
-            "streamed",
-            "recomputed",
+        _listed(old, ids, "old")
+        .join(_listed(new, ids, "new"), "event_id", "full_outer")
+        .select("event_id", *(F.coalesce(name, F.array()).alias(name) for name in ("old", "new")))
+    )
+
+
+def _told(facts: DataFrame, name: str) -> DataFrame:
+    """A digest of what a side says of each event."""
+    content = F.xxhash64(F.to_json(F.struct(*CONTENT)))
+    return facts.groupBy("event_id").agg(
+        F.struct(F.count(F.lit(1)), F.bit_xor(content), F.max(content)).alias(name)
+    )
+
+
+def _listed(facts: DataFrame, ids: DataFrame, name: str) -> DataFrame:
+    fact = F.struct("ingest_time", *PLACE, "refined_by", *FACT_COLUMNS)
+    own = facts.join(ids, "event_id", "left_semi")
+    return own.groupBy("event_id").agg(F.array_sort(F.collect_list(fact)).alias(name))
+
+
+def _with_holding(rows: DataFrame, side: Side, name: str) -> DataFrame:
+    """Add the struct of where a side holds the record of each row now, null if nowhere."""
+    held = F.struct("event_id", "held_in", "held_by")
+    holdings = side.holdings.groupBy(*PLACE).agg(F.first(held).alias(name))
+    return rows.join(holdings, [*PLACE], "left")
+
+
+def _causes(old: Side, new: Side, history: History) -> Column:
+    missing_new = _missing("old", new, F.col("held_new"), _moved("old", "held_new"))
+    gone = F.lit(history.erasing) & F.col("in_bronze").isNull()
+    return F.flatten(
+        F.array(
+            *(_doubled(name, history.horizon_h) for name in ("old", "new")),
+            F.when(F.size("old") == 0, _missing("new", old, F.col("held_old"), _released()))
+            .when((F.size("new") == 0) & gone, _only(ERASED))
+            .when(F.size("new") == 0, missing_new)
+            .otherwise(_altered()),
         )
     )
 
 
-def event_differences(streamed: DataFrame, recomputed: DataFrame) -> DataFrame:
-    """The facts on which stream and recompute disagree, each with its cause.
+def _doubled(name: str, horizon_h: int) -> Column:
+    """Why a side holds an event more than once."""
+    copies = F.col(name)
+    places = F.array_distinct(F.transform(copies, lambda c: F.struct(*(c[n] for n in PLACE))))
+    times = F.transform(copies, lambda c: F.unix_seconds(c["ingest_time"]))
+    apart = F.array_max(times) - F.array_min(times) >= horizon_h * SECONDS_AN_HOUR
+    late = (F.size(places) == F.size(copies)) & apart
+    several = F.when(late, _only(LATE_DUPLICATE)).otherwise(_only(UNEXPLAINED))
+    return F.when(F.size(copies) > 1, several).otherwise(_none())
 
-    - in_flight: the stream has not yet refined the event;
-    - late_duplicate: the stream holds the event more than once, because a copy came after the
-      duplicate horizon.
 
-    Args:
-        streamed: the facts of streamed silver.
-        recomputed: the facts of recomputed silver.
-
-    Returns:
-        The columns of the facts and `cause`.
-    """
-    missing = recomputed.join(streamed, "event_id", "left_anti").withColumn(
-        "cause", F.lit(IN_FLIGHT)
+def _missing(other: str, side: Side, held: Column, moved: Column) -> Column:
+    """Why the facts of `side` lack an event that the other side has."""
+    event = F.get(other, F.lit(0))
+    unread = (
+        F.lit(True)
+        if side.read_through is None
+        else event["ingest_time"] > F.lit(side.read_through)
     )
-    repeated_ids = streamed.groupBy("event_id").count().where("count > 1").select("event_id")
-    repeated = streamed.join(repeated_ids, "event_id", "left_semi").withColumn(
-        "cause", F.lit(LATE_DUPLICATE)
+    unfolded = (held["held_by"].eqNullSafe(event["refined_by"])) & (
+        held["event_id"] == event["event_id"]
     )
-    return missing.unionByName(repeated)
+    return (
+        F.when(held.isNull() & unread, _only(IN_FLIGHT))
+        .when(held.isNull(), _only(UNEXPLAINED))
+        .when(unfolded, _only(IN_FLIGHT))
+        .otherwise(moved)
+    )
 
 
-def explained(fold: Fold, differing: DataFrame, events: DataFrame) -> DataFrame:
-    """`differences` with the cause of each: that of an event behind the key, or unexplained."""
-    causes = (
-        lift(fold, events, "cause")
-        .groupBy(*fold.key)
-        .agg(F.array_join(F.array_sort(F.collect_set("cause")), "+").alias("cause"))
+def _released() -> Column:
+    """Why a record that the old side holds elsewhere became this event on the new side."""
+    changed = _changed(F.col("held_old")["held_by"], F.get("new", F.lit(0))["refined_by"])
+    quarantined = F.col("held_old")["held_in"] == "silver.quarantine"
+    return F.when(
+        quarantined & ~F.array_contains(changed, UNEXPLAINED), _only(QUARANTINE_RELEASED)
+    ).otherwise(changed)
+
+
+def _moved(before: str, after: str) -> Column:
+    return _changed(F.get(before, F.lit(0))["refined_by"], F.col(after)["held_by"])
+
+
+def _altered() -> Column:
+    """Why the sides hold an event with different content."""
+    before, after = F.get("old", F.lit(0)), F.get("new", F.lit(0))
+    same_place = reduce(and_, (before[name].eqNullSafe(after[name]) for name in PLACE))
+    changed = _changed(before["refined_by"], after["refined_by"])
+    content = [before[name].eqNullSafe(after[name]) for name in CONTENT]
+    return (
+        F.when(reduce(and_, content), _none())
+        .when(~same_place, _only(LATE_DUPLICATE))
+        .otherwise(changed)
     )
-    same_key = reduce(and_, (differing[name].eqNullSafe(causes[name]) for name in fold.key))
-    return differing.join(causes, same_key, "left").select(
-        *(differing[name] for name in differing.columns),
-        F.coalesce("cause", F.lit(UNEXPLAINED)).alias("cause"),
+
+
+def _changed(before: Column, after: Column) -> Column:
+    """What differs between two signatures: contracts and bounds, the judge, the mapping."""
+    old, new = F.split(before, r"\."), F.split(after, r"\.")
+    contracts = F.get(old, F.lit(0)) != F.get(new, F.lit(0))
+    judge = F.get(old, F.lit(1)) != F.get(new, F.lit(1))
+    mapping = F.coalesce(F.get(old, F.lit(2)) != F.get(new, F.lit(2)), F.lit(False))
+    unsigned = before.isNull() | after.isNull()  # by a playhead that did not sign yet
+    code = unsigned | judge | mapping
+    return (
+        F.when(unsigned, _only(CODE_CHANGED))
+        .when(contracts & code, F.array(F.lit(CODE_CHANGED), F.lit(CONTRACT_CHANGED)))
+        .when(contracts, _only(CONTRACT_CHANGED))
+        .when(code, _only(CODE_CHANGED))
+        .otherwise(_only(UNEXPLAINED))
     )
+
+
+def _own(fold: Fold, name: str, side: Side, keys: DataFrame) -> DataFrame:
+    """The fold of the side's own facts for each key, as the struct `own_<name>`."""
+    behind = side.facts.where(fold.where).join(F.broadcast(keys), list(fold.key), "left_semi")
+    return _packed(fold, evaluate(fold, behind), f"own_{name}")
+
+
+def _same(left: str, right: str) -> Column:
+    return F.col(left).eqNullSafe(F.col(right))
+
+
+def _only(cause: str) -> Column:
+    return F.array(F.lit(cause))
+
+
+def _none() -> Column:
+    return F.array().cast("array<string>")
 
 
 def _packed(fold: Fold, rows: DataFrame, name: str) -> DataFrame:

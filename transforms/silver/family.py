@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from transforms import provenance
 
 LINEAGE_COLUMNS = {
     "event_id": "STRING",
@@ -20,6 +24,7 @@ LINEAGE_COLUMNS = {
     "offset": "BIGINT",
     "kafka_timestamp": "TIMESTAMP",
     "ingest_time": "TIMESTAMP",
+    "refined_by": "STRING",
 }
 
 RowMapping = Callable[[Column], Mapping[str, Column]]
@@ -47,11 +52,24 @@ class Family:
         """Accepted rows of this family's event types as rows of its table.
 
         Args:
-            accepted: the lineage columns but event_date, and a struct column per event type
-                that is null unless the row is of that type.
+            accepted: judged_by, the lineage columns but event_date and refined_by, and a struct
+                column per event type that is null unless the row is of that type.
+
+        Returns:
+            refined_by is judged_by, a dot, and a digest of the code that maps events to rows.
         """
-        lineage = accepted.withColumn("event_date", F.to_date("event_time"))
+        refined_by = F.concat("judged_by", F.lit(f".{self.definition}"))
+        lineage = accepted.withColumns(
+            {"event_date": F.to_date("event_time"), "refined_by": refined_by}
+        )
         return lineage.select(*LINEAGE_COLUMNS, *self._own)
+
+    @cached_property
+    def definition(self) -> str:
+        """A digest of the code that maps events to rows."""
+        modules = {inspect.getmodule(row) for row in self.rows.values()}
+        named = sorted((m for m in modules if m is not None), key=lambda m: m.__name__)
+        return provenance.code(sys.modules[__name__], *named)
 
     @cached_property
     def _own(self) -> list[Column]:

@@ -18,6 +18,7 @@ COLUMNS = {
     "value": "BINARY",
     "kafka_timestamp": "TIMESTAMP",
     "ingest_time": "TIMESTAMP",
+    "judged_by": "STRING",
 }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms.silver.tables import FAMILIES
 
-ARRIVAL_ORDER = ("kafka_timestamp", "topic", "partition", "offset")
+PLACE = ["topic", "partition", "offset"]
+ARRIVAL_ORDER = ("kafka_timestamp", *PLACE)
 
 
 def slim(judged: DataFrame) -> DataFrame:
@@ -25,6 +28,18 @@ def without_repeats(rows: DataFrame, *within: str) -> DataFrame:
     """
     first = Window.partitionBy(*within, "event_id").orderBy(*ARRIVAL_ORDER)
     return rows.withColumn("_copy", F.row_number().over(first)).where("_copy = 1").drop("_copy")
+
+
+def repeats(*tables: DataFrame) -> DataFrame:
+    """The places of rows whose event_id an earlier row by arrival has, in the same table or not.
+
+    As `without_repeats`, but only what is repeated is sorted, without its other columns.
+    """
+    narrow = [rows.select("event_id", *ARRIVAL_ORDER) for rows in tables]
+    everything = reduce(DataFrame.unionAll, narrow)
+    several = everything.groupBy("event_id").count().where("count > 1").select("event_id")
+    copies = everything.join(several, "event_id", "left_semi")
+    return copies.join(without_repeats(copies), PLACE, "left_anti").select(*PLACE)
 
 
 def without_recent_repeats(judged: DataFrame, horizon_h: int) -> DataFrame:

@@ -1,0 +1,101 @@
+"""The batch build of a generation's silver: refine without a stream, table by table.
+
+Every table is one Delta transaction of the application BUILD at bronze's version, the ledger the
+last of them; so a build that was killed is finished by repeating it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.contracts import load_registry
+from jobs.fold import definitions
+from jobs.refine import Fate, fates_of, judged, ledger_rows
+from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.parity import BUILD, OUTPUTS
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.streams import kept
+from jobs.runtime.tables import (
+    BRONZE,
+    LEDGER,
+    QUARANTINE,
+    TABLES,
+)
+from transforms import provenance
+from transforms.events.judge import TimeBounds
+from transforms.events.judge import definition as judge_definition
+from transforms.silver.quarantine import quarantined
+from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats, silver_of
+from transforms.silver.tables import FAMILIES
+
+END = "recompute-end"
+SEQUENCE = 0  # in the ledger; those of streams are greater
+
+
+def definition(settings: RefineSettings) -> str:
+    """A digest of everything that decides what a build makes of given bronze rows."""
+    bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
+    families = (family.definition for family in FAMILIES.values())
+    judging = judge_definition(load_registry(), bounds)
+    return provenance.digest(judging, *families, repr(definitions()))
+
+
+def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> int:
+    """Fill silver, quarantine and ledger of an empty generation; how many records were judged."""
+    lake.ensure([*OUTPUTS, LEDGER])
+    bronze = lake.read(BRONZE, bronze_version)
+    arrived = bronze.count()
+    if lake.transaction(LEDGER, BUILD)[1] == bronze_version:
+        return arrived
+    with (
+        kept_on_disk(judged(bronze, settings)) as every,
+        kept(every.select("event_id", *ARRIVAL_ORDER)) as met,
+        kept(repeats(met)) as later,
+    ):
+        rows = every.join(F.broadcast(later), PLACE, "left_anti")
+        fates = fates_of(rows)
+        outputs = {f"silver.{f}": silver_of(f, rows) for f in {x.family for x in fates if x.family}}
+        if any(fate.reason for fate in fates):
+            outputs[QUARANTINE] = quarantined(rows)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda table: fill(lake, table, outputs[table], bronze_version), outputs))
+    seal(lake, arrived, fates, bronze_version)
+    return arrived
+
+
+def seal(lake: Lake, arrived: int, fates: Sequence[Fate], bronze_version: int) -> None:
+    """Write the ledger of a build: silver is complete."""
+    ledger = ledger_rows(lake, arrived, fates, SEQUENCE, datetime.now(UTC))
+    lake.append(LEDGER, ledger, Transaction(BUILD, bronze_version))
+
+
+def carry_over(live: Lake, new: Lake, bronze_version: int) -> None:
+    """Copy the tables that are declared to be carried from one generation to the next."""
+    for table, declared in TABLES.items():
+        if declared.carried and live.has(table):
+            new.ensure([table])
+            new.replace(table, live.read(table), Transaction(BUILD, bronze_version))
+
+
+def fill(lake: Lake, table: str, rows: DataFrame, bronze_version: int) -> None:
+    """Write a table, and a commit without rows behind it, from which streams may start."""
+    lake.append(table, rows, Transaction(BUILD, bronze_version))
+    nothing = lake.spark.createDataFrame([], TABLES[table].schema)
+    lake.append(table, nothing, Transaction(END, bronze_version))
+
+
+@contextmanager
+def kept_on_disk(rows: DataFrame) -> Iterator[DataFrame]:
+    """Rows computed once for several reads, however many they are."""
+    kept = rows.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()

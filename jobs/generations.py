@@ -1,0 +1,65 @@
+"""Generations: which builds of silver and gold there are, and which one readers see."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.runtime.cli import job
+from jobs.runtime.generations import Generation, generations, retire, switch
+from jobs.runtime.lake import Lake
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import Settings
+
+
+@click.group()
+def main() -> None:
+    """The generations of a lake's silver and gold (docs/semantics.md, Generations)."""
+
+
+@job
+def listed(settings: Settings) -> None:
+    """Show all generations: what happened to each, and when."""
+    lake = _lake(settings)
+    live = lake.live()
+    for generation in generations(lake).values():
+        click.echo(_line(generation, live))
+
+
+@job
+@click.argument("generation", type=click.IntRange(min=1))
+def switched(settings: Settings, generation: int) -> None:
+    """Let readers see GENERATION from now on; the same command switches back."""
+    switch(_lake(settings), generation)
+    click.echo(f"generation {generation} is live")
+
+
+@job
+def retired(settings: Settings) -> None:
+    """Delete old generations, as lake.keep_generations and lake.unread_h allow."""
+    policy = settings.lake
+    gone = retire(_lake(settings), keep=policy.keep_generations, unread_h=policy.unread_h)
+    click.echo(f"deleted: {', '.join(map(str, gone)) or 'none'}")
+
+
+main.add_command(listed, "list")
+main.add_command(switched, "switch")
+main.add_command(retired, "retire")
+
+
+def _lake(settings: Settings) -> Lake:
+    return Lake(spark_session("generations", settings.spark), settings.lake.root)
+
+
+def _line(generation: Generation, live: int) -> str:
+    mark = "live" if generation.number == live else ""
+    origin = (
+        "streamed"
+        if generation.bronze_version is None
+        else f"built from bronze version {generation.bronze_version}"
+    )
+    told = ", ".join(f"{name} {at:%Y-%m-%d %H:%M:%S}" for name, at in generation.actions.items())
+    return f"{generation.number:>4} {mark:<5} {origin}; {told}"
+
+
+if __name__ == "__main__":
+    main()

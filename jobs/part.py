@@ -1,0 +1,108 @@
+"""A partial build: the events in scope are judged anew, all others are the live generation's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.build import fill, seal
+from jobs.contracts import load_registry
+from jobs.refine import Fate, judged
+from jobs.runtime.lake import Lake
+from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.streams import kept
+from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
+from transforms.silver.quarantine import quarantined
+from transforms.silver.refine import PLACE, repeats, silver_of, without_repeats
+from transforms.silver.scope import Scope
+from transforms.silver.tables import FAMILIES
+
+SILVER = [f"silver.{family}" for family in FAMILIES]
+
+
+def build_part(
+    live: Lake, new: Lake, settings: RefineSettings, bronze_version: int, scope: Scope
+) -> int:
+    """Fill silver, quarantine and ledger of an empty generation; how many records bronze holds.
+
+    Args:
+        live: what is kept of; it has read that version of bronze.
+        new: the empty generation.
+        settings: how far event times may lie from arrival.
+        bronze_version: what to build from.
+        scope: what to judge anew.
+    """
+    new.ensure([*OUTPUTS, LEDGER])
+    arrived = new.read(BRONZE, bronze_version).count()
+    if new.transaction(LEDGER, BUILD)[1] == bronze_version:
+        return arrived
+    held = _held(live, bronze_version)
+    bronze = new.read(BRONZE, bronze_version).where(_candidates(scope, settings))
+    with kept(without_repeats(judged(bronze, settings))) as again:
+        for table, rows in _parts(held, again, scope).items():
+            if not rows.isEmpty():
+                fill(new, table, rows, bronze_version)
+    seal(new, arrived, _fates(new), bronze_version)
+    return arrived
+
+
+def _held(live: Lake, bronze_version: int) -> dict[str, DataFrame]:
+    """What the live generation made of bronze up to a version."""
+    through = ingested_through(live, bronze_version)
+    known = F.lit(False) if through is None else F.col("ingest_time") <= F.lit(through)
+    return {table: live.read_declared(table).where(known) for table in OUTPUTS}
+
+
+def _candidates(scope: Scope, settings: RefineSettings) -> Column:
+    types = scope.event_types
+    topics = {
+        topic
+        for contract in load_registry()
+        if types is None or contract.event_type in types
+        for topic in contract.topics
+    }
+    return scope.may_hold(sorted(topics), settings.oldest_event_days)
+
+
+def _parts(held: Mapping[str, DataFrame], again: DataFrame, scope: Scope) -> dict[str, DataFrame]:
+    """All tables: what stays of `held`, and what `again` makes of the records in scope."""
+    inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
+    before = _places(*(held[table].where(inside[table]) for table in SILVER))
+    fresh = {table: _fresh(table, again, scope, before) for table in SILVER}
+    made = _places(*fresh.values())
+    stays = {
+        table: held[table].where(~inside[table]).join(made, PLACE, "left_anti") for table in SILVER
+    }
+    later = repeats(*stays.values(), *fresh.values())
+    parts = {
+        table: stays[table].unionByName(fresh[table]).join(later, PLACE, "left_anti")
+        for table in SILVER
+    }
+    known = held[QUARANTINE]
+    refused = quarantined(again).join(before, PLACE, "left_semi").join(known, PLACE, "left_anti")
+    parts[QUARANTINE] = known.join(made, PLACE, "left_anti").unionByName(refused)
+    return parts
+
+
+def _fresh(table: str, again: DataFrame, scope: Scope, before: DataFrame) -> DataFrame:
+    """A table's rows that are in scope, or whose record was in scope before."""
+    rows = silver_of(table.split(".")[1], again.where("reason IS NULL"))
+    marked = rows.join(before.withColumn("_was", F.lit(True)), PLACE, "left")
+    return marked.where(scope.holds(rows) | F.col("_was")).select(rows.columns)
+
+
+def _places(*tables: DataFrame) -> DataFrame:
+    return reduce(DataFrame.unionAll, (rows.select(*PLACE) for rows in tables)).distinct()
+
+
+def _fates(lake: Lake) -> list[Fate]:
+    """What the tables themselves tell."""
+    silver = [Fate(family, None, lake.read(f"silver.{family}").count()) for family in FAMILIES]
+    reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
+    return [fate for fate in silver if fate.events] + [
+        Fate(None, row["reason"], row["count"]) for row in reasons
+    ]
