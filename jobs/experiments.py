@@ -322,7 +322,7 @@ def _require(experiment: str, definitions: Catalogue) -> None:
 
 def _lake(settings: Settings, app: str, table: str) -> Lake:
     """The lake, with the table that the command reads."""
-    lake = Lake(spark_session(app, settings.spark), settings.lake.root)
+    lake = Lake(spark_session(app, settings.spark), settings.lake.root, settings.lake.generation)
     if not lake.has(table):
         raise SettingsError(
             f"the lake at {lake.root} has no {table}",
