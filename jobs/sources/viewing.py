@@ -125,17 +125,6 @@ class Viewing:
         return int(self.watched * running_time_s(self.rating.item))
 
     @property
-    def user_id(self) -> str:
-        """As in events."""
-        return f"user_{self.rating.user}"
-
-    @property
-    def context(self) -> dict[str, str]:
-        """What is known of the person as they press play."""
-        region = REGIONS.get(self.person.zip_code[:1], ABROAD)
-        return {"region": region, "device_type": self.device}
-
-    @property
     def ended(self) -> int:
         """When playback ended, in seconds of the data set."""
         return self.rating.at - RATING_DELAY_S
@@ -257,7 +246,7 @@ def _playback(viewing: Viewing, context: Body) -> Body:
     user, item = viewing.rating.user, viewing.rating.item
     player = PLAYERS[viewing.device]
     return {
-        "userId": viewing.user_id,
+        "userId": f"user_{user}",
         "sessionId": f"session_{user}_{viewing.session}",
         "deviceInfo": player.info(viewing.device),
         "contentInfo": {
@@ -273,7 +262,7 @@ def _playback(viewing: Viewing, context: Body) -> Body:
 
 def _rated(viewing: Viewing) -> Body:
     return {
-        "userId": viewing.user_id,
+        "userId": f"user_{viewing.rating.user}",
         "contentInfo": {"titleId": f"title_{viewing.rating.item}"},
         "rating": viewing.rating.stars,
         "metadata": _metadata(viewing),
@@ -282,7 +271,7 @@ def _rated(viewing: Viewing) -> Body:
 
 def _metadata(viewing: Viewing) -> Body:
     return {
-        "region": viewing.context["region"],
+        "region": REGIONS.get(viewing.person.zip_code[:1], ABROAD),
         "correlationId": f"corr_{viewing.rating.user}_{viewing.rating.item}",
     }
 
