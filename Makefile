@@ -5,9 +5,10 @@ PYTHON ?= python3
 PY := .venv/bin/python
 TESTS ?= tests
 SEED ?= 0
+RECORDS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench clean
+.PHONY: help setup demo test check chaos bench fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ chaos: setup ## Kill jobs and broker at random, then compare with the oracle: ma
 
 bench: setup ## Benchmarks, each writing build/bench/<name>.json; one of them: make bench SCENARIO=ingest
 	$(PY) -m tests.benchmarks.run $(SCENARIO)
+
+fuzz: setup ## Broken and sound records through refine, judged once more: make fuzz SEED=2 RECORDS=200000
+	$(PY) -m tests.fuzz --seed $(SEED) --records $(RECORDS)
 
 clean: ## Remove what was built here, .venv included; the jars in the cache stay
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -23,7 +23,6 @@ from jobs.runtime.errors import DataError, PlayheadError, ServiceError, Settings
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ARTIFACT = "model"
-UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 # a server that is away is told in seconds, not after MLflow's own seven retries
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
@@ -79,7 +78,7 @@ class Registry:
             try:
                 return str(self._client().get_model_version_by_alias(self.name, alias).version)
             except MlflowException as error:
-                if error.error_code in UNKNOWN:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     return None
                 raise
 
@@ -140,7 +139,7 @@ class Registry:
         except PlayheadError:
             raise
         except MlflowException as error:
-            if version is not None and error.error_code in UNKNOWN:
+            if version is not None and error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise SettingsError(
                     f"{self.name} has no version {version}",
                     "python -m jobs.promote --list shows those there are",
