@@ -15,22 +15,29 @@ from typing import Any
 
 import click
 
+from jobs.promote import promote, refuse
+from jobs.publish import publish
 from jobs.recompute import recompute
 from jobs.report import write_report
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
-from jobs.runtime.errors import DataError, ServiceError
+from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.ledger import Conservation, conservation
+from jobs.runtime.list_store import open_store
 from jobs.runtime.parity import Parity
+from jobs.runtime.registry import Registry
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams import Run, follow
 from jobs.runtime.topics import load_topics
+from jobs.score import score
 from jobs.stream import drain, streaming
 from jobs.topics import bring
+from jobs.train import train
 from transforms.gold.tables import FOLDS
+from transforms.recommendations.gate import told
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +51,8 @@ FAULTS = (
 @click.option("--limit", type=int, help="Only this many of the about 300,000 events.")
 def main(settings: Settings, limit: int | None) -> None:
     """Replay MovieLens 100K, with faults, through Kafka, bronze, silver and gold; then recompute.
+
+    On the way a model is trained, promoted and scores everybody's recommendations.
 
     Everything is built anew below build/demo. Ends with build/demo/report.html and
     build/demo/summary.json, and fails if a record was lost or counted twice, or if a gold row
@@ -62,13 +71,18 @@ def main(settings: Settings, limit: int | None) -> None:
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
         with _timed("drain", seconds):
             drain(lake, settings, kafka)
+        with _timed("recommend", seconds):
+            recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
     with _timed("count", seconds):
         sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
         kept = conservation(lake)
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
     with _timed("recompute", seconds):
         parity = recompute(lake, settings.refine)
-    summary = _summary(sent, kept, gold, parity, seconds)
+    summary = {
+        **_summary(sent, kept, gold, parity, seconds),
+        "recommendations": recommended,
+    }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     write_report(lake, summary, batches, FOLDER / "report.html")
     click.echo(_told(summary))
@@ -95,6 +109,30 @@ def _follow_the_replay(runs: Sequence[Run], settings: Settings, limit: int | Non
             replay.terminate()
     if replay.returncode:
         raise ServiceError("the replay failed", "its message is above this line")
+
+
+def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
+    """Train, pass the gate, score and publish; or the reason why not, as with too few events."""
+    try:
+        result = train(lake, settings.recommend)
+        registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root)
+        refuse(registry, result.version)
+        promote(settings, registry, result.version)
+        scored = score(lake, settings.recommend)
+        published = publish(lake, open_store(settings.recommend, lake.root))
+    except PlayheadError as error:
+        log.warning("no recommendations: %s", error.problem)
+        return {"refused": error.problem}
+    return {
+        "model_version": result.version,
+        "sha256": result.sha256,
+        "ndcg": round(result.metrics["ndcg"], 4),
+        "popularity_ndcg": round(result.metrics["popularity.ndcg"], 4),
+        "over_popularity": told(result.verdict.differences["popularity"]),
+        "users": scored.users,
+        "rows": scored.rows,
+        "lists_published": published.changed,
+    }
 
 
 def _summary(

@@ -42,7 +42,9 @@ def main(settings: Settings) -> None:
     Lists that have not changed since the last publication are left alone; cached answers that
     have are forgotten.
     """
-    lake = Lake(spark_session("publish", settings.spark), settings.lake.root)
+    lake = Lake(
+        spark_session("publish", settings.spark), settings.lake.root, settings.lake.generation
+    )
     done = publish(lake, open_store(settings.recommend, lake.root))
     log.info(
         "%s lists changed; the read model is at version %s of %s, model %s",
@@ -64,31 +66,35 @@ def publish(lake: Lake, store: ListStore) -> Publication:
     row = lake.read(RECOMMENDATIONS, version).select("built_from.model_version").first()
     if row is None:
         raise _NOTHING
-    published = Published(version, row.model_version)
+    published = Published(version, row.model_version, lake.generation)
     before = store.published()
     if before == published:
         return Publication(published, 0)
-    changes, anew = _changes(lake, version, before)
-    return Publication(published, store.apply(_streamed(changes), published, anew=anew))
+    if before is not None and _precedes(before, published):
+        try:
+            changes = _changes(lake, before.table_version, version)
+            return Publication(published, store.apply(_streamed(changes), published, anew=False))
+        except SPARK_ERRORS:
+            log.info("version %d is gone: all lists are loaded", before.table_version)
+    everything = documents(lake, version=version)
+    return Publication(published, store.apply(_streamed(everything), published, anew=True))
 
 
 _NOTHING = SettingsError(f"{RECOMMENDATIONS} is empty", "python -m jobs.score fills it")
 
 
-def _changes(lake: Lake, version: int, before: Published | None) -> tuple[DataFrame, bool]:
-    """user_id, context_type, document (null: gone), and whether all lists are among them."""
-    after = documents(lake, version=version)
-    if before is None or before.table_version > version:
-        return after, True
-    try:
-        known = documents(lake, version=before.table_version).persist()
-        known.count()
-    except SPARK_ERRORS:
-        log.info("version %d is gone: all lists are loaded", before.table_version)
-        return after, True
+def _precedes(before: Published, published: Published) -> bool:
+    """Is the one an earlier version of the same table as the other?"""
+    same = before.generation == published.generation
+    return same and before.table_version < published.table_version
+
+
+def _changes(lake: Lake, old: int, new: int) -> DataFrame:
+    """user_id, context_type and document (null: gone) of the lists that differ."""
     key = ["user_id", "context_type"]
-    both = known.withColumnRenamed("document", "old").join(after, key, "full_outer")
-    return both.where(~F.col("old").eqNullSafe(F.col("document"))).select(*key, "document"), False
+    before = documents(lake, version=old).withColumnRenamed("document", "old")
+    both = before.join(documents(lake, version=new), key, "full_outer")
+    return both.where(~F.col("old").eqNullSafe(F.col("document"))).select(*key, "document")
 
 
 def _streamed(changes: DataFrame) -> Iterator[StoredList]:

@@ -37,7 +37,7 @@ def main(
     told = {"type": kind, "device": device, "region": region}
     context = {name: value for name, value in told.items() if value is not None}
     root = settings.lake.root
-    lists = GoldLists(Lake(spark_session("recommend", settings.spark), root)) if gold else None
+    lists = GoldLists(_lake(settings)) if gold else None
     store = open_store(settings.recommend, root if "://" in root else str(Path(root).absolute()))
     answer = RecommendationQuery(store, lists, settings.recommend.cache_s).get(user, context)
     if as_json:
@@ -49,6 +49,11 @@ def main(
     for item in answer.items:
         name = item["metadata"]["name"]
         click.echo(f"{item['rank']:>3} {item['score']:8.4f}  {name}  ({item['reason']})")
+
+
+def _lake(settings: Settings) -> Lake:
+    spark = spark_session("recommend", settings.spark)
+    return Lake(spark, settings.lake.root, settings.lake.generation)
 
 
 if __name__ == "__main__":

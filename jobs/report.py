@@ -13,13 +13,15 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
-from jobs.runtime.tables import FRESHNESS
-from transforms.gold.tables import TITLE_DAY
+from jobs.runtime.tables import FRESHNESS, RECOMMENDATIONS
+from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
+from transforms.recommendations.lists import HOMEPAGE
 
 INK, BRONZE, SILVER, GOLD, RED, BLUE = (
     *("#1f2933", "#b0753a", "#8a97a6", "#d9a520", "#c0392b", "#2f6db5"),
 )
 TOP = 15
+LISTED = 10
 
 
 def write_report(
@@ -37,6 +39,7 @@ def write_report(
         "flow": _flow(summary),
         "hours": _viewing_by_hour(lake),
         "titles": _top_titles(lake),
+        "recommended": _recommended_share(lake),
         "throughput": _throughput(batches),
         "freshness": _freshness(lake),
         "quarantine": _quarantine(summary["quarantined"]),
@@ -44,9 +47,10 @@ def write_report(
     pages = Environment(
         loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
     )
+    lists = _example_lists(lake)
     drawn = {name: _html(figure) for name, figure in figures.items()}
     page = pages.get_template("report.html").render(
-        summary=summary, figures=drawn, plotly=get_plotlyjs()
+        summary=summary, figures=drawn, lists=lists, plotly=get_plotlyjs()
     )
     file.write_text(page, encoding="utf-8")
 
@@ -103,6 +107,28 @@ def _top_titles(lake: Lake) -> go.Figure:
         )
     )
     return figure.update_layout(xaxis_title="plays", height=460)
+
+
+def _recommended_share(lake: Lake) -> go.Figure:
+    """Share of the time watched, by day, whose playback came from a recommendation."""
+    sums = (F.sum(name).alias(name) for name in ("watch_s", "recommended_watch_s"))
+    days = read_gold(lake, BUSINESS_DAY).groupBy("date").agg(*sums).where("watch_s > 0")
+    rows = days.orderBy("date").collect()
+    shares = [row.recommended_watch_s / row.watch_s for row in rows]
+    figure = go.Figure(go.Bar(x=[row.date for row in rows], y=shares, marker_color=BLUE))
+    return figure.update_layout(yaxis_title="share of time watched", yaxis_tickformat=".0%")
+
+
+def _example_lists(lake: Lake) -> list[dict[str, Any]]:
+    """The best of the homepage of the user who watched most, and what was behind it."""
+    if not lake.has(RECOMMENDATIONS):
+        return []
+    busiest = read_gold(lake, USER_FEATURES).orderBy(F.desc("plays"), "user_id").first()
+    if busiest is None:
+        return []
+    own = (F.col("user_id") == busiest.user_id) & (F.col("context_type") == HOMEPAGE)
+    listed = lake.read(RECOMMENDATIONS).where(own & (F.col("rank") <= LISTED)).orderBy("rank")
+    return [row.asDict(recursive=True) for row in listed.collect()]
 
 
 def _throughput(batches: Sequence[Mapping[str, Any]]) -> go.Figure:

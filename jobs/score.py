@@ -70,7 +70,9 @@ def main(settings: Settings, model_version: str | None) -> None:
     The champion scores; while there is none, nothing is scored. Repeated on the same tables with
     the same model, it changes nothing.
     """
-    lake = Lake(spark_session("score", settings.spark), settings.lake.root)
+    lake = Lake(
+        spark_session("score", settings.spark), settings.lake.root, settings.lake.generation
+    )
     scored = score(lake, settings.recommend, model_version)
     state = "made" if scored.is_new else "already there"
     log.info(

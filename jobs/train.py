@@ -90,7 +90,9 @@ def main(settings: Settings, from_scratch: bool) -> None:
     run in MLflow holds parameters, data and code versions, metrics, plots and a model card.
     python -m jobs.promote puts it into service.
     """
-    lake = Lake(spark_session("train", settings.spark), settings.lake.root)
+    lake = Lake(
+        spark_session("train", settings.spark), settings.lake.root, settings.lake.generation
+    )
     result = train(lake, settings.recommend, scratch=from_scratch)
     name = settings.recommend.model
     log.info("%s version %s is the %s, sha256 %s", name, result.version, CHALLENGER, result.sha256)
@@ -131,7 +133,7 @@ def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> 
         "champion": champion or "",
     }
     with registry.run() as run_id:
-        result = _logged(challenger, judged, settings, facts, seconds)
+        result = record(challenger, judged, settings, facts, seconds)
     registry.point({CHALLENGER: result.version})
     log.info("MLflow run %s at %s", run_id, registry.uri)
     return result
@@ -173,13 +175,22 @@ def summary(judged: Trial) -> dict[str, float]:
     return {name: value for name, value in found.items() if pd.notna(value)}
 
 
-def _logged(
+def record(
     challenger: Trained,
     judged: Trial,
     settings: RecommendSettings,
     origin: Mapping[str, Any],
     seconds: Mapping[str, float],
 ) -> Result:
+    """Log a training to the active run and register its model.
+
+    Args:
+        challenger: the model.
+        judged: its trial, and that of its rivals.
+        settings: that it was trained by.
+        origin: what it was made from, for tags: code, generation, data and champion.
+        seconds: by stage.
+    """
     verdict = judge(judged.by_user)
     metrics = summary(judged)
     for rival, difference in verdict.differences.items():

@@ -54,10 +54,12 @@ class Published:
     Attributes:
         table_version: of gold.recommendations.
         model_version: that scored it.
+        generation: of gold.
     """
 
     table_version: int
     model_version: str
+    generation: int = 1
 
 
 class ListStore(Protocol):
@@ -114,7 +116,8 @@ class SqliteLists:
             user_id TEXT, key TEXT, answer TEXT NOT NULL, until REAL NOT NULL,
             PRIMARY KEY (user_id, key)) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS published (
-            one INTEGER PRIMARY KEY CHECK (one = 1), table_version INTEGER, model_version TEXT);
+            one INTEGER PRIMARY KEY CHECK (one = 1), table_version INTEGER, model_version TEXT,
+            generation INTEGER);
     """
 
     def __init__(self, file: Path, clock: Clock = time.time) -> None:
@@ -133,7 +136,9 @@ class SqliteLists:
     def published(self) -> Published | None:
         """See `ListStore`."""
         with self._transaction() as connection:
-            row = connection.execute("SELECT table_version, model_version FROM published")
+            row = connection.execute(
+                "SELECT table_version, model_version, generation FROM published"
+            )
             found = row.fetchone()
         return Published(*found) if found else None
 
@@ -152,8 +157,8 @@ class SqliteLists:
             if forget_all:
                 connection.execute("DELETE FROM answers")
             connection.execute(
-                "INSERT OR REPLACE INTO published VALUES (1, ?, ?)",
-                (published.table_version, published.model_version),
+                "INSERT OR REPLACE INTO published VALUES (1, ?, ?, ?)",
+                (published.table_version, published.model_version, published.generation),
             )
         return count
 
@@ -228,7 +233,10 @@ class RedisLists:
         """See `ListStore`."""
         with self._explained():
             found = self._redis.hgetall(f"{self._prefix}:published")
-        return Published(int(found["table_version"]), found["model_version"]) if found else None
+        if not found:
+            return None
+        versions = int(found["table_version"]), str(found["model_version"])
+        return Published(*versions, int(found["generation"]))
 
     def apply(self, changes: Iterable[StoredList], published: Published, *, anew: bool) -> int:
         """See `ListStore`; a publication cut short is repeated from what was published before."""

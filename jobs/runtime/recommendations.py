@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
@@ -107,7 +109,7 @@ class GoldLists:
             raise explained(error, RECOMMENDATIONS) from None
 
 
-def documents(lake: Lake, where: Any = None, version: int | None = None) -> Any:
+def documents(lake: Lake, where: Column | None = None, version: int | None = None) -> DataFrame:
     """user_id, context_type and the items of each list as a JSON array (`document`)."""
     items = ("rank", "title_id", "score", "units", "reason", "contributions", "metadata")
     rows = lake.read(RECOMMENDATIONS, version)
@@ -152,13 +154,17 @@ class RecommendationQuery:
                 return replace(Answer(**json.loads(kept)), from_cache=True)
         except StoreError as error:
             notes.append(error.problem)
-        answer = self._found(user_id, context_type, region, notes)
-        self._keep(user_id, key, region, answer)
+        answer, is_degraded = self._found(user_id, context_type, region, notes)
+        if answer.source == "popular":
+            self._popular[region or ""] = answer
+        if not is_degraded:  # an answer of need must not outlive it
+            self._keep(user_id, key, answer)
         return answer
 
     def _found(
         self, user_id: str, context_type: str, region: str | None, notes: list[str]
-    ) -> Answer:
+    ) -> tuple[Answer, bool]:
+        """An answer, and whether it is one of need."""
         for source, lists in self._sources():
             try:
                 version = lists.model_version()
@@ -167,11 +173,12 @@ class RecommendationQuery:
                     continue
                 found = _from(lists, source, version, user_id, context_type, region)
                 if found is not None:
-                    return replace(found, notes=list(dict.fromkeys([*notes, *found.notes])))
+                    told = list(dict.fromkeys([*notes, *found.notes]))
+                    return replace(found, notes=told), bool(notes)
                 notes.append(f"nothing is popular in the {source}")
             except PlayheadError as error:
                 notes.append(error.problem)
-        return self._last_resort(user_id, context_type, region, notes)
+        return self._last_resort(user_id, context_type, region, notes), True
 
     def _sources(self) -> Iterator[tuple[Source, Lists]]:
         yield "read_model", StoreLists(self._store)
@@ -196,15 +203,9 @@ class RecommendationQuery:
             notes=[*told, "popular titles as they were last read"],
         )
 
-    def _keep(self, user_id: str, key: str, region: str | None, answer: Answer) -> None:
-        if answer.source == "popular":
-            self._popular[region or ""] = answer
-        if answer.source != "read_model" and answer.notes:
-            return  # a degraded answer must not outlive its cause
-        try:
+    def _keep(self, user_id: str, key: str, answer: Answer) -> None:
+        with suppress(StoreError):  # the answer is good without being kept
             self._store.remember(user_id, key, json.dumps(asdict(answer)), self._cache_s)
-        except StoreError:
-            return  # the answer is good without being kept
 
 
 _EMPTY: Mapping[str, str] = {

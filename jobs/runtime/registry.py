@@ -23,6 +23,7 @@ from jobs.runtime.errors import DataError, PlayheadError, ServiceError, Settings
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ARTIFACT = "model"
+UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 # a server that is away is told in seconds, not after MLflow's own seven retries
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
@@ -78,7 +79,7 @@ class Registry:
             try:
                 return str(self._client().get_model_version_by_alias(self.name, alias).version)
             except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                if error.error_code in UNKNOWN:
                     return None
                 raise
 
@@ -139,7 +140,7 @@ class Registry:
         except PlayheadError:
             raise
         except MlflowException as error:
-            if version is not None and error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            if version is not None and error.error_code in UNKNOWN:
                 raise SettingsError(
                     f"{self.name} has no version {version}",
                     "python -m jobs.promote --list shows those there are",

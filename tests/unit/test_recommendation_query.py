@@ -75,6 +75,16 @@ def test_an_answer_is_given_again_until_the_list_changes(store: SqliteLists) -> 
     assert shown(query, "ada") == (["t2"], "read_model", 0)
 
 
+def test_what_a_new_user_was_given_lasts_until_something_else_is_popular(
+    store: SqliteLists,
+) -> None:
+    query = RecommendationQuery(store)
+    query.get("new")
+    assert query.get("new").from_cache
+    store.apply([StoredList("*", "homepage", REGIONAL)], Published(4, "7"), anew=False)
+    assert shown(query, "new") == (["t8"], "popular", 1)
+
+
 def test_another_process_makes_the_same_key() -> None:
     told = "from jobs.runtime.recommendations import cache_key; print(cache_key('homepage', 'eu'))"
     command = [sys.executable, "-c", told]
