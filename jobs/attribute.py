@@ -31,8 +31,10 @@ from transforms.gold.experiment_user import (
     affected,
     assignments,
     attributed,
+    counted_once,
     exposures,
     outcomes,
+    plans,
     reach,
     touched,
 )
@@ -63,12 +65,11 @@ def attributing(
 ) -> Iterator[Run]:
     """The attribute query, started on its locked checkpoint; see `main`."""
     lake.ensure([*SOURCES, EXPERIMENT_USER])
-    _, last_sequence = lake.transaction(EXPERIMENT_USER, QUERY)
     with open_checkpoint(
         lake.checkpoint(QUERY),
         QUERY,
         definition=definition(definitions),
-        last_sequence=last_sequence,
+        last_sequence=_last_sequence(lake),
     ) as checkpoint:
         starts = _starts(lake, checkpoint, definitions)
         sources = {
@@ -92,10 +93,10 @@ def definition(definitions: Catalogue) -> str:
 
 def everyone(lake: Lake, definitions: Catalogue) -> DataFrame:
     """All rows of gold.experiment_user, in batch, from the newest silver."""
-    plan = planned(lake.spark, definitions)
+    plan = planned(lake.spark, plans(definitions))
     exposed = exposures(assignments(lake.read(ASSIGNMENTS)), plan)
     events = outcomes({table: lake.read(table) for table in OUTCOMES})
-    return attributed(exposed, events, plan, definitions)
+    return attributed(exposed, counted_once(events), plan, definitions.metrics_asked_for)
 
 
 def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mapping[str, int]:
@@ -112,6 +113,15 @@ def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mappi
         through = Transaction(QUERY, checkpoint.before_first)
         lake.replace(EXPERIMENT_USER, everyone(lake, definitions), through)
     return starts
+
+
+def _last_sequence(lake: Lake) -> int | None:
+    """One more than was written last: a table computed anew has the number before its first batch.
+
+    Without it a checkpoint that has seen no batch would be followed by one of its own generation.
+    """
+    _, last = lake.transaction(EXPERIMENT_USER, QUERY)
+    return None if last is None else last + 1
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ class Batches:
         lake = self.lake.isolated()
         columns = ("user_id", "experiment_id", "event_type", "event_time")
         with kept(touched(batch.select(*columns))) as touches:
-            plan = planned(lake.spark, self.definitions)
+            plan = planned(lake.spark, plans(self.definitions))
             users = touches.select("user_id")
             history = _of(users, assignments(lake.read(ASSIGNMENTS)))
             with kept(affected(exposures(history, plan), touches)) as exposed:
@@ -140,7 +150,9 @@ class Batches:
                 if days is None:
                     return
                 events = _of(exposed.select("user_id").distinct(), _outcomes(lake, *days))
-                rows = attributed(exposed, events, plan, self.definitions)
+                rows = attributed(
+                    exposed, counted_once(events), plan, self.definitions.metrics_asked_for
+                )
                 transaction = Transaction(QUERY, self.checkpoint.sequence(batch_id))
                 lake.upsert(EXPERIMENT_USER, rows, KEY, transaction)
 

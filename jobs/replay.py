@@ -14,14 +14,16 @@ second one adds nothing but duplicates.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
+from jobs.runtime.definitions import load_definitions
 from jobs.runtime.settings import Settings
+from jobs.sources.exposures import Exposure, with_exposures
 from jobs.sources.faults import Faults, Truth, deliver
 from jobs.sources.movielens import load
 from jobs.sources.options import INSTANT, faults_option, truth_option
@@ -32,6 +34,7 @@ from jobs.sources.viewing import Moment, history
 log = logging.getLogger(__name__)
 
 CHUNK = 4096
+Happenings = Sequence[Moment | Exposure]
 
 
 @job
@@ -50,6 +53,12 @@ CHUNK = 4096
 @faults_option
 @click.option("--seed", default=0, show_default=True, help="Which events the faults hit.")
 @truth_option
+@click.option(
+    "--definitions",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Assign each person to the experiments defined there as they first press play.",
+)
 def main(
     settings: Settings,
     times: str,
@@ -59,11 +68,15 @@ def main(
     faults: str,
     seed: int,
     truth: Path | None,
+    definitions: Path | None,
 ) -> None:
     """Send the history of MovieLens 100K, about 300,000 events of real people, to Kafka."""
     plan = Faults.parse(faults, seed)
-    moments = history(load())[:limit]
-    shift_s = until // 1_000_000 - moments[-1].at if times == "shifted" else 0
+    past = history(load())[:limit]
+    shift_s = until // 1_000_000 - past[-1].at if times == "shifted" else 0
+    moments: Happenings = past
+    if definitions is not None:
+        moments = with_exposures(past, load_definitions(definitions), shift_s)
     last = instant((moments[-1].at + shift_s) * 1_000_000)
     told = truth_of(moments, plan)
     write_truth(truth, {"times": times, "until": last, "seed": seed, **told.as_json()})
@@ -73,7 +86,7 @@ def main(
         publish(records(moments, plan, shift_s, until), told.records, kafka, rate)
 
 
-def records(moments: list[Moment], plan: Faults, shift_s: int, until: int) -> Iterator[Record]:
+def records(moments: Happenings, plan: Faults, shift_s: int, until: int) -> Iterator[Record]:
     """The records of a history, faults included, in the order in which they are sent.
 
     Args:
@@ -87,7 +100,7 @@ def records(moments: list[Moment], plan: Faults, shift_s: int, until: int) -> It
         yield from deliver((record_of(moment.body(shift_s)) for moment in part), lots, until)
 
 
-def truth_of(moments: list[Moment], plan: Faults) -> Truth:
+def truth_of(moments: Happenings, plan: Faults) -> Truth:
     """What `records` sends, and what must become of it."""
     told = Truth()
     for number, part in _chunks(moments):
@@ -96,7 +109,7 @@ def truth_of(moments: list[Moment], plan: Faults) -> Truth:
     return told
 
 
-def _chunks(moments: list[Moment]) -> Iterator[tuple[int, list[Moment]]]:
+def _chunks(moments: Happenings) -> Iterator[tuple[int, Happenings]]:
     for number, start in enumerate(range(0, len(moments), CHUNK)):
         yield number, moments[start : start + CHUNK]
 

@@ -48,7 +48,7 @@ def write_report(
         loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
     )
     lists = _example_lists(lake)
-    drawn = {name: _html(figure) for name, figure in figures.items()}
+    drawn = {name: html_of(figure) for name, figure in figures.items()}
     page = pages.get_template("report.html").render(
         summary=summary, figures=drawn, lists=lists, plotly=get_plotlyjs()
     )
@@ -176,7 +176,8 @@ def _quarantine(reasons: Mapping[str, int]) -> go.Figure:
     return figure.update_layout(xaxis_title="records")
 
 
-def _html(figure: go.Figure) -> str:
+def html_of(figure: go.Figure) -> str:
+    """A figure in the style of the pages, to be put into one that carries plotly."""
     figure.update_layout(
         template="plotly_white",
         height=figure.layout.height or 320,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -10,7 +12,7 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.settings import CONF_DIR, read_yaml
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.experiments.validation import DefinitionError
-from transforms.gold.experiment_user import PLAN_COLUMNS, plans
+from transforms.gold.experiment_user import PLAN_COLUMNS
 
 FOLDER = CONF_DIR / "experiments"
 
@@ -32,7 +34,7 @@ def load_definitions(folder: Path = FOLDER) -> Catalogue:
         ) from None
 
 
-def planned(spark: SparkSession, definitions: Catalogue) -> DataFrame:
-    """The plans of the experiments as a DataFrame."""
+def planned(spark: SparkSession, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
+    """Plans as a DataFrame of PLAN_COLUMNS."""
     schema = ", ".join(f"{name} {ddl}" for name, ddl in PLAN_COLUMNS.items())
-    return spark.createDataFrame(plans(definitions), schema)
+    return spark.createDataFrame(list(rows), schema)

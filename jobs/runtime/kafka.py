@@ -166,8 +166,11 @@ class Producer:
         key: bytes | None = None,
         partition: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
-    ) -> None:
+    ) -> Any:
         """Queue one record; without `partition` the key's murmur2 hash decides, as in Java.
+
+        Returns:
+            kafka-python's future of the record.
 
         Raises:
             ServiceError: Kafka has no such topic, does not answer, or did not take an earlier
@@ -183,6 +186,7 @@ class Producer:
                 f"Kafka has no topic {topic}, or stopped answering", "run: python -m jobs.topics"
             ) from None
         sent.add_errback(self._remember)
+        return sent
 
     def flush(self) -> None:
         """Return once every record sent so far is on all in-sync replicas.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql.types import DataType, StructType
 
 from transforms.events.bronze import BRONZE_COLUMNS
+from transforms.experiments.results import COLUMNS as RESULT_COLUMNS
 from transforms.gold.experiment_user import COLUMNS as EXPERIMENT_USER_COLUMNS
 from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
@@ -26,6 +27,7 @@ USER_HISTORY = "gold.user_history"
 TITLE_GRAM = "gold.title_gram"
 RECOMMENDATIONS = "gold.recommendations"
 SILVER = tuple(f"silver.{family}" for family in FAMILIES)
+EXPERIMENT_RESULTS = "gold.experiment_results"
 LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
 GENERATIONS = "ops.generations"
@@ -115,6 +117,15 @@ TABLES: Mapping[str, Table] = {
             ),
         },
         carried=True,
+    ),
+    EXPERIMENT_RESULTS: Table(
+        {
+            **RESULT_COLUMNS,
+            "overlapping_changes": "ARRAY<STRING>",
+            "built_from": "STRUCT<definition: STRING, definition_hash: STRING, "
+            "generation: BIGINT, experiment_user: BIGINT, models: BIGINT, catalog: BIGINT, "
+            "command: STRING>",
+        }
     ),
     PARTIALS: Table(_partial_columns(), ("gold_table",), STREAMED),
     LEDGER: Table(

@@ -128,7 +128,7 @@ def _assigned(scene: Scene) -> Told:
     return f"user_{scene.user}", (
         f'"userId":"user_{scene.user}","experimentId":"{EXPERIMENTS[which]}",'
         f'"variant":"{user.variants[which]}",'
-        f'"context":{{"device":"{user.device}","region":"{user.region}"}}'
+        f'"context":{{"device_type":"{user.device}","region":"{user.region}"}}'
     )
 
 

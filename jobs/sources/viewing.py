@@ -125,6 +125,17 @@ class Viewing:
         return int(self.watched * running_time_s(self.rating.item))
 
     @property
+    def user_id(self) -> str:
+        """As in events."""
+        return f"user_{self.rating.user}"
+
+    @property
+    def context(self) -> dict[str, str]:
+        """What is known of the person as they press play."""
+        region = REGIONS.get(self.person.zip_code[:1], ABROAD)
+        return {"region": region, "device_type": self.device}
+
+    @property
     def ended(self) -> int:
         """When playback ended, in seconds of the data set."""
         return self.rating.at - RATING_DELAY_S
@@ -246,7 +257,7 @@ def _playback(viewing: Viewing, context: Body) -> Body:
     user, item = viewing.rating.user, viewing.rating.item
     player = PLAYERS[viewing.device]
     return {
-        "userId": f"user_{user}",
+        "userId": viewing.user_id,
         "sessionId": f"session_{user}_{viewing.session}",
         "deviceInfo": player.info(viewing.device),
         "contentInfo": {
@@ -262,7 +273,7 @@ def _playback(viewing: Viewing, context: Body) -> Body:
 
 def _rated(viewing: Viewing) -> Body:
     return {
-        "userId": f"user_{viewing.rating.user}",
+        "userId": viewing.user_id,
         "contentInfo": {"titleId": f"title_{viewing.rating.item}"},
         "rating": viewing.rating.stars,
         "metadata": _metadata(viewing),
@@ -271,7 +282,7 @@ def _rated(viewing: Viewing) -> Body:
 
 def _metadata(viewing: Viewing) -> Body:
     return {
-        "region": REGIONS.get(viewing.person.zip_code[:1], ABROAD),
+        "region": viewing.context["region"],
         "correlationId": f"corr_{viewing.rating.user}_{viewing.rating.item}",
     }
 

@@ -40,7 +40,7 @@ def run() -> dict[str, Any]:
             "baseline_rate_per_s": RATE,
             "baseline_p50_ms": baseline_ms,
             "ratio": round(baseline_ms / ages["p50_ms"], 4),
-            "batch_s": {query: _growth(batches, query) for query in ("ingest", "refine", "fold")},
+            "batch_s": {query: growth(batches, query) for query in ("ingest", "refine", "fold")},
         }
 
 
@@ -84,7 +84,8 @@ def _after_warming(ages: DataFrame) -> tuple[int, dict[str, float]]:
     return int(reached[-1]), {f"p{s}_ms": 1000.0 * (rows[n].age_s + 1) for s, n in at.items()}
 
 
-def _growth(batches: Sequence[Mapping[str, Any]], query: str) -> dict[str, float]:
+def growth(batches: Sequence[Mapping[str, Any]], query: str) -> dict[str, float]:
+    """The median time of a query's batches in the first and in the last third, seconds."""
     took = [
         batch["durationMs"]["triggerExecution"] / 1000
         for batch in batches

@@ -21,7 +21,7 @@ from tests.attribution_cases import assigned, documents, keyed, outcome, random_
 from tests.attribution_oracle import DAY, HOUR, experiment_users
 from tests.unit.test_experiment_user import AT, CHANCE
 from transforms.experiments.definitions import catalogue
-from transforms.gold.experiment_user import SOURCES
+from transforms.gold.experiment_user import SOURCES, differing
 
 DEFINED = catalogue(documents())
 
@@ -57,6 +57,7 @@ def test_stream_equals_batch_and_oracle(lake: Lake, base_settings: Settings) -> 
         expected = experiment_users(arrived[:end], documents())
         assert keyed(lake.read(EXPERIMENT_USER)) == expected
     assert keyed(everyone(lake, DEFINED)) == expected
+    assert differing(lake.read(EXPERIMENT_USER), everyone(lake, DEFINED)).count() == 0
     shutil.rmtree(lake.checkpoint(QUERY))
     stream(lake, base_settings)
     assert keyed(lake.read(EXPERIMENT_USER)) == expected
@@ -82,6 +83,13 @@ def test_only_what_can_change_is_computed_anew(lake: Lake, base_settings: Settin
     assert newest is not None
     assert newest.operationMetrics["numSourceRows"] == "1"
     assert totals(lake)["watch"] == 0
+
+    changed = lake.read(EXPERIMENT_USER).withColumn(
+        "totals", F.expr("if(user_id = 'bob', map_concat(totals, map('more', 1L)), totals)")
+    )
+    assert [tuple(row) for row in differing(lake.read(EXPERIMENT_USER), changed).collect()] == [
+        ("rows", "bob")
+    ]
 
     longer = documents()
     longer["metrics.yaml"]["metrics"]["watch"]["window_h"] = 96

@@ -29,6 +29,7 @@ from transforms.gold.experiment_user import (
     STATES,
     assignments,
     attributed,
+    counted_once,
     exposures,
     outcomes,
     plans,
@@ -44,7 +45,7 @@ def batch(spark: SparkSession, arrived: list[Event]) -> DataFrame:
     planned = spark.createDataFrame(plans(DEFINED), schema)
     tables = silver(spark, arrived)
     exposed = exposures(assignments(tables[ASSIGNMENTS]), planned)
-    return attributed(exposed, outcomes(tables), planned, DEFINED)
+    return attributed(exposed, counted_once(outcomes(tables)), planned, DEFINED.metrics_asked_for)
 
 
 @pytest.fixture(scope="module")
@@ -77,58 +78,56 @@ def test_every_row_names_its_definition(random_case: tuple[DataFrame, dict[Any, 
     assert found == {*hashes, ("ghost", None)}
 
 
-def one(spark: SparkSession, *arrived: Event) -> Row:
-    [row] = keyed(batch(spark, list(arrived))).values()
-    return row
+def watched(event_id: str, user: str, at: int) -> Event:
+    return outcome("VideoPlaybackCompleted", event_id, user, at, CHANCE)
 
 
-def test_an_assignment_may_come_after_its_outcomes(spark: SparkSession) -> None:
-    click = outcome("VideoPlaybackCompleted", "o", "ada", AT + HOUR, CHANCE)
-    row = one(spark, click, assigned("a", "ada", AT, "new"))
-    assert row["totals"]["watch"] == click["watchDuration"]
+CLICK = watched("o1", "after", AT + HOUR)
+BEFORE = watched("o2", "moved", AT - HOUR)
+CASES = [
+    CLICK,
+    assigned("a1", "after", AT, "new"),
+    assigned("a2", "moved", AT, "new"),
+    BEFORE,
+    assigned("z2", "moved", AT - 2 * HOUR, "new"),
+    assigned("a3", "both", AT, "new"),
+    assigned("b3", "both", AT + DAY, "control"),
+    assigned("b4", "tied", AT, "new", region="us"),
+    assigned("a4", "tied", AT, "new", region="eu"),
+    assigned("a5", "early", START - 1, "new"),
+    assigned("a6", "first", START, "new"),
+    assigned("a7", "last", END - 1, "new"),
+    assigned("a8", "late", END, "new"),
+]
 
 
-def test_an_earlier_assignment_that_comes_late_moves_every_span(spark: SparkSession) -> None:
-    before = outcome("VideoPlaybackCompleted", "o", "ada", AT - HOUR, CHANCE)
-    late = assigned("z", "ada", AT - 2 * HOUR, "new")
-    moved = one(spark, assigned("a", "ada", AT, "new"), before, late)
-    assert moved["totals"]["watch"] == before["watchDuration"]
-    assert moved["totals"]["watch_before"] == 0
+@pytest.fixture(scope="module")
+def cases(spark: SparkSession) -> dict[str, Row]:
+    return {user: row for (_, user), row in keyed(batch(spark, CASES)).items()}
 
 
-def test_a_user_in_two_variants_is_counted_and_measured_in_none(spark: SparkSession) -> None:
-    row = one(spark, assigned("a", "ada", AT, "new"), assigned("b", "ada", AT + DAY, "control"))
-    assert (row["state"], row["variant"], row["variants"], row["totals"]) == (
-        *("contaminated", "new", ["control", "new"]),
-        {},
-    )
+def test_an_assignment_may_come_after_its_outcomes(cases: dict[str, Row]) -> None:
+    assert cases["after"]["totals"]["watch"] == CLICK["watchDuration"]
 
 
-def test_the_first_by_order_decides_between_equal_times(spark: SparkSession) -> None:
-    row = one(
-        spark,
-        assigned("b", "ada", AT, "new", region="us"),
-        assigned("a", "ada", AT, "new", region="eu"),
-    )
-    assert row["region"] == "eu"
+def test_an_earlier_assignment_that_comes_late_moves_every_span(cases: dict[str, Row]) -> None:
+    totals = cases["moved"]["totals"]
+    assert (totals["watch"], totals["watch_before"]) == (BEFORE["watchDuration"], 0)
 
 
-def test_the_time_of_an_experiment_holds_its_start_and_not_its_end(spark: SparkSession) -> None:
-    rows = keyed(
-        batch(
-            spark,
-            [
-                assigned("a", "early", START - 1, "new"),
-                assigned("b", "first", START, "new"),
-                assigned("c", "last", END - 1, "new"),
-                assigned("d", "late", END, "new"),
-            ],
-        )
-    )
-    states = {user: row["state"] for (_, user), row in rows.items()}
-    assert states == {
-        "early": "outside", "first": "attributed", "last": "attributed", "late": "outside",
-    }  # fmt: skip
+def test_a_user_in_two_variants_is_counted_and_measured_in_none(cases: dict[str, Row]) -> None:
+    row = cases["both"]
+    assert (row["state"], row["variant"]) == ("contaminated", "new")
+    assert (row["variants"], row["totals"], row["samples"]) == (["control", "new"], {}, {})
+
+
+def test_the_first_by_order_decides_between_equal_times(cases: dict[str, Row]) -> None:
+    assert cases["tied"]["region"] == "eu"
+
+
+def test_the_time_of_an_experiment_holds_its_start_and_not_its_end(cases: dict[str, Row]) -> None:
+    states = [cases[user]["state"] for user in ("early", "first", "last", "late")]
+    assert states == ["outside", "attributed", "attributed", "outside"]
 
 
 def test_variables_are_those_of_the_estimators() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,15 @@ import pytest
 from jobs.replay import records, truth_of
 from jobs.runtime.errors import ServiceError
 from jobs.sources import movielens
+from jobs.sources.exposures import SAME_FOR_ALL, same_for_all, with_exposures
 from jobs.sources.faults import Faults
 from jobs.sources.movielens import MovieLens
 from jobs.sources.records import Record
 from jobs.sources.viewing import history
 from tests.contracts import assert_in_order, assert_sound
+from tests.strict import micros
+from transforms.experiments.assignment import hashed_variant
+from transforms.experiments.definitions import catalogue
 
 USERS = """\
 user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token
@@ -152,3 +157,29 @@ def test_a_missing_package_names_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", refused)
     with pytest.raises(ServiceError, match=r"ERROR: no connection -> connect this machine"):
         movielens.files()
+
+
+def test_people_are_assigned_once_as_they_first_press_play(data):
+    past = history(data)
+    shift_s = UNTIL - past[-1].at
+    definitions = catalogue(same_for_all(datetime.fromtimestamp(UNTIL, UTC)))
+    exposed = with_exposures(past, definitions, shift_s)
+    told = [
+        assert_sound(*record) for record in records(exposed, NO_FAULTS, shift_s, UNTIL * 1_000_000)
+    ]
+    plays = {}
+    for event in told:
+        if event["eventType"] == "VideoPlaybackStarted":
+            plays.setdefault(event["userId"], event)
+    assigned = [event for event in told if event["eventType"] == "ExperimentAssignment"]
+    assert [event["userId"] for event in assigned] == list(plays)
+    experiment = definitions.experiments[SAME_FOR_ALL]
+    for event in assigned:
+        play = plays[event["userId"]]
+        assert micros(event["timestamp"]) == micros(play["timestamp"])
+        assert event["variant"] == hashed_variant(experiment, event["userId"])
+        assert event["context"] == {
+            "region": play["metadata"]["region"],
+            "device_type": play["deviceInfo"]["deviceType"],
+        }
+    assert truth_of(exposed, NO_FAULTS).produced["ExperimentAssignment"] == len(plays)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from transforms.experiments.metrics import Metric
+from transforms.experiments.metrics import BEFORE, PER, Metric
 from transforms.experiments.multiplicity import Correction
 from transforms.experiments.validation import (
     BUCKETS,
@@ -113,6 +113,18 @@ class Plan(Definition):
     prior: Prior | None = None
 
 
+class Overlap(Definition):
+    """Whose changes while an experiment runs make its outcomes before and after incomparable.
+
+    Attributes:
+        models: names of recommendation models; a change is a version published.
+        titles: a change is an update of the title's metadata, or its removal.
+    """
+
+    models: tuple[Name, ...] = ()
+    titles: tuple[Name, ...] = ()
+
+
 class Experiment(Definition):
     """An experiment.
 
@@ -127,6 +139,7 @@ class Experiment(Definition):
         population: keys of the assignment's context and the values allowed in them.
         goals: metrics, of which one must improve.
         guardrails: metrics that must not get worse.
+        invalidated_by: what must not change while it runs.
         plan: how it will be judged.
     """
 
@@ -142,6 +155,7 @@ class Experiment(Definition):
     population: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     goals: tuple[Name, ...] = Field(min_length=1)
     guardrails: tuple[Guard, ...] = ()
+    invalidated_by: Overlap = Overlap()
     plan: Plan = Plan()
 
     @model_validator(mode="before")
@@ -227,6 +241,7 @@ class Catalogue:
             require_known("layer", experiment.layer, self.layers, where)
             for metric in experiment.metrics:
                 require_known("metric", metric, self.metrics, where)
+        _refuse_names_of_variables(self.metrics)
         for name, holdout in self.holdouts.items():
             for layer in holdout.layers:
                 require_known("layer", layer, self.layers, f"holdout {name}")
@@ -240,12 +255,18 @@ class Catalogue:
         require_known("experiment", experiment_id, self.experiments, "the catalogue")
         return self.experiments[experiment_id]
 
+    @property
+    def metrics_asked_for(self) -> dict[str, Metric]:
+        """The metrics of the experiments, by name."""
+        names = {name for experiment in self.experiments.values() for name in experiment.metrics}
+        return {name: self.metrics[name] for name in sorted(names)}
+
     def holdouts_of(self, layer: str) -> tuple[Holdout, ...]:
         """The holdouts that keep users out of a layer."""
         return tuple(holdout for holdout in self.holdouts.values() if layer in holdout.layers)
 
-    def definition_hash(self, experiment_id: str) -> str:
-        """SHA-256 of everything that bears on an experiment's results, hexadecimal.
+    def definition(self, experiment_id: str) -> str:
+        """Everything that bears on an experiment's results, as canonical JSON.
 
         It does not depend on the order of keys, on comments and descriptions, on the time zone
         of an instant, or on defaults being written out.
@@ -253,8 +274,20 @@ class Catalogue:
         experiment = self.experiment(experiment_id)
         parts = [experiment, *(self.metrics[name] for name in sorted(experiment.metrics))]
         content = [part.model_dump(mode="json", exclude={"description"}) for part in parts]
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    def definition_hash(self, experiment_id: str) -> str:
+        """SHA-256 of the definition, hexadecimal."""
+        return hashlib.sha256(self.definition(experiment_id).encode()).hexdigest()
+
+
+def defined_by(definition: str) -> tuple[Experiment, dict[str, Metric]]:
+    """The experiment and its metrics by name, from what Catalogue.definition gave."""
+    first, *rest = json.loads(definition)
+    experiment = parse(Experiment, first, origin="definition")
+    names = sorted(experiment.metrics)
+    told = {"metrics": dict(zip(names, rest, strict=True))}
+    return experiment, dict(parse(MetricsFile, told, origin="definition").metrics)
 
 
 class MetricsFile(Definition):
@@ -297,6 +330,14 @@ def traffic_share(experiment: Experiment, at: datetime) -> Decimal:
     """The share of its buckets' users that take part at an instant; 0 before the first step."""
     reached = [step.share for step in experiment.traffic if step.at <= at]
     return reached[-1] if reached else Decimal(0)
+
+
+def _refuse_names_of_variables(metrics: Iterable[str]) -> None:
+    for name in metrics:
+        if name.endswith((PER, BEFORE)):
+            raise DefinitionError(
+                f"metric {name}: a name may not end with {PER} or {BEFORE}, which name variables"
+            )
 
 
 def _layer_and_start(experiment: Experiment) -> tuple[str, datetime]:

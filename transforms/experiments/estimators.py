@@ -14,12 +14,16 @@ from transforms.experiments.effects import (
     proportion,
     ratio,
 )
-from transforms.experiments.metrics import MeanMetric, Metric, QuantileMetric, RatioMetric
+from transforms.experiments.metrics import (
+    BEFORE,
+    PER,
+    MeanMetric,
+    Metric,
+    QuantileMetric,
+    RatioMetric,
+)
 from transforms.experiments.quantiles import QuantileSample, quantile_arm
 from transforms.experiments.sums import Sums
-
-PER, BEFORE = "_per", "_before"
-"""What follows a metric's name in that of its denominator's variable, and of its covariate's."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from transforms.experiments.decision import Better
 from transforms.experiments.validation import Definition, unknown
 
+PER, BEFORE = "_per", "_before"
+"""What follows a metric's name in that of its denominator's variable, and of its covariate's."""
+
 
 @dataclass(frozen=True)
 class OutcomeEvent:

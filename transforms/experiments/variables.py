@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from transforms.experiments.estimators import BEFORE, PER
 from transforms.experiments.metrics import (
+    BEFORE,
+    PER,
     MeanMetric,
     Metric,
     Outcome,
@@ -71,3 +72,9 @@ def sample_of(name: str, metric: Metric) -> Variable | None:
         return None
     first, end = (hour * HOUR_S for hour in metric.hours)
     return Variable(name, metric.outcome, first, end)
+
+
+def measured_by(name: str, metric: Metric) -> tuple[Variable, ...]:
+    """The variables of a metric, or its sample."""
+    sample = sample_of(name, metric)
+    return variables_of(name, metric) if sample is None else (sample,)

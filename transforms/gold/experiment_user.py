@@ -14,9 +14,9 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from transforms.experiments.definitions import Catalogue
-from transforms.experiments.metrics import OUTCOME_EVENTS, Outcome
-from transforms.experiments.variables import Variable, sample_of, variables_of
+from transforms.experiments.definitions import Catalogue, Experiment
+from transforms.experiments.metrics import OUTCOME_EVENTS, Metric, Outcome
+from transforms.experiments.variables import Variable, measured_by, sample_of, variables_of
 from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
 
 ASSIGNMENT = "ExperimentAssignment"
@@ -119,26 +119,31 @@ def outcomes(silver: Mapping[str, DataFrame]) -> DataFrame:
 
 
 def plans(catalogue: Catalogue) -> list[tuple[Any, ...]]:
-    """What attribution needs of each experiment, as rows of PLAN_COLUMNS.
+    """What attribution needs of each experiment, as rows of PLAN_COLUMNS."""
+    return [
+        plan(experiment, catalogue.metrics, catalogue.definition_hash(name))
+        for name, experiment in catalogue.experiments.items()
+    ]
+
+
+def plan(
+    experiment: Experiment, metrics: Mapping[str, Metric], definition_hash: str
+) -> tuple[Any, ...]:
+    """What attribution needs of an experiment, as a row of PLAN_COLUMNS.
 
     before_s and after_s say how far before and after the first exposure any metric looks.
     """
-    rows = []
-    for experiment in catalogue.experiments.values():
-        spans = [variable for name in experiment.metrics for variable in _measured(name, catalogue)]
-        rows.append(
-            (
-                experiment.id,
-                experiment.start,
-                experiment.end,
-                list(experiment.weights),
-                list(experiment.metrics),
-                max(0, *(-span.from_s for span in spans)),
-                max(span.to_s for span in spans),
-                catalogue.definition_hash(experiment.id),
-            )
-        )
-    return rows
+    spans = [one for name in experiment.metrics for one in measured_by(name, metrics[name])]
+    return (
+        experiment.id,
+        experiment.start,
+        experiment.end,
+        list(experiment.weights),
+        list(experiment.metrics),
+        max(0, *(-span.from_s for span in spans)),
+        max(span.to_s for span in spans),
+        definition_hash,
+    )
 
 
 def exposures(events: DataFrame, planned: DataFrame, *also: str) -> DataFrame:
@@ -216,23 +221,34 @@ def reach() -> tuple[Column, Column]:
     )
 
 
+def counted_once(events: DataFrame) -> DataFrame:
+    """The first by arrival order of a user's copies of each event."""
+    return without_repeats(events, "user_id")
+
+
 def attributed(
-    exposed: DataFrame, events: DataFrame, planned: DataFrame, catalogue: Catalogue, *also: str
+    exposed: DataFrame,
+    events: DataFrame,
+    planned: DataFrame,
+    metrics: Mapping[str, Metric],
+    *also: str,
 ) -> DataFrame:
     """What the metrics measure of exposed users.
 
     Args:
         exposed: `exposures` of some experiments and users.
-        events: `outcomes` of those users, all from before_s before an exposure to after_s after.
+        events: `outcomes` of those users, all from before_s before an exposure to after_s after;
+            `counted_once`.
         planned: PLAN_COLUMNS, one row an experiment.
-        catalogue: the definitions that `planned` is of.
+        metrics: those that the experiments of `planned` ask for, by name.
         also: columns that are part of the key too, of both exposed and events.
 
     Returns:
         `also` and COLUMNS, one row a key.
     """
-    variables, samples = _variables(catalogue), _samples(catalogue)
-    lifted, columns = _lifted(_counted_once(events, *also), [*variables, *samples], *also)
+    variables = [one for name, m in metrics.items() for one in variables_of(name, m)]
+    samples = [one for name, m in metrics.items() for one in [sample_of(name, m)] if one]
+    lifted, columns = _lifted(events, [*variables, *samples], *also)
     facts = [name for name in exposed.columns if name not in ("before_s", "after_s")]
     pairs = exposed.join(lifted, _in_reach(exposed, lifted, also), "left").select(
         *(exposed[name] for name in facts),
@@ -250,10 +266,29 @@ def attributed(
     return known.select(
         *also,
         *(name for name in COLUMNS if name in facts),
-        _gathered(catalogue, "total_", COLUMNS["totals"]).alias("totals"),
-        _gathered(catalogue, "sample_", COLUMNS["samples"]).alias("samples"),
+        _gathered("total_", variables, metrics, COLUMNS["totals"]).alias("totals"),
+        _gathered("sample_", samples, metrics, COLUMNS["samples"]).alias("samples"),
         "definition_hash",
     )
+
+
+def differing(one: DataFrame, other: DataFrame) -> DataFrame:
+    """The keys whose rows are not identical, from a full outer join of two tables of COLUMNS."""
+    left, right = _packed(one, "left"), _packed(other, "right")
+    joined = left.join(right, [*KEY], "full_outer")
+    return joined.where(~F.col("left").eqNullSafe(F.col("right"))).select(*KEY)
+
+
+def _packed(rows: DataFrame, name: str) -> DataFrame:
+    """The columns besides the key as one that can be compared, which maps cannot."""
+    columns = (
+        F.array_sort(F.map_entries(column)).alias(column)
+        if ddl.startswith("MAP")
+        else F.col(column)
+        for column, ddl in COLUMNS.items()
+        if column not in KEY
+    )
+    return rows.select(*KEY, F.struct(*columns).alias(name))
 
 
 def _projected(rows: DataFrame, own: Mapping[str, str]) -> DataFrame:
@@ -275,10 +310,6 @@ def _state() -> Column:
         .when((at < F.col("starts")) | (at >= F.col("ends")), "outside")
         .otherwise(ATTRIBUTED)
     )
-
-
-def _counted_once(events: DataFrame, *also: str) -> DataFrame:
-    return without_repeats(events, *also, "user_id")
 
 
 def _in_reach(exposed: DataFrame, lifted: DataFrame, also: Iterable[str]) -> Column:
@@ -337,36 +368,15 @@ def _sample(variable: Variable, columns: Mapping[str, str]) -> Column:
     return F.array_sort(F.collect_list(F.when(_within(variable), F.col(columns[_key(variable)]))))
 
 
-def _gathered(catalogue: Catalogue, prefix: str, ddl: str) -> Column:
-    """The columns of the experiment's own metrics as one map."""
+def _gathered(
+    prefix: str, variables: Iterable[Variable], metrics: Mapping[str, Metric], ddl: str
+) -> Column:
+    """The columns of the variables of the experiment's own metrics, as one map."""
+    metric_of = {one.name: name for name, m in metrics.items() for one in measured_by(name, m)}
     entries = []
-    for name in _metrics(catalogue):
-        one = sample_of(name, catalogue.metrics[name])
-        of_metric = variables_of(name, catalogue.metrics[name]) if prefix == "total_" else ()
-        for variable in (one,) if one and prefix == "sample_" else of_metric:
-            own = (F.col("state") == ATTRIBUTED) & F.array_contains("metrics", name)
-            entries += [F.lit(variable.name), F.when(own, F.col(f"{prefix}{variable.name}"))]
+    for one in variables:
+        own = (F.col("state") == ATTRIBUTED) & F.array_contains("metrics", metric_of[one.name])
+        entries += [F.lit(one.name), F.when(own, F.col(f"{prefix}{one.name}"))]
     if not entries:
         return F.create_map().cast(ddl)
     return F.map_filter(F.create_map(*entries), lambda _, value: value.isNotNull()).cast(ddl)
-
-
-def _metrics(catalogue: Catalogue) -> list[str]:
-    """The metrics that any experiment asks for."""
-    return sorted({name for one in catalogue.experiments.values() for name in one.metrics})
-
-
-def _measured(name: str, catalogue: Catalogue) -> tuple[Variable, ...]:
-    metric = catalogue.metrics[name]
-    sample = sample_of(name, metric)
-    return variables_of(name, metric) if sample is None else (sample,)
-
-
-def _variables(catalogue: Catalogue) -> list[Variable]:
-    found = (variables_of(name, catalogue.metrics[name]) for name in _metrics(catalogue))
-    return [variable for of_metric in found for variable in of_metric]
-
-
-def _samples(catalogue: Catalogue) -> list[Variable]:
-    found = (sample_of(name, catalogue.metrics[name]) for name in _metrics(catalogue))
-    return [sample for sample in found if sample is not None]

@@ -1,0 +1,340 @@
+"""Experiments: definitions checked, users assigned and audited, results computed and reproduced."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.attribute import everyone
+from jobs.contracts import load_registry
+from jobs.readout import write_readout
+from jobs.runtime.assignments import instant, open_assigner
+from jobs.runtime.broker import kafka_of
+from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.definitions import load_definitions
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.experiment_results import (
+    compute,
+    newest,
+    refuse_stale,
+    reproduced,
+    store,
+    stored,
+)
+from jobs.runtime.kafka import producer
+from jobs.runtime.lake import Lake
+from jobs.runtime.session import spark_session
+from jobs.runtime.settings import KafkaSettings, Settings
+from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
+from transforms.commands.outgoing import encode
+from transforms.experiments.assignment import hashed_variant
+from transforms.experiments.changes import refuse_moves
+from transforms.experiments.definitions import Catalogue
+from transforms.experiments.validation import DefinitionError
+from transforms.gold.experiment_user import ASSIGNMENTS, assignments, differing
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:experiment-result")
+RESULT = "ExperimentResultPublished"
+EXAMPLES = 5
+Rows = Sequence[Mapping[str, Any]]
+
+definitions_option = click.option(
+    "--definitions",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the definitions. Default: conf/experiments.",
+)
+
+
+@click.group()
+def main() -> None:
+    """Experiments, from conf/experiments to decisions (docs/experiments.md).
+
+    python -m jobs.attribute keeps gold.experiment_user, from which results are computed.
+    """
+
+
+@job
+@definitions_option
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Refuse what would move a user of an experiment that runs by the definitions there.",
+)
+def check(settings: Settings, folder: Path | None, against: Path | None) -> None:
+    """Check the definitions; one line names the first fault."""
+    definitions = _definitions(folder)
+    if against is not None:
+        try:
+            refuse_moves(_definitions(against), definitions, datetime.now(UTC))
+        except DefinitionError as error:
+            raise SettingsError(str(error), "end it first, or make another experiment") from None
+    log.info("%d experiments and %d metrics are sound", *_sizes(definitions))
+
+
+@job
+@click.argument("user")
+@click.argument("experiment")
+@click.option(
+    "--context",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What is known of the user, such as device_type=smart_tv. Repeatable.",
+)
+@definitions_option
+def assign(
+    settings: Settings, user: str, experiment: str, context: tuple[str, ...], folder: Path | None
+) -> None:
+    """Print the variant that USER gets in EXPERIMENT, and publish it as ExperimentAssignment.
+
+    A repeat publishes the same event id, which is counted once. Nothing is published for a user
+    who does not take part.
+    """
+    definitions = _definitions(folder)
+    known = dict(_named(one) for one in context)
+    with kafka_of(settings) as kafka, open_assigner(kafka, definitions) as assigner:
+        try:
+            variant = assigner.assign(user, experiment, known)
+        except DefinitionError as error:
+            raise SettingsError(str(error), "see conf/experiments") from None
+    click.echo(variant or f"{user} does not take part in {experiment}")
+
+
+@job
+@definitions_option
+def audit(settings: Settings, folder: Path | None) -> None:
+    """Hold every recorded assignment of a defined experiment to the hash.
+
+    Reads silver.experiments. Exits non-zero if a user was recorded in a variant that the hash
+    does not give them.
+    """
+    lake = _lake(settings, "audit", ASSIGNMENTS)
+    recorded, wrong = audited(lake, _definitions(folder))
+    log.info("%s assignments are recorded, %s differ", f"{recorded:,}", f"{wrong.count():,}")
+    examples = wrong.limit(EXAMPLES).collect()
+    for row in examples:
+        log.error("%s: user %s has %s, the hash says %s", *row)
+    if examples:
+        raise DataError(
+            "assignments contradict the hash", "see who published them, and by which definition"
+        )
+
+
+@job
+@definitions_option
+def verify(settings: Settings, folder: Path | None) -> None:
+    """Prove that the streamed gold.experiment_user is what all of silver comes to in batch.
+
+    Exits non-zero if a row differs. Events that came since the last micro-batch differ too: run
+    python -m jobs.attribute --available-now first.
+    """
+    lake = _lake(settings, "verify", EXPERIMENT_USER)
+    rows = lake.read(EXPERIMENT_USER)
+    wrong = differing(rows, everyone(lake, _definitions(folder))).persist()
+    log.info("%s rows compared, %s differ", f"{rows.count():,}", f"{wrong.count():,}")
+    examples = wrong.limit(EXAMPLES).collect()
+    for row in examples:
+        log.error("%s: user %s differs", *row)
+    if examples:
+        raise DataError(
+            f"{EXPERIMENT_USER} is not what silver comes to",
+            "run python -m jobs.attribute --available-now, then verify again",
+        )
+
+
+@job
+@click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+@definitions_option
+@click.option(
+    "--at",
+    type=AwareInstant(),
+    default=lambda: datetime.now(UTC).isoformat(),
+    metavar="INSTANT",
+    help="The instant that the results are of. Default: now.",
+)
+@click.option("--publish/--no-publish", default=True, help="Publish each decision to Kafka.")
+def results(
+    settings: Settings,
+    experiments: tuple[str, ...],
+    folder: Path | None,
+    at: datetime,
+    publish: bool,
+) -> None:
+    """Compute the results of the EXPERIMENTs, by default of all that have started.
+
+    Reads gold.experiment_user; writes gold.experiment_results, in which every row says what it
+    was computed from, and publishes each decision as ExperimentResultPublished.
+    """
+    definitions = _definitions(folder)
+    lake = _lake(settings, "results", EXPERIMENT_USER)
+    with ExitStack() as stack:
+        kafka = stack.enter_context(kafka_of(settings)) if publish else None
+        rows = refreshed(lake, definitions, at, experiments, kafka)
+    for line in dict.fromkeys(_line(row) for row in rows):
+        click.echo(line)
+
+
+@job
+@click.argument("experiment")
+@click.argument("computed_at", type=AwareInstant())
+def reproduce(settings: Settings, experiment: str, computed_at: datetime) -> None:
+    """Compute the results of EXPERIMENT at COMPUTED_AT again, from what they were computed from.
+
+    Exits non-zero if a single digit differs.
+    """
+    lake = _lake(settings, "reproduce", EXPERIMENT_RESULTS)
+    before = stored(lake, experiment, computed_at)
+    if not before:
+        raise SettingsError(
+            f"{EXPERIMENT_RESULTS} has no results of {experiment} at {instant(computed_at)}",
+            "python -m jobs.experiments results computes new ones",
+        )
+    again = reproduced(lake, before)
+    differing = [row["metric"] for row, same in zip(before, again, strict=True) if row != same]
+    if differing:
+        raise DataError(
+            f"the results of {experiment} differ in {', '.join(differing)}",
+            "this is a defect, or files of the pinned versions are gone",
+        )
+    log.info("%d results of %s, the same to the last digit", len(before), experiment)
+
+
+@job
+@click.argument("experiment")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def readout(settings: Settings, experiment: str, file: Path) -> None:
+    """Write the newest results of EXPERIMENT to FILE, a page that needs nothing else."""
+    lake = _lake(settings, "readout", EXPERIMENT_RESULTS)
+    if not stored(lake, experiment):
+        raise SettingsError(
+            f"{EXPERIMENT_RESULTS} has no results of {experiment}",
+            f"python -m jobs.experiments results {experiment} computes them",
+        )
+    write_readout(lake, experiment, file)
+    click.echo(f"The readout: {file}")
+
+
+for command in (check, assign, audit, verify, results, reproduce, readout):
+    main.add_command(command)
+
+
+def audited(lake: Lake, definitions: Catalogue) -> tuple[int, DataFrame]:
+    """How many assignments are recorded, and those that the hash contradicts.
+
+    The DataFrame has experiment_id, user_id, variant and hashed.
+    """
+    experiments = dict(definitions.experiments)
+    hashed = F.udf(lambda name, user: hashed_variant(experiments[name], user))
+    recorded = (
+        assignments(lake.read(ASSIGNMENTS))
+        .where(F.col("experiment_id").isin(*experiments))
+        .select("experiment_id", "user_id", "variant")
+        .distinct()
+    )
+    checked = recorded.withColumn("hashed", hashed("experiment_id", "user_id"))
+    return recorded.count(), checked.where("variant <> hashed")
+
+
+def refreshed(
+    lake: Lake,
+    definitions: Catalogue,
+    at: datetime,
+    only: Sequence[str] = (),
+    kafka: KafkaSettings | None = None,
+) -> list[dict[str, Any]]:
+    """Results of experiments that have started, stored and, with Kafka, published."""
+    for name in only:
+        _require(name, definitions)
+    wanted = {
+        name: definitions.definition(name)
+        for name, experiment in definitions.experiments.items()
+        if experiment.start <= at and (not only or name in only)
+    }
+    if not wanted:
+        raise SettingsError("no experiment has started", "see their starts in conf/experiments")
+    lake.ensure([EXPERIMENT_RESULTS, "silver.models", "silver.catalog"])
+    pins = newest(lake)
+    refuse_stale(lake, definitions, pins)
+    rows = compute(lake, wanted, pins, at)
+    for row in rows:
+        row["built_from"] |= {
+            "definition_hash": definitions.definition_hash(row["experiment_id"]),
+            "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {instant(at)}",
+        }
+    store(lake, rows)
+    if kafka is not None:
+        publish_results(kafka, rows)
+    return rows
+
+
+def publish_results(kafka: KafkaSettings, rows: Rows) -> None:
+    """Publish the decision of each experiment, under an id made of experiment and instant."""
+    contract = load_registry().newest(RESULT)
+    with producer(kafka) as sender:
+        for row in {row["experiment_id"]: row for row in rows}.values():
+            name, at = row["experiment_id"], instant(row["computed_at"])
+            event = {
+                "eventType": RESULT,
+                "version": "1.0",
+                "timestamp": at,
+                "eventId": str(uuid.uuid5(NAMESPACE, f"{name}/{at}")),
+                "experimentId": name,
+                "decision": row["decision"]["verdict"],
+                "reasons": row["decision"]["reasons"],
+                "definitionHash": row["built_from"]["definition_hash"],
+            }
+            sender.send(contract.topics[0], encode(contract, event), key=name.encode())
+
+
+def _definitions(folder: Path | None) -> Catalogue:
+    return load_definitions() if folder is None else load_definitions(folder)
+
+
+def _sizes(definitions: Catalogue) -> tuple[int, int]:
+    return len(definitions.experiments), len(definitions.metrics)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"--context {text}", "write it as NAME=VALUE")
+    return name, value
+
+
+def _require(experiment: str, definitions: Catalogue) -> None:
+    try:
+        definitions.experiment(experiment)
+    except DefinitionError as error:
+        raise SettingsError(str(error), "see conf/experiments") from None
+
+
+def _lake(settings: Settings, app: str, table: str) -> Lake:
+    """The lake, with the table that the command reads."""
+    lake = Lake(spark_session(app, settings.spark), settings.lake.root, settings.lake.generation)
+    if not lake.has(table):
+        raise SettingsError(
+            f"the lake at {lake.root} has no {table}",
+            "run python -m jobs.attribute --available-now, then python -m jobs.experiments results",
+        )
+    return lake
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    decision = row["decision"]
+    return f"{row['experiment_id']}: {decision['verdict']} ({', '.join(decision['reasons'])})"
+
+
+if __name__ == "__main__":
+    main()
