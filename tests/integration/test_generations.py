@@ -9,12 +9,13 @@ from pyspark.sql import functions as F
 
 from jobs.plan import plan
 from jobs.recompute import compared, next_generation
-from jobs.runtime.generations import Superseded, switch
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.generations import Action, Superseded, record, retire, switch
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
-from jobs.runtime.settings import Settings
+from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.tables import BRONZE, PARITY
-from tests.lakes import MakeLake, deliver, stream
+from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver, stream
 from tests.oracle import Raw
 from tests.promises import assert_promises
 from transforms.gold.tables import BUSINESS_DAY, USER_DAY
@@ -45,21 +46,26 @@ def totals(lake: Lake) -> tuple[int, ...]:
     return tuple(value for row in rows for value in row)
 
 
+@pytest.fixture
+def configured() -> Settings:
+    return load_settings(overrides=BATCH_BY_BATCH, environment={})
+
+
 @pytest.mark.slow
 def test_a_generation_is_built_caught_up_compared_and_switched(
-    lakes: MakeLake, base_settings: Settings, history: list[list[Raw]]
+    lakes: MakeLake, configured: Settings, history: list[list[Raw]]
 ) -> None:
     live = lakes(Lake)
     deliver(live, history[:2])
     built_from = live.version(BRONZE)
     deliver(live, history)  # what the new generation must catch up with
-    stream(live, base_settings)
+    stream(live, configured)
     assert plan(live).seconds is None
 
     watcher = Watcher(live)
     watcher.start()
-    new = next_generation(live, base_settings, built_from)
-    found = compared(live, new, base_settings)
+    new = next_generation(live, configured, built_from)
+    found = compared(live, new, configured)
     reader, expected = Lake(live.spark, live.root), totals(live)
     moved = Superseded(reader)
     assert not moved()
@@ -73,6 +79,23 @@ def test_a_generation_is_built_caught_up_compared_and_switched(
     assert plan(live).seconds
     assert (reader.generation, Lake(live.spark, live.root).generation) == (1, 2)
     switched = Lake(live.spark, live.root)
-    assert_promises(switched, base_settings, [raw for part in history for raw in part])
+    assert_promises(switched, configured, [raw for part in history for raw in part])
     switch(live, 1)
     assert Lake(live.spark, live.root).generation == 1
+
+
+def test_what_may_be_retired(lakes: MakeLake) -> None:
+    lake = lakes(Lake)
+    for number in (2, 3, 4, 5):
+        record(lake, number, Action.BUILDING, bronze_version=0)
+        if number < 5:
+            record(lake, number, Action.BUILT)
+            lake.of_generation(number).ensure([f"gold.{USER_DAY.name}"])
+    with pytest.raises(SettingsError, match="generation 5 is not complete"):
+        switch(lake, 5)
+    switch(lake, 4)
+    assert retire(lake, keep=0, unread_h=1) == [], "all were live or built a moment ago"
+    assert retire(lake, keep=1, unread_h=0) == [1, 2], "3 is kept, 4 is live, 5 is being built"
+    assert not lake.of_generation(2).has(f"gold.{USER_DAY.name}")
+    with pytest.raises(SettingsError, match="generation 1 is not complete"):
+        switch(lake, 1)
