@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from errno import ENOSPC
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -29,8 +30,8 @@ def known(error: BaseException, where: str = "") -> PlayheadError | None:
     """
     if isinstance(error, PlayheadError):
         return error
-    if isinstance(error, OSError) and error.filename:
-        remedy = "correct the path, make it writable, or free space on its disk"
+    if isinstance(error, OSError) and error.filename and error.errno != ENOSPC:
+        remedy = "correct the path, or make it writable"
         return ServiceError(f"{where}{error.filename}: {error.strerror}", remedy)
     text = _whole_text(error)
     for pattern, kind, problem, remedy in _FAULTS:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
+from jobs.runtime.broker import Broker, embedded_broker
 from jobs.runtime.errors import ServiceError, SettingsError
 from jobs.runtime.kafka import admin, producer, python_options
 from jobs.runtime.settings import KafkaSettings
@@ -97,9 +99,16 @@ def test_a_topic_that_does_not_exist_is_named_with_the_command_that_creates_it(
         sender.send("nowhere", b"x")
 
 
-def test_the_command_plans_without_doing_and_then_does(broker: KafkaSettings) -> None:
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[Broker]:
+    """A broker on which no other test has made a topic."""
+    with embedded_broker(tmp_path, keep=False) as running:
+        yield running
+
+
+def test_the_command_plans_without_doing_and_then_does(untouched: Broker) -> None:
     def run(*options: str) -> list[list[str]]:
-        place = ["--set", f"kafka.bootstrap_servers={broker.bootstrap_servers}"]
+        place = ["--set", f"kafka.bootstrap_servers={untouched.bootstrap_servers}"]
         done = subprocess.run(
             [sys.executable, "-m", "jobs.topics", *place, *options],
             cwd=ROOT,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from jobs.runtime import faults
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.faults import explained, known
 
@@ -52,8 +55,15 @@ def test_what_only_resembles_a_known_fault_is_not_blamed_on_it(causes: str) -> N
     assert known(JvmError("Job aborted.", causes)) is None
 
 
-def test_an_unknown_fault_names_a_log_that_exists_or_none() -> None:
+@pytest.mark.parametrize("written", [True, False])
+def test_an_unknown_fault_names_a_log_that_exists_or_none(
+    written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "spark.log"
+    if written:
+        log.touch()
+    monkeypatch.setattr(faults, "spark_log", lambda: log)
     error = explained(JvmError("first line\nsecond line", ""), "refine")
     assert "refine: first line" in str(error)
     assert "second line" not in str(error)
-    assert "the log of the Spark driver" in str(error)
+    assert (str(log) if written else "the log of the Spark driver") in str(error)
