@@ -17,7 +17,7 @@ from pyspark.sql.types import StructType
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.faults import SPARK_ERRORS, explained
-from jobs.runtime.tables import GENERATIONS, TABLES, is_generational
+from jobs.runtime.tables import GENERATIONS, TABLES, is_generational, table_path
 
 FIRST_GENERATION = 1
 
@@ -51,14 +51,13 @@ class Lake:
         self.spark = spark
         self.root = root if "://" in root else str(Path(root).absolute())
         self.pinned = generation is not None
-        self.generation = self.live() if generation is None else generation
+        self.generation = FIRST_GENERATION if generation is None else generation
+        if generation is None:
+            self.generation = self.live()
 
     def path(self, table: str) -> str:
         """Where a table's files are."""
-        layer, name = table.split(".")
-        if is_generational(table):
-            return f"{self.root}/generation={self.generation}/{layer}/{name}"
-        return f"{self.root}/{layer}/{name}"
+        return table_path(self.root, table, self.generation)
 
     def checkpoint(self, query: str) -> str:
         """Where a streaming query of this generation keeps its progress."""
@@ -97,7 +96,7 @@ class Lake:
     def read(self, table: str, version: int | None = None) -> DataFrame:
         """The rows of a table, now or as of a Delta version."""
         if is_generational(table):
-            self._mark_read()
+            mark_read(self.root, self.generation)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -204,23 +203,10 @@ class Lake:
 
     def last_read(self) -> datetime | None:
         """When somebody last read from this generation; None if that is not known."""
-        if self._is_remote or not self._mark.exists():
+        mark = _mark(self.root, self.generation)
+        if "://" in self.root or not mark.exists():
             return None
-        return datetime.fromtimestamp(self._mark.stat().st_mtime, UTC)
-
-    @property
-    def _is_remote(self) -> bool:
-        return "://" in self.root
-
-    @property
-    def _mark(self) -> Path:
-        return Path(self.root) / f"generation={self.generation}" / "last-read"
-
-    def _mark_read(self) -> None:
-        """Leave a mark for who retires generations; a reader may lack the right to."""
-        if not self._is_remote:
-            with suppress(OSError):
-                self._mark.touch()
+        return datetime.fromtimestamp(mark.stat().st_mtime, UTC)
 
     def _snapshot(self, table: str) -> Any:
         jvm = self.spark._jvm
@@ -271,6 +257,17 @@ class Lake:
         if missing:
             columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
+
+
+def mark_read(root: str, generation: int) -> None:
+    """Leave a mark for who retires generations; a reader may lack the right to."""
+    if "://" not in root:
+        with suppress(OSError):
+            _mark(root, generation).touch()
+
+
+def _mark(root: str, generation: int) -> Path:
+    return Path(root) / f"generation={generation}" / "last-read"
 
 
 def _starting(version: int, since: datetime | None) -> tuple[str, str]:

@@ -72,6 +72,13 @@ def is_generational(table: str) -> bool:
     return table.startswith(GENERATIONAL)
 
 
+def table_path(root: str, table: str, generation: int) -> str:
+    """Where a table's files are, below the root of its lake."""
+    layer, name = table.split(".")
+    build = f"/generation={generation}" if is_generational(table) else ""
+    return f"{root}{build}/{layer}/{name}"
+
+
 def _partial_columns() -> dict[str, str]:
     """One table for the partials of all folds, so that a micro-batch is one commit."""
     columns = {"gold_table": "STRING", "sequence": "BIGINT"}

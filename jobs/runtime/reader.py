@@ -1,0 +1,235 @@
+"""Tables for people who ask questions: any of them by name, read only, with Spark or without.
+
+    tables = Reader("build/demo/lake")
+    tables.polars("gold.user_day")                                # a data frame in memory
+    tables.duckdb("silver.playback").filter("watch_s > 3600")     # lazy, SQL
+    tables.spark(spark, "gold.user_title", at=datetime(2026, 11, 1, tzinfo=UTC))
+    Reader("build/demo/lake", generation=2).duckdb("gold.user_title")
+
+A fold comes out as one row a key, current to the last micro-batch, whichever engine reads it: base
+and partials are merged by the one declaration in transforms/gold/tables.py, which for DuckDB is
+translated from Spark's SQL. Needs the extra `notebooks`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import sqlglot
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from duckdb import DuckDBPyRelation, connect
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.gold import FOLDED_THROUGH, NOTHING, Snapshot, read_gold_at
+from jobs.runtime.lake import FIRST_GENERATION, Lake, mark_read
+from jobs.runtime.tables import GENERATIONS, PARTIALS, TABLES, is_generational, table_path
+from transforms.gold.fold import Fold
+from transforms.gold.tables import FOLDS
+
+MILLIS = 1000
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What is read, so that reading it again gives the same.
+
+    Attributes:
+        table: its name.
+        version: its Delta version.
+        partials: of a fold, the version of gold.partials; None: its base alone.
+        through: of a fold, the number through which the base is folded.
+    """
+
+    table: str
+    version: int
+    partials: int | None = None
+    through: int = NOTHING
+
+
+class Reader:
+    """The tables of a lake, silver and gold of one generation; nothing can be written.
+
+    Args:
+        root: folder or object-store prefix of the lake.
+        generation: which build of silver and gold the names mean; None: the one that is live now.
+
+    Raises:
+        SettingsError: there is no lake.
+    """
+
+    def __init__(self, root: str | Path, generation: int | None = None) -> None:
+        self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
+        if "://" not in self.root and not Path(self.root).is_dir():
+            raise SettingsError(f"there is no lake at {self.root}", "name the folder lake.root")
+        self.generation = self.live() if generation is None else generation
+        self._duckdb = connect()
+        self._duckdb.execute("SET TimeZone = 'UTC'")
+
+    def names(self) -> list[str]:
+        """The tables that are there."""
+        return [name for name in TABLES if DeltaTable.is_deltatable(self._path(name))]
+
+    def live(self) -> int:
+        """The generation that readers are switched to."""
+        path = table_path(self.root, GENERATIONS, FIRST_GENERATION)
+        if not DeltaTable.is_deltatable(path):
+            return FIRST_GENERATION
+        log = DeltaTable(path).to_pyarrow_table(columns=["sequence", "generation", "action"])
+        switches = [row for row in log.to_pylist() if row["action"] == "switched"]
+        newest = max(switches, key=lambda row: row["sequence"], default=None)
+        return FIRST_GENERATION if newest is None else int(newest["generation"])
+
+    def pin(self, table: str, version: int | None = None, at: datetime | None = None) -> Pin:
+        """What would be read.
+
+        Args:
+            table: a name of jobs.runtime.tables.
+            version: a Delta version of the table. Of a fold this is its base, which lacks what
+                came after the last compaction; `at` and the default do not.
+            at: an instant, with its time zone: the table as it was then.
+
+        Raises:
+            SettingsError: no such table, version or instant.
+            DataError: the table is not there yet.
+        """
+        if version is not None and at is not None:
+            raise SettingsError(f"{table}: version and time are both given", "give one of them")
+        if version is not None or not _is_fold(table):
+            return Pin(table, self._opened(table, version, at).version())
+        base = self._opened(table, None, at)
+        partials = self._opened(PARTIALS, None, at).version()
+        if at is None:
+            base.update_incremental()  # after the partials: none falls between
+        through = base.transaction_version(FOLDED_THROUGH)
+        return Pin(table, base.version(), partials, NOTHING if through is None else through)
+
+    def duckdb(
+        self, table: str, version: int | None = None, at: datetime | None = None
+    ) -> DuckDBPyRelation:
+        """A table for SQL without Spark, computed when it is asked for; see `pin`."""
+        return self.duckdb_at(self.pin(table, version, at))
+
+    def polars(
+        self, table: str, version: int | None = None, at: datetime | None = None
+    ) -> pl.DataFrame:
+        """A table in memory; see `pin`."""
+        rows: pl.DataFrame = self.duckdb(table, version, at).pl()
+        return rows
+
+    def spark(
+        self,
+        spark: SparkSession,
+        table: str,
+        version: int | None = None,
+        at: datetime | None = None,
+    ) -> DataFrame:
+        """A table for Spark; see `pin`."""
+        return self.spark_at(spark, self.pin(table, version, at))
+
+    def duckdb_at(self, pin: Pin) -> DuckDBPyRelation:
+        """What was pinned, for SQL without Spark."""
+        base = self._relation(pin.table, pin.version)
+        if pin.partials is None:
+            return base
+        fold = FOLDS[_name(pin.table)]
+        of_fold = f"gold_table = '{fold.name}' AND sequence > {pin.through}"
+        pending = self._relation(PARTIALS, pin.partials).filter(of_fold)
+        rows = _declared(fold, base).union(_declared(fold, pending))
+        return rows.aggregate(", ".join([*fold.key, *_merged(fold)]), ", ".join(fold.key))
+
+    def spark_at(self, spark: SparkSession, pin: Pin) -> DataFrame:
+        """What was pinned, for Spark."""
+        lake = Lake(spark, self.root, self.generation)
+        if pin.partials is None:
+            return lake.read_declared(pin.table, pin.version)
+        fold = FOLDS[_name(pin.table)]
+        bases = {fold.name: (pin.version, pin.through)}
+        return read_gold_at(lake, fold, Snapshot(NOTHING, pin.partials, bases))
+
+    def _path(self, table: str) -> str:
+        return table_path(self.root, table, self.generation)
+
+    def _relation(self, table: str, version: int) -> DuckDBPyRelation:
+        files = DeltaTable(self._path(table), version=version).to_pyarrow_dataset()
+        return self._duckdb.from_arrow(files)
+
+    def _opened(self, table: str, version: int | None, at: datetime | None) -> DeltaTable:
+        if table not in TABLES:
+            raise SettingsError(f"no table is called '{table}'", f"use one of: {', '.join(TABLES)}")
+        try:
+            opened = DeltaTable(self._path(table))
+        except TableNotFoundError:
+            raise DataError(
+                f"the lake at {self.root} has no {table} in generation {self.generation}",
+                "run the job that fills it, or name another lake or generation; "
+                f"there are: {', '.join(self.names()) or 'none'}",
+            ) from None
+        if is_generational(table):
+            mark_read(self.root, self.generation)
+        if at is not None:
+            version = _version_at(opened, table, at)
+        if version is not None:
+            _move(opened, table, version)
+        return opened
+
+
+def _version_at(opened: DeltaTable, table: str, at: datetime) -> int:
+    """The newest version that was committed by an instant."""
+    if at.utcoffset() is None:
+        raise SettingsError(f"{table}: {at} has no time zone", "add one, such as tzinfo=UTC")
+    commits = [(commit["version"], commit["timestamp"]) for commit in opened.history()]
+    known = [version for version, millis in commits if millis <= at.timestamp() * MILLIS]
+    if not known:
+        first = datetime.fromtimestamp(min(millis for _, millis in commits) / MILLIS, UTC)
+        raise SettingsError(f"{table} was not there at {at}", f"ask for {first} or later")
+    return int(max(known))
+
+
+def _move(opened: DeltaTable, table: str, version: int) -> None:
+    newest = opened.version()
+    try:
+        opened.load_as_version(version)
+    except (DeltaError, OverflowError):
+        raise SettingsError(
+            f"{table} has no version {version}",
+            f"the newest is {newest}; the files of old ones may be gone",
+        ) from None
+
+
+def _is_fold(table: str) -> bool:
+    return table.startswith("gold.") and _name(table) in FOLDS
+
+
+def _name(table: str) -> str:
+    return table.partition(".")[2]
+
+
+def _declared(fold: Fold, rows: DuckDBPyRelation) -> DuckDBPyRelation:
+    """The fold's columns in order; null where files of an older playhead lack one."""
+    return rows.project(
+        ", ".join(
+            name if name in rows.columns else f"{_translated(f'CAST(NULL AS {ddl})')} AS {name}"
+            for name, ddl in fold.columns.items()
+        )
+    )
+
+
+def _merged(fold: Fold) -> list[str]:
+    """The statistics' merges as DuckDB's SQL; its sums are wider than Spark's."""
+    return [
+        f"CAST({_translated(stat.merge.format(name))} AS {_type(stat.ddl)}) AS {name}"
+        for name, stat in fold.statistics.items()
+    ]
+
+
+def _type(ddl: str) -> str:
+    return sqlglot.parse_one(ddl, into=sqlglot.exp.DataType, read="spark").sql("duckdb")
+
+
+def _translated(sql: str) -> str:
+    return sqlglot.transpile(sql, read="spark", write="duckdb")[0]
