@@ -15,8 +15,9 @@ from typing import Any
 
 import click
 
-from jobs.promote import promote, refuse
+from jobs.promote import LEARNT_FROM, promote, refuse
 from jobs.publish import publish
+from jobs.quality import check
 from jobs.recompute import recompute
 from jobs.report import write_report
 from jobs.runtime.broker import kafka_of
@@ -27,6 +28,7 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.ledger import Conservation, conservation
 from jobs.runtime.list_store import open_store
 from jobs.runtime.parity import Parity
+from jobs.runtime.quality import Finding, refuse_failing
 from jobs.runtime.registry import Registry
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
@@ -71,6 +73,8 @@ def main(settings: Settings, limit: int | None) -> None:
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
         with _timed("drain", seconds):
             drain(lake, settings, kafka)
+        with _timed("quality", seconds):
+            findings = check(lake, docs=FOLDER / "quality")
         with _timed("recommend", seconds):
             recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
     with _timed("count", seconds):
@@ -82,6 +86,7 @@ def main(settings: Settings, limit: int | None) -> None:
     summary = {
         **_summary(sent, kept, gold, parity, seconds),
         "recommendations": recommended,
+        "quality": _qualified(findings),
     }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     write_report(lake, summary, batches, FOLDER / "report.html")
@@ -117,6 +122,7 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
         result = train(lake, settings.recommend)
         registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root)
         refuse(registry, result.version)
+        refuse_failing(lake, LEARNT_FROM, settings.quality, "the promotion")
         promote(settings, registry, result.version)
         scored = score(lake, settings.recommend)
         published = publish(lake, open_store(settings.recommend, lake.root))
@@ -132,6 +138,16 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
         "users": scored.users,
         "rows": scored.rows,
         "lists_published": published.changed,
+    }
+
+
+def _qualified(findings: Sequence[Finding]) -> dict[str, Any]:
+    failed = [each for each in findings if not each.passed]
+    return {
+        "expectations": len(findings),
+        "blockers_failed": [str(each) for each in failed if each.blocks],
+        "warnings": [str(each) for each in failed if not each.blocks],
+        "data_docs": "quality/index.html",
     }
 
 

@@ -32,6 +32,7 @@ from jobs.runtime.experiment_results import (
 )
 from jobs.runtime.kafka import producer
 from jobs.runtime.lake import Lake
+from jobs.runtime.quality import refuse_failing
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
@@ -40,7 +41,7 @@ from transforms.experiments.assignment import hashed_variant
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
-from transforms.gold.experiment_user import ASSIGNMENTS, assignments, differing
+from transforms.gold.experiment_user import ASSIGNMENTS, SOURCES, assignments, differing
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +176,14 @@ def results(
     """Compute the results of the EXPERIMENTs, by default of all that have started.
 
     Reads gold.experiment_user; writes gold.experiment_results, in which every row says what it
-    was computed from, and publishes each decision as ExperimentResultPublished.
+    was computed from, and publishes each decision as ExperimentResultPublished; refused, before
+    anything is computed, if a blocker of quality failed on the tables behind them.
     """
     definitions = _definitions(folder)
     lake = _lake(settings, "results", EXPERIMENT_USER)
+    if publish:
+        computed_from = (EXPERIMENT_USER, *SOURCES)
+        refuse_failing(lake, computed_from, settings.quality, "the publishing of results")
     with ExitStack() as stack:
         kafka = stack.enter_context(kafka_of(settings)) if publish else None
         rows = refreshed(lake, definitions, at, experiments, kafka)

@@ -7,8 +7,10 @@ import click
 from jobs.runtime.cli import job
 from jobs.runtime.generations import Generation, generations, retire, switch
 from jobs.runtime.lake import Lake
+from jobs.runtime.quality import refuse_failing
 from jobs.runtime.session import spark_session
-from jobs.runtime.settings import Settings
+from jobs.runtime.settings import QualitySettings, Settings
+from jobs.runtime.tables import TABLES
 
 
 @click.group()
@@ -28,8 +30,13 @@ def listed(settings: Settings) -> None:
 @job
 @click.argument("generation", type=click.IntRange(min=1))
 def switched(settings: Settings, generation: int) -> None:
-    """Let readers see GENERATION from now on; the same command switches back."""
-    switch(_lake(settings), generation)
+    """Let readers see GENERATION from now on; the same command switches back.
+
+    Refused if a blocker failed in the newest check of its tables by python -m jobs.quality.
+    """
+    lake = _lake(settings)
+    refuse_switch(lake.of_generation(generation), settings.quality)
+    switch(lake, generation)
     click.echo(f"generation {generation} is live")
 
 
@@ -39,6 +46,12 @@ def retired(settings: Settings) -> None:
     policy = settings.lake
     gone = retire(_lake(settings), keep=policy.keep_generations, unread_h=policy.unread_h)
     click.echo(f"deleted: {', '.join(map(str, gone)) or 'none'}")
+
+
+def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
+    """DataError if quality stops readers from being switched to a lake's generation."""
+    builds = [table for table in TABLES if table.startswith(("silver.", "gold."))]
+    refuse_failing(lake, builds, settings, f"the switch to generation {lake.generation}")
 
 
 main.add_command(listed, "list")

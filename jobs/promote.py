@@ -14,14 +14,18 @@ from jobs.contracts import load_registry
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
 from jobs.runtime.errors import DataError, PlayheadError, SettingsError
+from jobs.runtime.lake import Lake
 from jobs.runtime.publisher import CommandOutcomeUnknown, Publisher
+from jobs.runtime.quality import refuse_failing
 from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from transforms.commands.outgoing import encode
 from transforms.events.validation import violations
 
 log = logging.getLogger(__name__)
 
+LEARNT_FROM = ("silver.catalog", "silver.playback", "silver.ratings", "gold.user_title")
 EVENT = "RecommendationModelPublished"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:model")
 
@@ -34,7 +38,8 @@ def main(settings: Settings, version: str | None, back: bool, show: bool) -> Non
     """Promote VERSION (default: the challenger) to champion and publish it to Kafka.
 
     Refused if its training found it worse than the champion or not better than popularity, or
-    judged it against another champion than today's. Repeated, it changes nothing.
+    judged it against another champion than today's, or if a blocker of quality failed on the tables
+    that it learnt from. Repeated, it changes nothing.
     """
     registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, settings.lake.root)
     if show:
@@ -44,6 +49,9 @@ def main(settings: Settings, version: str | None, back: bool, show: bool) -> Non
     chosen = _before(registry) if back else version or _challenger(registry)
     if not back:
         refuse(registry, chosen)
+        spark = spark_session("promote", settings.spark)
+        lake = Lake(spark, settings.lake.root, settings.lake.generation)
+        refuse_failing(lake, LEARNT_FROM, settings.quality, f"the promotion of version {chosen}")
     promote(settings, registry, chosen)
     log.info("%s version %s is the %s", registry.name, chosen, CHAMPION)
 

@@ -14,9 +14,11 @@ from pyspark.sql import functions as F
 from jobs.attribute import attributing
 from jobs.build import build_silver, carry_over, definition
 from jobs.fold import definitions, folding
+from jobs.generations import refuse_switch
 from jobs.part import build_part
 from jobs.plan import plan, told
 from jobs.profile import rebuilt, replace
+from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
 from jobs.runtime.cli import job
 from jobs.runtime.definitions import load_definitions
@@ -59,7 +61,9 @@ PARTS = {
 
 @job
 @click.option("--bronze-version", type=int, help="Build from this version. Default: newest.")
-@click.option("--switch", "switching", is_flag=True, help="Let readers see it if parity holds.")
+@click.option(
+    "--switch", "switching", is_flag=True, help="Let readers see it if parity and quality hold."
+)
 @click.option("--from", "first", type=DATE, help="Only events from this UTC date on.")
 @click.option("--to", "last", type=DATE, help="Only events to this UTC date.")
 @click.option("--event-type", "event_types", multiple=True, help="Only this type. Repeatable.")
@@ -100,6 +104,8 @@ def main(
     built = next_generation(lake, settings, bronze_version, scope)
     refuse_unexplained(compared(lake, built, settings))
     if switching:
+        check_quality(built)
+        refuse_switch(built, settings.quality)
         switch(lake, built.generation)
         log.info("generation %d is live", built.generation)
 

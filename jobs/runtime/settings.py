@@ -143,6 +143,13 @@ class RecommendSettings(Section):
     cache_s: int = Field(gt=0)
 
 
+class QualitySettings(Section):
+    """What failed expectations stop."""
+
+    gate: Literal["off", "blockers", "checked"]
+    max_age_h: float = Field(gt=0)
+
+
 class Settings(Section):
     """Everything a job may be told, checked."""
 
@@ -156,6 +163,7 @@ class Settings(Section):
     attribute: AttributeSettings
     commands: CommandsSettings
     recommend: RecommendSettings
+    quality: QualitySettings
 
 
 def load_settings(

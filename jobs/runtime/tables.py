@@ -32,6 +32,7 @@ LEDGER = "ops.ledger"
 FRESHNESS = "ops.freshness"
 GENERATIONS = "ops.generations"
 PARITY = "ops.parity"
+QUALITY = "ops.quality"
 # What one build of silver and gold has for itself; the rest belongs to the lake.
 GENERATIONAL = ("silver.", "gold.", LEDGER, FRESHNESS)
 
@@ -166,6 +167,22 @@ TABLES: Mapping[str, Table] = {
             "seconds": "DOUBLE",
             "definition": "STRING",
             "folds": "MAP<STRING, STRING>",
+        }
+    ),
+    QUALITY: Table(
+        {
+            "at": "TIMESTAMP",
+            "generation": "INT",
+            "table_name": "STRING",
+            "version": "BIGINT",
+            "partials_version": "BIGINT",
+            "expectation": "STRING",
+            "kind": "STRING",
+            "severity": "STRING",
+            "passed": "BOOLEAN",
+            "found": "STRING",
+            "expected": "STRING",
+            "why": "STRING",
         }
     ),
     PARITY: Table(
