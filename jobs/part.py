@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -20,6 +21,8 @@ from transforms.silver.quarantine import quarantined
 from transforms.silver.refine import PLACE, repeats, silver_of, without_repeats
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
+
+Keep = Callable[[DataFrame], DataFrame]  # computed once, for several reads
 
 SILVER = [f"silver.{family}" for family in FAMILIES]
 
@@ -42,8 +45,13 @@ def build_part(
         return arrived
     held = _held(live, bronze_version)
     bronze = new.read(BRONZE, bronze_version).where(_candidates(scope, settings))
-    with kept(without_repeats(judged(bronze, settings))) as again:
-        for table, rows in _parts(held, again, scope).items():
+    with ExitStack() as until_filled:
+
+        def keep(rows: DataFrame) -> DataFrame:
+            return until_filled.enter_context(kept(rows))
+
+        again = keep(without_repeats(judged(bronze, settings)))
+        for table, rows in _parts(held, again, scope, keep).items():
             if not rows.isEmpty():
                 fill(new, table, rows, bronze_version)
     seal(new, arrived, _fates(new), bronze_version)
@@ -68,16 +76,22 @@ def _candidates(scope: Scope, settings: RefineSettings) -> Column:
     return scope.may_hold(sorted(topics), settings.oldest_event_days)
 
 
-def _parts(held: Mapping[str, DataFrame], again: DataFrame, scope: Scope) -> dict[str, DataFrame]:
-    """All tables: what stays of `held`, and what `again` makes of the records in scope."""
+def _parts(
+    held: Mapping[str, DataFrame], again: DataFrame, scope: Scope, keep: Keep
+) -> dict[str, DataFrame]:
+    """All tables: what stays of `held`, and what `again` makes of the records in scope.
+
+    Each set of places is read by every table's plan, and kept: without that, plans would hold
+    plans, to the third power of the number of tables.
+    """
     inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
-    before = _places(*(held[table].where(inside[table]) for table in SILVER))
+    before = keep(_places(*(held[table].where(inside[table]) for table in SILVER)))
     fresh = {table: _fresh(table, again, scope, before) for table in SILVER}
-    made = _places(*fresh.values())
+    made = keep(_places(*fresh.values()))
     stays = {
         table: held[table].where(~inside[table]).join(made, PLACE, "left_anti") for table in SILVER
     }
-    later = repeats(*stays.values(), *fresh.values())
+    later = keep(repeats(*stays.values(), *fresh.values()))
     parts = {
         table: stays[table].unionByName(fresh[table]).join(later, PLACE, "left_anti")
         for table in SILVER
