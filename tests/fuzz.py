@@ -13,7 +13,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -67,7 +67,7 @@ def fuzz(lake: Lake, refine: RefineSettings, seed: int, count: int) -> Conservat
         DataError: a record is lost, doubled, or in the wrong table; names the first of them.
     """
     chunks = list(range(-(-count // CHUNK)))
-    made = partial(records, seed, count)
+    made = partial(records, seed, count, drawn(seed))
     for chunk in chunks:
         rows = bronze_of(lake.spark, made(chunk), _instant(ARRIVAL))
         land(lake, rows.coalesce(1), chunk)
@@ -77,23 +77,23 @@ def fuzz(lake: Lake, refine: RefineSettings, seed: int, count: int) -> Conservat
     if not kept.conserved:
         raise DataError(f"a record was lost or counted twice: {kept}", f"repeat with seed {seed}")
     with ProcessPoolExecutor(JUDGES, get_context("spawn")) as pool:
-        judged = pool.map(partial(expected, refine, seed, count), chunks)
+        judged = pool.map(partial(expected, refine, made), chunks)
         wrong = list(faults(_held(lake), (end for ends in judged for end in ends)))
     if wrong:
         raise DataError(f"{len(wrong)} records: {wrong[:3]}", f"repeat with seed {seed}")
     return kept
 
 
-def records(seed: int, count: int, chunk: int) -> list[Raw]:
+def records(seed: int, count: int, strange: Sequence[bytes], chunk: int) -> list[Raw]:
     """A chunk of the records of a seed, the same in every process.
 
-    Of ten, seven are events of a contract, most of them changed; two are random bytes; one is
-    from hypothesis.
+    Of ten, seven are events of a contract, most of them changed; two are random bytes; one is of
+    the `strange` ones.
     """
     rng = random.Random(f"{seed}/{chunk}")
     raws = []
     for offset in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
-        topic, key, value = _sent(rng, seed, offset)
+        topic, key, value = _sent(rng, strange, offset)
         if rng.random() < 0.05:
             topic = rng.choice(load_topics())
         if rng.random() < 0.05:
@@ -102,11 +102,13 @@ def records(seed: int, count: int, chunk: int) -> list[Raw]:
     return raws
 
 
-def _sent(rng: random.Random, seed: int, offset: int) -> tuple[str, bytes | None, bytes]:
+def _sent(
+    rng: random.Random, strange: Sequence[bytes], offset: int
+) -> tuple[str, bytes | None, bytes]:
     topic, key, event = rng.choice(sound())
     way = rng.random()
     if way < 0.1:
-        return topic, key, rng.choice(drawn(seed))
+        return topic, key, rng.choice(strange)
     if way < 0.3:
         return topic, key, rng.randbytes(rng.randrange(99))
     named = {**event, "eventId": f"e{offset}"} if rng.random() < 0.9 else event
@@ -126,9 +128,11 @@ def load_topics() -> tuple[str, ...]:
     return load_registry().topics
 
 
-@cache
 def drawn(seed: int) -> list[bytes]:
-    """Values from hypothesis: bytes, texts, and events with a member gone or replaced."""
+    """Values from hypothesis: bytes, texts, and events with a member gone or replaced.
+
+    Hypothesis also draws constants of the modules that are loaded: each process has others.
+    """
     texts = st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
     events = damaged().map(lambda event: json.dumps(event).encode())
     values: list[bytes] = []
@@ -148,9 +152,11 @@ def drawn(seed: int) -> list[bytes]:
     return values
 
 
-def expected(refine: RefineSettings, seed: int, count: int, chunk: int) -> list[tuple[Place, End]]:
+def expected(
+    refine: RefineSettings, made: Callable[[int], list[Raw]], chunk: int
+) -> list[tuple[Place, End]]:
     """What must become of a chunk's records, by the second judge."""
-    return [(raw.place, _end(raw, refine)) for raw in records(seed, count, chunk)]
+    return [(raw.place, _end(raw, refine)) for raw in made(chunk)]
 
 
 def _end(raw: Raw, refine: RefineSettings) -> End:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -163,7 +164,7 @@ broken = st.builds(_broken, sound, st.integers(0, 10))
 @st.composite
 def damaged(draw: st.DrawFn) -> dict[str, Any]:
     """An event of which one member, at any depth, is taken away or replaced."""
-    event = draw(events)
+    event = deepcopy(draw(events))
     target = event
     name = draw(st.sampled_from(sorted(target)))
     while isinstance(target[name], dict) and target[name] and draw(st.booleans()):

@@ -1,9 +1,24 @@
-"""The fuzz of tests/fuzz.py finds what is wrong."""
+"""The fuzz of tests/fuzz.py in short, and that it finds what is wrong."""
 
 from __future__ import annotations
 
+import pytest
+
+from jobs.runtime.lake import Lake
+from jobs.runtime.settings import load_settings
 from jobs.runtime.tables import QUARANTINE
-from tests.fuzz import End, faults
+from tests.fuzz import End, faults, fuzz
+from tests.lakes import MakeLake
+
+REFINE = load_settings(environment={}).refine
+
+
+@pytest.mark.slow
+def test_refine_agrees_with_the_second_judge_on_any_record(lakes: MakeLake) -> None:
+    kept = fuzz(lakes(Lake), REFINE, seed=1, count=4000)
+    assert kept.bronze == 4000
+    assert len(kept.quarantined) > 8, "the records are broken in too few ways"
+    assert all(kept.silver.values()), "a family got no event"
 
 
 def test_a_record_that_is_lost_doubled_or_misplaced_is_found() -> None:
