@@ -16,21 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from kafka import KafkaConsumer, TopicPartition
+from pyspark.sql import SparkSession
 
+from jobs.commands import main
 from jobs.contracts import load_registry
 from jobs.runtime.broker import embedded_broker
 from jobs.runtime.commands import CommandRejected, Commands, open_commands
 from jobs.runtime.kafka import partitions, python_options
+from jobs.runtime.lake import Lake
 from jobs.runtime.publisher import (
     CommandNotPublished,
     CommandOutcomeUnknown,
     ProducerFenced,
     Publisher,
 )
+from jobs.runtime.read_model import LakeRatings
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.topics import load_topics
 from jobs.runtime.transactions import Transactions
+from jobs.stream import drain
 from jobs.topics import bring
 from tests.commands import Ratings
 from transforms.commands.profile import RateContent, RecordView, UpdatePreferences
@@ -342,3 +348,25 @@ def test_a_broker_away_beyond_the_deadline_is_reported_with_command_and_address(
         commands.send(prefer("away"))
     assert time.monotonic() - began < 3
     assert (raised.value.command_id, raised.value.broker) == ("c-1", "127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_a_rating_names_the_one_that_the_lake_holds(
+    spark: SparkSession, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    """From the shell through Kafka, bronze, silver and gold, and back into the next command."""
+    place = {
+        "kafka.bootstrap_servers": kafka.bootstrap_servers,
+        "lake.root": str(tmp_path / "lake"),
+    }
+    overrides = [f"{key}={value}" for key, value in place.items()]
+    settings = load_settings(overrides=overrides, environment={})
+    lake = Lake(spark, settings.lake.root)
+    options = [part for override in overrides for part in ("--set", override)]
+    for stars in ("3", "4.5"):
+        rated = CliRunner().invoke(main, ["rate", "reader", "title_7", stars, *options])
+        assert rated.exit_code == 0, rated.output
+        drain(lake, settings, kafka)
+    rows = lake.read("silver.ratings").where("user_id = 'reader'").orderBy("event_time").collect()
+    assert [(row.half_stars, row.previous_half_stars) for row in rows] == [(6, None), (9, 6)]
+    assert LakeRatings(lake).rating("reader", "title_7") == 9
