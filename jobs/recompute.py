@@ -17,7 +17,6 @@ from jobs.fold import definitions, folding
 from jobs.generations import refuse_switch
 from jobs.part import build_part
 from jobs.plan import plan, told
-from jobs.profile import rebuilt, replace
 from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
 from jobs.runtime.cli import job
@@ -36,6 +35,7 @@ from jobs.runtime.parity import (
     read_whole_through,
     store,
 )
+from jobs.runtime.profiles import rebuilt, replace
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import follow, kept
