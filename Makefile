@@ -8,7 +8,7 @@ SEED ?= 0
 RECORDS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench fuzz clean
+.PHONY: help setup demo test check chaos bench fuzz package clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: setup ## Benchmarks, each writing build/bench/<name>.json; one of them: m
 
 fuzz: setup ## Broken and sound records through refine, judged once more: make fuzz SEED=2 RECORDS=200000
 	$(PY) -m tests.fuzz --seed $(SEED) --records $(RECORDS)
+
+package: setup ## What spark-submit needs in build/package, and the lines that submit each kind of job
+	@$(PY) -m jobs.package
 
 clean: ## Remove what was built here, .venv included; the jars in the cache stay
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -22,7 +22,7 @@ from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings, Settings
-from jobs.runtime.streams import Observed, Run, follow, kept, observed, observing, start
+from jobs.runtime.streams import Observation, Observed, Run, follow, kept, start
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
@@ -64,12 +64,13 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
     _, last_sequence = lake.transaction(LEDGER, QUERY)
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
+        observation = _observation(lake, checkpoint)
         yield start(
-            _unmet(lake, settings, checkpoint).writeStream,
+            _unmet(lake, settings, observation).writeStream,
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
-            write_batch=Batches(lake, checkpoint).write,
+            write_batch=Batches(lake, checkpoint, observation).write,
         )
 
 
@@ -84,23 +85,24 @@ def accepted_events(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
     return without_repeats(judged(bronze, settings)).where("reason IS NULL")
 
 
-def _unmet(lake: Lake, settings: RefineSettings, checkpoint: Checkpoint) -> DataFrame:
+def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
+    """Of bronze, behind what the generation's batch build has read."""
+    last_built = checkpoint.remembered("built", lambda: _last_built(lake))
+    after = None if last_built is None else datetime.fromisoformat(last_built)
+    return Observation("ingest_time", after)
+
+
+def _unmet(lake: Lake, settings: RefineSettings, observation: Observation) -> DataFrame:
     """The stream's judged rows without repeats.
 
     In a generation that was built in batch, the stream begins a duplicate horizon before the end
     of the build, to know which events were met; rows that the build holds end here.
     """
-    horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
-    last_built = checkpoint.remembered("built", lambda: _last_built(lake))
-    if last_built is None:
-        bronze = observing(lake.stream(BRONZE, max_bytes=most), "ingest_time")
-        return without_recent_repeats(_uncopied(lake, judged(bronze, settings)), horizon_h)
-    built = F.lit(last_built).cast("timestamp")
-    since = datetime.fromisoformat(last_built) - timedelta(hours=horizon_h)
-    replayed = lake.stream(BRONZE, since=since, max_bytes=most)
-    bronze = observing(replayed, "ingest_time", after=built)
-    known = without_recent_repeats(_uncopied(lake, judged(bronze, settings)), horizon_h)
-    return known.where(F.col("ingest_time") > built)
+    horizon_h, after = settings.duplicate_horizon_h, observation.after
+    since = None if after is None else after - timedelta(hours=horizon_h)
+    bronze = lake.stream(BRONZE, since=since, max_bytes=settings.max_bytes_per_batch)
+    rows = _uncopied(lake, judged(observation.of(bronze), settings))
+    return without_recent_repeats(rows, horizon_h).where(observation.counts)
 
 
 def _uncopied(lake: Lake, rows: DataFrame) -> DataFrame:
@@ -131,13 +133,14 @@ class Batches:
 
     lake: Lake
     checkpoint: Checkpoint
+    observation: Observation
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
         with kept(batch) as rows:
             fates = fates_of(rows)  # 1
-            read = observed(self.lake.spark, QUERY)
+            read = self.observation.made(self.lake.spark, QUERY)
             _refuse_late(read)
             if read.events:
                 self._append(self._new(rows, read), fates, sequence)  # 2

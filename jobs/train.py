@@ -28,7 +28,7 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.pyfunc import TitleAffinity
 from jobs.runtime.registry import ARTIFACT, CHALLENGER, CHAMPION, Registry
 from jobs.runtime.session import spark_session
-from jobs.runtime.settings import RecommendSettings, Settings
+from jobs.runtime.settings import HOME, RecommendSettings, Settings
 from jobs.runtime.tables import PARTIALS
 from jobs.runtime.training import (
     DECLARED,
@@ -49,8 +49,7 @@ from transforms.recommendations.solvers import UnsolvableError
 log = logging.getLogger(__name__)
 
 SOURCES = ("gold.user_title", PARTIALS, "silver.playback", "silver.ratings", "silver.catalog")
-HERE = Path(__file__).resolve().parents[1]
-CODE = HERE / "transforms" / "recommendations"
+CODE = HOME / "transforms" / "recommendations"
 SIGNATURE = ModelSignature(
     inputs=Schema(
         [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.long), "weights")]
@@ -228,7 +227,7 @@ def _register(name: str, folder: Path, challenger: Trained) -> str:
         name=name,
         python_model=TitleAffinity(),
         artifacts={ARTIFACT: str(folder)},
-        code_paths=[str(HERE / "jobs"), str(HERE / "transforms")],
+        code_paths=[str(HOME / "jobs"), str(HOME / "transforms")],
         signature=SIGNATURE,
         input_example=example,
         pip_requirements=[f"{each}=={version(each)}" for each in ("numpy", "pandas", "scipy")],

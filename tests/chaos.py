@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,35 +52,55 @@ class Process:
     Args:
         command: what to run.
         pattern: of the lines that count.
+        environment: variables besides those of this process.
+
+    Attributes:
+        found: the lines that count, as they matched.
+        ended: has it ended?
     """
 
-    def __init__(self, command: list[str], pattern: re.Pattern[str]) -> None:
+    def __init__(self, command: list[str], pattern: re.Pattern[str], **environment: str) -> None:
         self._process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **environment},
         )
         self._pattern = pattern
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self.lines = 0
+        self.found: list[re.Match[str]] = []
         self.ended = False
         self._reader.start()
+
+    @property
+    def lines(self) -> int:
+        """How many lines have counted so far."""
+        return len(self.found)
 
     def await_line(self, after: int) -> None:
         """Return when more than `after` lines have been counted, or the process has ended."""
         with self._told:
             self._told.wait_for(lambda: self.ended or self.lines > after)
 
+    def exit_code(self) -> int:
+        """Wait until it has ended."""
+        self._reader.join()
+        return self._process.wait()
+
     def kill(self) -> None:
         """End it and all its children, now."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._reader.join()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.exit_code()
 
     def _read(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             with self._told:
-                self.lines += bool(self._pattern.search(line))
+                match = self._pattern.search(line)
+                self.found += [match] if match else []
                 self._told.notify_all()
         with self._told:
             self.ended = True

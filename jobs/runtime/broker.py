@@ -27,16 +27,16 @@ from filelock import FileLock
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from jobs.runtime import guard
 from jobs.runtime.errors import ServiceError, SettingsError
 from jobs.runtime.jars import BROKER, resolve
 from jobs.runtime.java import java_binary
 from jobs.runtime.kafka import reach
-from jobs.runtime.settings import KafkaSettings, LakeSettings, Settings
+from jobs.runtime.settings import HOME, KafkaSettings, LakeSettings, Settings
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+GUARD = HOME / "jobs" / "runtime" / "guard.py"
 START_TIMEOUT_S = 60  # measured: 2 to 3 s; a loaded machine takes longer
 STOP_TIMEOUT_S = 20  # Kafka's own controlled shutdown takes about 1 s
 
@@ -160,7 +160,7 @@ def _format(properties: Path, log_file: Path) -> None:
 
 def _start(lock: Path, command: list[str], output: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-I", guard.__file__, str(lock), *command],
+        [sys.executable, "-I", str(GUARD), str(lock), *command],
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=output,

@@ -7,20 +7,23 @@ in one long, therefore never repeats and always grows, so it can name the batch'
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from jobs.runtime.errors import DataError
+from jobs.runtime.folders import Folder, folder_at
 
 BATCH_BITS = 40
+LABEL = "playhead.json"
 CLOCK_MARGIN = timedelta(hours=1)  # how far the clocks of two machines may be apart
 
 
@@ -54,10 +57,12 @@ class Checkpoint:
 
     def remembered(self, name: str, first: Callable[[], Any]) -> Any:
         """A JSON value that is computed once and then stays with the checkpoint."""
-        file = Path(self.path) / f"playhead-{name}.json"
-        if not file.exists():
-            _write_whole(file, first())
-        return json.loads(file.read_text(encoding="utf-8"))
+        folder, file = folder_at(self.path), f"playhead-{name}.json"
+        known = folder.read(file)
+        if known is None:
+            known = json.dumps(first()).encode()
+            folder.write(file, known)
+        return json.loads(known)
 
     @property
     def before_first(self) -> int:
@@ -82,7 +87,7 @@ def open_checkpoint(
         DataError: another process holds the lock, or the checkpoint is damaged.
     """
     with locked(path, query):
-        yield _opened(Path(path), query, definition, last_sequence)
+        yield _opened(path, query, definition, last_sequence)
 
 
 @contextmanager
@@ -92,20 +97,32 @@ def locked(path: str, query: str) -> Iterator[None]:
     Raises:
         DataError: it is running, in this process or another one.
     """
-    folder = Path(path)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f"{folder.name}.lock", timeout=0)
+    lock = lock_of(path, timeout_s=0)
     try:
         lock.acquire()
     except Timeout:
         raise DataError(
-            f"{query}: another process is using the checkpoint {folder}",
+            f"{query}: another process is using the checkpoint {path}",
             "stop that process, or give this one a lake.root of its own",
         ) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def lock_of(path: str, *, timeout_s: float) -> BaseFileLock:
+    """The lock of a checkpoint or log: a file beside it.
+
+    Object stores have no locks: for a URI the file is in the folder for temporary files, and keeps
+    out only those on the same machine.
+    """
+    beside = Path(path)
+    if "://" in path:
+        name = hashlib.sha256(path.encode()).hexdigest()[:16]
+        beside = Path(tempfile.gettempdir()) / f"playhead-{name}"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(beside.with_name(f"{beside.name}.lock"), timeout=timeout_s)
 
 
 def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] | None:
@@ -122,84 +139,77 @@ def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] 
     Raises:
         DataError: `exactly`, and the batch ends inside a version.
     """
-    folder, batch = Path(path), sequence & ((1 << BATCH_BITS) - 1)
-    file = folder / "offsets" / str(batch)
-    if _generation(folder) != sequence >> BATCH_BITS or not file.exists():
+    folder, batch = folder_at(path), sequence & ((1 << BATCH_BITS) - 1)
+    planned = folder.read(f"offsets/{batch}")
+    if _generation(folder) != sequence >> BATCH_BITS or planned is None:
         return None
-    lines = file.read_text(encoding="utf-8").splitlines()[2:]
+    lines = planned.decode().splitlines()[2:]
     offsets = [json.loads(line) for line in lines if line != "-"]
     if exactly and any(offset["index"] >= 0 for offset in offsets):
         raise DataError(
-            f"{folder.name}: batch {batch} ends inside a commit", "try again when it has caught up"
+            f"{path}: batch {batch} ends inside a commit", "try again when it has caught up"
         )
     return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in offsets}
 
 
 def remembered(path: str, name: str, generation: int) -> Any:
     """What a checkpoint remembers under a name; None if it is not of that generation."""
-    file = Path(path) / f"playhead-{name}.json"
-    if _generation(Path(path)) != generation or not file.exists():
+    folder = folder_at(path)
+    known = folder.read(f"playhead-{name}.json")
+    if _generation(folder) != generation or known is None:
         return None
-    return json.loads(file.read_text(encoding="utf-8"))
+    return json.loads(known)
 
 
-def _generation(folder: Path) -> int | None:
-    label = folder / "playhead.json"
-    if not label.exists():
+def _generation(folder: Folder) -> int | None:
+    label = folder.read(LABEL)
+    if label is None:
         return None
-    generation: int = json.loads(label.read_text(encoding="utf-8"))["generation"]
+    generation: int = json.loads(label)["generation"]
     return generation
 
 
-def _opened(folder: Path, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
-    label = folder / "playhead.json"
-    if label.exists():
+def _opened(path: str, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
+    folder = folder_at(path)
+    label = folder.read(LABEL)
+    if label is not None:
         try:
-            written = json.loads(label.read_text(encoding="utf-8"))
+            written = json.loads(label)
         except ValueError:
-            raise _damaged(label, folder, query) from None
+            raise _damaged(LABEL, path, query) from None
         if written["definition"] == definition:
-            _refuse_damage(folder, query)
+            planned = _planned(folder)
+            _refuse_damage(folder, [*planned, "metadata"], path, query)
             began = datetime.fromisoformat(written["began"])
-            return Checkpoint(
-                query, str(folder), written["generation"], began, not _planned(folder)
-            )
-        shutil.rmtree(folder)
+            return Checkpoint(query, path, written["generation"], began, not planned)
+        folder.remove()
     generation = 1 if last_sequence is None else 1 + ((last_sequence + 1) >> BATCH_BITS)
-    folder.mkdir(parents=True, exist_ok=True)
     began = datetime.now(UTC)
     told = {"generation": generation, "began": began.isoformat(), "definition": definition}
-    _write_whole(label, told)
-    return Checkpoint(query, str(folder), generation, began, is_new=True)
+    folder.write(LABEL, json.dumps(told).encode())
+    return Checkpoint(query, path, generation, began, is_new=True)
 
 
-def _write_whole(file: Path, value: Any) -> None:
-    """Write JSON so that the file is there whole or not at all, whatever is killed."""
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(value), encoding="utf-8")
-    unfinished.replace(file)
+def _planned(folder: Folder) -> list[str]:
+    """The files of the batches that were planned, in their order."""
+    batches = sorted(int(name) for name in folder.names("offsets") if name.isdigit())
+    return [f"offsets/{batch}" for batch in batches]
 
 
-def _planned(folder: Path) -> list[Path]:
-    return sorted(
-        (file for file in (folder / "offsets").glob("*") if file.name.isdigit()),
-        key=lambda file: int(file.name),
-    )
-
-
-def _refuse_damage(folder: Path, query: str) -> None:
-    damaged = [file for file in [*_planned(folder), folder / "metadata"] if _is_damaged(file)]
+def _refuse_damage(folder: Folder, files: Sequence[str], path: str, query: str) -> None:
+    damaged = [file for file in files if _is_damaged(folder.read(file))]
     if damaged:
-        raise _damaged(damaged[-1], folder, query)
+        raise _damaged(damaged[-1], path, query)
 
 
-def _is_damaged(file: Path) -> bool:
+def _is_damaged(content: bytes | None) -> bool:
     """Is this not the start of what Spark writes: `v1` and JSON, or JSON alone?"""
-    return file.exists() and not file.read_bytes().startswith((b"v", b"{"))
+    return content is not None and not content.startswith((b"v", b"{"))
 
 
-def _damaged(file: Path, folder: Path, query: str) -> DataError:
+def _damaged(file: str, path: str, query: str) -> DataError:
     return DataError(
-        f"{query}: the checkpoint file {file} is empty or damaged (a full disk or a lost write)",
-        f"delete the folder {folder}: the next run finds its place from the tables it wrote",
+        f"{query}: the checkpoint file {path}/{file} is empty or damaged (a full disk or a lost "
+        "write)",
+        f"delete the folder {path}: the next run finds its place from the tables it wrote",
     )

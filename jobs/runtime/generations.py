@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from jobs.runtime.checkpoints import lock_of
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake import FIRST_GENERATION, Lake, Transaction
 from jobs.runtime.session import spark_session
@@ -203,14 +203,13 @@ def _append(lake: Lake, generation: int, action: Action, details: Mapping[str, A
 @contextmanager
 def _alone(lake: Lake) -> Iterator[None]:
     """Nobody else writes to the log meanwhile."""
-    file = Path(lake.shared_checkpoint(LOG)).with_suffix(".lock")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = lock_of(lake.shared_checkpoint(LOG), timeout_s=LOCK_S)
     try:
-        with FileLock(file, timeout=LOCK_S):
+        with lock:
             yield
     except Timeout:
         raise DataError(
-            f"{GENERATIONS}: another process has held {file} for {LOCK_S:.0f} s",
+            f"{GENERATIONS}: another process has held {lock.lock_file} for {LOCK_S:.0f} s",
             "wait for the retirement or switch that is running, then try again",
         ) from None
 
@@ -220,10 +219,9 @@ def _not_streamed(lake: Lake, generation: int) -> Iterator[None]:
     """Hold the locks of a generation's streams; DataError if one is running."""
     with ExitStack() as stack:
         for query in STREAMS:
-            folder = Path(lake.of_generation(generation).checkpoint(query))
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            where = lake.of_generation(generation).checkpoint(query)
             try:
-                stack.enter_context(FileLock(folder.parent / f"{query}.lock", timeout=0))
+                stack.enter_context(lock_of(where, timeout_s=0))
             except Timeout:
                 raise DataError(
                     f"generation {generation}: {query} is running on it", "stop that job first"

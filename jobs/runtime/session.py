@@ -1,7 +1,8 @@
 """The Spark session of a job.
 
-What a submitter has already set (master, memory, resources) is never overridden: settings
-that concern the machine are applied only when the job starts Spark itself.
+What a submitter has set is never overridden, except where the result depends on it: settings that
+concern the machine are applied only when the job starts Spark itself, and those that concern speed
+only where spark-submit, its --conf and spark-defaults.conf say nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,17 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from jobs.runtime.errors import ServiceError
 from jobs.runtime.jars import SPARK, resolve
 from jobs.runtime.java import java_binary
 from jobs.runtime.settings import CONF_DIR, SparkSettings
@@ -63,16 +71,30 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     Args:
         app: the name shown in Spark's pages and logs.
         settings: how large a session to start when nobody has submitted one.
+
+    Raises:
+        ServiceError: the cluster gave no executor within `executor_wait_s`.
     """
-    builder = SparkSession.builder.appName(app)
-    for key, value in {**CORRECTNESS, **SPEED}.items():
+    wanted = {**SPEED, "spark.sql.shuffle.partitions": str(settings.shuffle_partitions)}
+    builder = SparkSession.builder
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # set by spark-submit
+        said = _submitted()
+        wanted = {key: value for key, value in wanted.items() if key not in said}
+    else:
+        builder = builder.appName(app)
+        wanted |= _own_machine(settings)
+    for key, value in {**CORRECTNESS, **wanted}.items():
         builder = builder.config(key, value)
-    builder = builder.config("spark.sql.shuffle.partitions", settings.shuffle_partitions)
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # set by spark-submit
-        builder = _own_machine(builder, settings)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel(LOG_LEVEL)
+    if not is_local(spark):
+        _await_executor(spark, settings.executor_wait_s)
     return spark
+
+
+def is_local(spark: SparkSession) -> bool:
+    """Is all work done in the driver, so that no executor can be lost?"""
+    return spark.sparkContext.master.split("[")[0] == "local"
 
 
 def spark_log() -> Path:
@@ -80,7 +102,37 @@ def spark_log() -> Path:
     return Path(tempfile.gettempdir()) / f"playhead-spark-{os.getpid()}.log"
 
 
-def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession.Builder:
+def _submitted() -> Collection[str]:
+    """The keys that spark-submit, its --conf or spark-defaults.conf have set."""
+    SparkContext._ensure_initialized()  # connects to the JVM that is waiting
+    return {key for key, _ in SparkConf().getAll()}
+
+
+def _await_executor(spark: SparkSession, wait_s: float) -> None:
+    """Return when a task has run; without an executor Spark itself would wait for ever."""
+
+    def run() -> None:
+        with suppress(Py4JError, PySparkException):  # the job meets the same fault, and tells it
+            spark.range(1).count()
+
+    probe = Thread(target=run, daemon=True)
+    probe.start()
+    probe.join(wait_s)
+    if probe.is_alive():
+        conf = spark.sparkContext.getConf()
+        asked = f"{conf.get('spark.executor.memory', '1g')} of memory"
+        cores = conf.get("spark.executor.cores")
+        asked += f" and {cores} cores" if cores else ""
+        master = spark.sparkContext.master
+        spark.stop()
+        raise ServiceError(
+            f"{master} gave this job no executor in {wait_s:g} s; one asks for {asked}",
+            "add workers, stop another application, or submit with a smaller --executor-memory or "
+            "--executor-cores; to wait longer: --set spark.executor_wait_s=600",
+        )
+
+
+def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
     os.environ["JAVA_HOME"] = str(java_binary().resolve().parents[1])
     # workers run the interpreter that has the packages, not the first python3 on PATH
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -89,7 +141,7 @@ def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> Spar
         "playhead.log": spark_log(),
         "derby.system.home": tempfile.gettempdir(),
     }
-    machine = {
+    return {
         "spark.master": settings.master or "local[*]",
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.bindAddress": "127.0.0.1",
@@ -108,6 +160,3 @@ def _own_machine(builder: SparkSession.Builder, settings: SparkSettings) -> Spar
             "FileSystemBasedCheckpointFileManager"
         ),
     }
-    for key, value in machine.items():
-        builder = builder.config(key, value)
-    return builder

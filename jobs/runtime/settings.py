@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from jobs.runtime.errors import SettingsError
 
-CONF_DIR = Path(os.environ.get("PLAYHEAD_CONF", Path(__file__).resolve().parents[2] / "conf"))
+_SOURCE = Path(__file__).resolve().parents[2]
+# the folder of jobs/, transforms/ and conf/; they lie beside the zip that jobs.package makes
+HOME = _SOURCE if _SOURCE.is_dir() else _SOURCE.parent
+CONF_DIR = Path(os.environ.get("PLAYHEAD_CONF", HOME / "conf"))
 ENVIRONMENT_PREFIX = "PLAYHEAD_"
 NESTING = "__"
 
@@ -70,11 +73,12 @@ class KafkaSettings(Section):
 
 
 class SparkSettings(Section):
-    """What playhead asks of Spark when it starts the session itself."""
+    """What playhead asks of Spark where a submitter says nothing."""
 
     shuffle_partitions: int = Field(gt=0)
     driver_memory: str = Field(pattern=r"^\d+[mg]$")
     master: str | None
+    executor_wait_s: float = Field(gt=0)
 
 
 class IngestSettings(Section):

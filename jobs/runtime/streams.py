@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pyspark.errors import StreamingQueryException
@@ -17,6 +18,8 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.runtime.checkpoints import Checkpoint
 from jobs.runtime.faults import SPARK_ERRORS, explained
+from jobs.runtime.lake import persisted
+from jobs.runtime.session import is_local
 
 log = logging.getLogger(__name__)
 
@@ -181,11 +184,16 @@ class Observed:
 def kept(batch: DataFrame) -> Iterator[DataFrame]:
     """A micro-batch computed once, for several reads; forgotten at the end.
 
-    Rows are kept as they are: `persist` would take them apart into columns and put them together
-    again at each read. Spark offers that as a local checkpoint, whose storage only the garbage
-    collector frees unless it is told, here. An executor that is lost takes its share with it: the
-    batch then fails, and is repeated when the job is started again.
+    In one process rows are kept as they are: `persist` would take them apart into columns and put
+    them together again at each read. Spark offers that as a local checkpoint, whose storage only
+    the garbage collector frees unless it is told, here. It also forgets how rows were made, so on
+    a cluster, where an executor may be lost with its share, they are persisted: what is lost is
+    computed again, from the same offsets and the same version of the state.
     """
+    if not is_local(batch.sparkSession):
+        with persisted(batch) as rows:
+            yield rows
+        return
     rows = batch.localCheckpoint(eager=False)
     try:
         yield rows
@@ -193,29 +201,55 @@ def kept(batch: DataFrame) -> Iterator[DataFrame]:
         rows._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
 
-def observing(rows: DataFrame, time_column: str, after: Column | None = None) -> DataFrame:
-    """`rows`, counted as they are read; `observed` gives the counts of a micro-batch.
+@dataclass(frozen=True)
+class Observation:
+    """Counts what each micro-batch of a stream of a Delta table reads.
 
     Args:
-        rows: of a stream.
         time_column: the column that the watermark runs on.
         after: only later rows count as events; None: all.
     """
-    counts = F.lit(True) if after is None else F.col(time_column) > after
-    events = F.count_if(counts).alias("events")
-    return rows.observe(_OBSERVATION, events, F.min(F.unix_micros(time_column)).alias("oldest"))
+
+    time_column: str
+    after: datetime | None = None
+
+    @property
+    def counts(self) -> Column:
+        """Does a row count as an event?"""
+        if self.after is None:
+            return F.lit(True)
+        return F.col(self.time_column) > F.lit(self.after.isoformat()).cast("timestamp")
+
+    def of(self, rows: DataFrame) -> DataFrame:
+        """`rows`, counted as they are read."""
+        events = F.count_if(self.counts).alias("events")
+        return rows.observe(_NAME, events, F.min(F.unix_micros(self.time_column)).alias("oldest"))
+
+    def made(self, spark: SparkSession, query: str) -> Observed:
+        """The counts of the micro-batch that `query` is in, once an action has read all of it.
+
+        Tasks that are repeated because an executor was lost are observed twice: on a cluster the
+        events are counted once more, in the files that the batch reads.
+        """
+        running = next(active for active in spark.streams.active if active.name == query)
+        execution = running._jsq.streamingQuery().lastExecution()
+        row = execution.observedMetrics().apply(_NAME)
+        return Observed(
+            events=row.getLong(0) if is_local(spark) else self._in_files(spark, execution),
+            oldest_us=None if row.isNullAt(1) else row.getLong(1),
+            watermark_ms=execution.offsetSeqMetadata().batchWatermarkMs(),
+        )
+
+    def _in_files(self, spark: SparkSession, execution: Any) -> int:
+        leaves = execution.analyzed().collectLeaves()
+        relations = (leaves.apply(i) for i in range(leaves.size()))
+        files = [
+            file
+            for relation in relations
+            if relation.isStreaming() and relation.getClass().getSimpleName() == "LogicalRelation"
+            for file in relation.relation().location().inputFiles()
+        ]
+        return spark.read.parquet(*files).where(self.counts).count() if files else 0
 
 
-def observed(spark: SparkSession, query: str) -> Observed:
-    """The counts of the micro-batch that `query` is in, once an action has read all of it."""
-    running = next(active for active in spark.streams.active if active.name == query)
-    execution = running._jsq.streamingQuery().lastExecution()
-    row = execution.observedMetrics().apply(_OBSERVATION)
-    return Observed(
-        events=row.getLong(0),
-        oldest_us=None if row.isNullAt(1) else row.getLong(1),
-        watermark_ms=execution.offsetSeqMetadata().batchWatermarkMs(),
-    )
-
-
-_OBSERVATION = "read"
+_NAME = "read"

@@ -1,0 +1,95 @@
+"""A standalone cluster of Spark for tests: a master and two small workers, from pyspark itself."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyspark
+
+from jobs.package import submit
+from jobs.runtime.java import java_binary
+from tests.chaos import Process
+
+SPARK_HOME = Path(pyspark.__path__[0])
+LOOPBACK = "127.0.0.1"
+MASTER = re.compile(r"(spark://127\.0\.0\.1:\d+)$|Registering worker")
+NOTHING = re.compile("(?!)")
+SAID = re.compile(r"error: .*|(?:ingest|refine|fold): batch (\d+)|\d+ rows compared, .*")
+
+
+def environment() -> dict[str, str]:
+    """What Spark's scripts are told, and the drivers and workers that they start."""
+    return {
+        "SPARK_HOME": str(SPARK_HOME),
+        "JAVA_HOME": str(java_binary().resolve().parents[1]),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": "",  # jobs and transforms come from the package
+        "SPARK_LOCAL_IP": LOOPBACK,
+        "SPARK_DAEMON_MEMORY": "256m",
+    }
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        master: its address.
+        workers: each with the executors that it started.
+    """
+
+    master: str
+    workers: list[Process]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Cluster]:
+    """A cluster for the life of the block; each worker offers one core and 1 GB."""
+    with ExitStack() as stack:
+        master = stack.enter_context(_daemon("master.Master", "--webui-port", "0", pattern=MASTER))
+        master.await_line(0)
+        address = master.found[0][1]
+        workers = [
+            stack.enter_context(
+                _daemon(
+                    "worker.Worker",
+                    *("--webui-port", "0", "--cores", "1", "--memory", "1g"),
+                    *("--work-dir", str(folder / f"worker-{number}"), address),
+                    pattern=NOTHING,
+                )
+            )
+            for number in (1, 2)
+        ]
+        master.await_line(len(workers))
+        assert not master.ended, "the cluster did not start"
+        yield Cluster(address, workers)
+
+
+def submitted(package: Path, master: str, *job: str, options: tuple[str, ...] = ()) -> Process:
+    """A job under spark-submit, by the line that `make package` prints.
+
+    Args:
+        package: the folder of the package.
+        master: where to.
+        job: its name and arguments.
+        options: of spark-submit.
+    """
+    program, *line = submit(package, master, *job)
+    command = [str(SPARK_HOME / "bin" / program), "--driver-memory", "1g", *options, *line]
+    return Process(command, SAID, **environment())
+
+
+@contextmanager
+def _daemon(name: str, *arguments: str, pattern: re.Pattern[str]) -> Iterator[Process]:
+    script = SPARK_HOME / "bin" / "spark-class"
+    command = [str(script), f"org.apache.spark.deploy.{name}", "--host", LOOPBACK, *arguments]
+    process = Process(command, pattern, **environment())
+    try:
+        yield process
+    finally:
+        process.kill()
