@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from jobs.runtime.cli import job
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.generations import Generation, generations, retire, switch
 from jobs.runtime.lake import Lake
+from jobs.runtime.names import give_names
 from jobs.runtime.quality import refuse_failing
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import QualitySettings, Settings
@@ -37,6 +39,7 @@ def switched(settings: Settings, generation: int) -> None:
     lake = _lake(settings)
     refuse_switch(lake.of_generation(generation), settings.quality)
     switch(lake, generation)
+    give_names(lake.of_generation(generation), settings.lake.catalog)
     click.echo(f"generation {generation} is live")
 
 
@@ -48,6 +51,15 @@ def retired(settings: Settings) -> None:
     click.echo(f"deleted: {', '.join(map(str, gone)) or 'none'}")
 
 
+@job
+def named(settings: Settings) -> None:
+    """Give all tables their names in lake.catalog; a switch does that for the new generation."""
+    if settings.lake.catalog is None:
+        raise SettingsError("lake.catalog is not set", "set it: --set lake.catalog=spark_catalog")
+    give_names(_lake(settings), settings.lake.catalog)
+    click.echo(f"the tables have their names in {settings.lake.catalog}")
+
+
 def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
     """DataError if quality stops readers from being switched to a lake's generation."""
     builds = [table for table in TABLES if table.startswith(("silver.", "gold."))]
@@ -57,6 +69,7 @@ def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
 main.add_command(listed, "list")
 main.add_command(switched, "switch")
 main.add_command(retired, "retire")
+main.add_command(named, "name")
 
 
 def _lake(settings: Settings) -> Lake:

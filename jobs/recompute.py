@@ -25,6 +25,7 @@ from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.generations import Action, Generation, generations, record, switch
 from jobs.runtime.gold import compact
 from jobs.runtime.lake import Lake
+from jobs.runtime.names import give_names
 from jobs.runtime.parity import (
     Build,
     Parity,
@@ -107,6 +108,7 @@ def main(
         check_quality(built)
         refuse_switch(built, settings.quality)
         switch(lake, built.generation)
+        give_names(built, settings.lake.catalog)
         log.info("generation %d is live", built.generation)
 
 

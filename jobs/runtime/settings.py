@@ -38,6 +38,7 @@ class LakeSettings(Section):
 
     root: str
     generation: int | None = Field(gt=0)
+    catalog: str | None = Field(pattern=r"^\w+$")
     keep_generations: int = Field(ge=0)
     unread_h: float = Field(ge=0)
 

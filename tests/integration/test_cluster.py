@@ -127,7 +127,7 @@ def test_a_worker_killed_in_mid_batch_changes_nothing_in_the_result(
     package: Path, cluster: Cluster, broker: KafkaSettings, spark: SparkSession, tmp_path: Path
 ) -> None:
     overrides = [
-        f"lake.root={tmp_path / 'lake'}",
+        f"lake.root={(tmp_path / 'lake').as_uri()}",  # as an object store is named
         f"kafka.bootstrap_servers={broker.bootstrap_servers}",
         "ingest.max_events_per_batch=1000",
         "refine.max_bytes_per_batch=1k",
