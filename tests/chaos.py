@@ -62,7 +62,8 @@ class Process:
     def __init__(self, command: list[str], pattern: re.Pattern[str], **environment: str) -> None:
         self._process = subprocess.Popen(
             command,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
             env={**os.environ, **environment},
@@ -96,8 +97,8 @@ class Process:
         self.exit_code()
 
     def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
             with self._told:
                 match = self._pattern.search(line)
                 self.found += [match] if match else []

@@ -51,14 +51,14 @@ class Cluster:
 def running(folder: Path) -> Iterator[Cluster]:
     """A cluster for the life of the block; each worker offers one core and 1 GB."""
     with ExitStack() as stack:
-        master = stack.enter_context(_daemon("master.Master", "--webui-port", "0", pattern=MASTER))
+        master = stack.enter_context(_daemon("master.Master", "--port", "0", pattern=MASTER))
         master.await_line(0)
         address = master.found[0][1]
         workers = [
             stack.enter_context(
                 _daemon(
                     "worker.Worker",
-                    *("--webui-port", "0", "--cores", "1", "--memory", "1g"),
+                    *("--cores", "1", "--memory", "1g"),
                     *("--work-dir", str(folder / f"worker-{number}"), address),
                     pattern=NOTHING,
                 )
@@ -87,7 +87,8 @@ def submitted(package: Path, master: str, *job: str, options: tuple[str, ...] = 
 @contextmanager
 def _daemon(name: str, *arguments: str, pattern: re.Pattern[str]) -> Iterator[Process]:
     script = SPARK_HOME / "bin" / "spark-class"
-    command = [str(script), f"org.apache.spark.deploy.{name}", "--host", LOOPBACK, *arguments]
+    command = [str(script), f"org.apache.spark.deploy.{name}", "--host", LOOPBACK]
+    command += ["--webui-port", "0", *arguments]
     process = Process(command, pattern, **environment())
     try:
         yield process
