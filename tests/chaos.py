@@ -62,6 +62,7 @@ class Process:
     def __init__(self, command: list[str], pattern: re.Pattern[str], **environment: str) -> None:
         self._process = subprocess.Popen(
             command,
+            stdin=subprocess.PIPE,  # jobs.runtime.guard ends what it guards when this closes
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -88,7 +89,10 @@ class Process:
     def exit_code(self) -> int:
         """Wait until it has ended."""
         self._reader.join()
-        return self._process.wait()
+        code = self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return code
 
     def kill(self) -> None:
         """End it and all its children, now."""

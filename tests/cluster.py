@@ -12,6 +12,7 @@ from pathlib import Path
 import pyspark
 
 from jobs.package import submit
+from jobs.runtime.broker import GUARD
 from jobs.runtime.java import java_binary
 from tests.chaos import Process
 
@@ -51,12 +52,15 @@ class Cluster:
 def running(folder: Path) -> Iterator[Cluster]:
     """A cluster for the life of the block; each worker offers one core and 1 GB."""
     with ExitStack() as stack:
-        master = stack.enter_context(_daemon("master.Master", "--port", "0", pattern=MASTER))
+        master = stack.enter_context(
+            _daemon(folder / "master.lock", "master.Master", "--port", "0", pattern=MASTER)
+        )
         master.await_line(0)
         address = master.found[0][1]
         workers = [
             stack.enter_context(
                 _daemon(
+                    folder / f"worker-{number}.lock",
                     "worker.Worker",
                     *("--cores", "1", "--memory", "1g"),
                     *("--work-dir", str(folder / f"worker-{number}"), address),
@@ -85,10 +89,11 @@ def submitted(package: Path, master: str, *job: str, options: tuple[str, ...] = 
 
 
 @contextmanager
-def _daemon(name: str, *arguments: str, pattern: re.Pattern[str]) -> Iterator[Process]:
-    script = SPARK_HOME / "bin" / "spark-class"
-    command = [str(script), f"org.apache.spark.deploy.{name}", "--host", LOOPBACK]
-    command += ["--webui-port", "0", *arguments]
+def _daemon(lock: Path, name: str, *arguments: str, pattern: re.Pattern[str]) -> Iterator[Process]:
+    """A daemon that ends with the block, and with this process however that ends."""
+    guard = [sys.executable, "-I", str(GUARD), str(lock), str(SPARK_HOME / "bin" / "spark-class")]
+    options = ["--host", LOOPBACK, "--webui-port", "0", *arguments]
+    command = [*guard, f"org.apache.spark.deploy.{name}", *options]
     process = Process(command, pattern, **environment())
     try:
         yield process

@@ -94,7 +94,7 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
 
 def is_local(spark: SparkSession) -> bool:
     """Is all work done in the driver, so that no executor can be lost?"""
-    return spark.sparkContext.master.split("[")[0] == "local"
+    return str(spark.sparkContext.master).split("[")[0] == "local"
 
 
 def spark_log() -> Path:

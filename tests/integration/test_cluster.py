@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.package import ZIP, main_file, write_package
+from jobs.runtime.errors import ServiceError
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import HOME, KafkaSettings, load_settings
 from jobs.runtime.topics import load_topics
@@ -116,7 +117,7 @@ def test_a_cluster_without_a_large_enough_worker_is_told_in_one_line(
         *("--set", f"lake.root={tmp_path}"),
         options=("--executor-memory", "3g"),
     )
-    assert job.exit_code() != 0
+    assert job.exit_code() == ServiceError.exit_code
     [said] = [line[0] for line in job.found]
     assert said.startswith(
         f"error: {cluster.master} gave this job no executor in 3 s; one asks for 3g of memory -> "
