@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from jobs.runtime.errors import SettingsError
 
@@ -41,6 +41,11 @@ class LakeSettings(Section):
     catalog: str | None = Field(pattern=r"^\w+$")
     keep_generations: int = Field(ge=0)
     unread_h: float = Field(ge=0)
+
+    @field_validator("root")
+    @classmethod
+    def _plain_if_local(cls, root: str) -> str:
+        return root.removeprefix("file://")
 
 
 class KafkaSettings(Section):

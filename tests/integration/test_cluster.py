@@ -118,7 +118,7 @@ def test_a_cluster_without_a_large_enough_worker_is_told_in_one_line(
         options=("--executor-memory", "3g"),
     )
     assert job.exit_code() == ServiceError.exit_code
-    [said] = [line[0] for line in job.found]
+    [said] = _said(job)
     assert said.startswith(
         f"error: {cluster.master} gave this job no executor in 3 s; one asks for 3g of memory -> "
     )
@@ -127,8 +127,12 @@ def test_a_cluster_without_a_large_enough_worker_is_told_in_one_line(
 def test_a_worker_killed_in_mid_batch_changes_nothing_in_the_result(
     package: Path, cluster: Cluster, broker: KafkaSettings, spark: SparkSession, tmp_path: Path
 ) -> None:
+    root = tmp_path / "lake"
+    root.mkdir()
+    # a URI, as an object store has one, for a folder that all workers share
+    mounted = f"spark.hadoop.fs.viewfs.mounttable.store.link./lake={root.as_uri()}"
     overrides = [
-        f"lake.root={(tmp_path / 'lake').as_uri()}",  # as an object store is named
+        "lake.root=viewfs://store/lake",
         f"kafka.bootstrap_servers={broker.bootstrap_servers}",
         "ingest.max_events_per_batch=1000",
         "refine.max_bytes_per_batch=1k",
@@ -136,21 +140,25 @@ def test_a_worker_killed_in_mid_batch_changes_nothing_in_the_result(
     told = [part for override in overrides for part in ("--set", override)]
 
     def job(*line: str) -> Process:
-        return submitted(package, cluster.master, *line, *told)
+        return submitted(package, cluster.master, *line, *told, options=("--conf", mounted))
 
     bring(broker, load_topics("local"))
-    simulated = ("simulate", "--events", "4000", "--users", "200", "--titles", "50")
+    simulated = ("simulate", "--events", "3000", "--users", "200", "--titles", "50")
     assert job(*simulated, "--faults", FAULTS).exit_code() == 0
     streaming = job("stream", "--available-now")
-    while not any(line[0].startswith("refine") for line in streaming.found):
+    while not _said(streaming)[-1:] or not _said(streaming)[-1].startswith("refine"):
         streaming.await_line(streaming.lines)
-        assert not streaming.ended
+        assert not streaming.ended, _said(streaming)
     before = streaming.lines
     cluster.workers[0].kill()
-    assert streaming.exit_code() == 0
-    after = [line[0] for line in streaming.found[before:]]
+    assert streaming.exit_code() == 0, _said(streaming)
+    after = _said(streaming)[before:]
     assert any(line.startswith("refine") for line in after), "nothing was left to do at the kill"
     checked = job("recompute", "--check")
-    assert checked.exit_code() == 0
-    lake = Lake(spark, str(tmp_path / "lake"))
+    assert checked.exit_code() == 0, _said(checked)
+    lake = Lake(spark, str(root))
     assert_promises(lake, load_settings(overrides=overrides, environment={}), landed(lake))
+
+
+def _said(job: Process) -> list[str]:
+    return [line[0] for line in job.found]
