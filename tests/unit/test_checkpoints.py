@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
-from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.checkpoints import Checkpoint, open_checkpoint, read_whole
 from jobs.runtime.errors import DataError
 
 
-def opened(path: Path, definition: str = "1", last_sequence: int | None = None) -> Checkpoint:
+def opened(path: Path | str, definition: str = "1", last_sequence: int | None = None) -> Checkpoint:
     with open_checkpoint(
         str(path), "refine", definition=definition, last_sequence=last_sequence
     ) as checkpoint:
@@ -60,3 +61,27 @@ def test_an_empty_offset_file_is_named_with_its_remedy(tmp_path: Path) -> None:
     (offsets / "1").touch()
     with pytest.raises(DataError, match=r"offsets/1 is empty or damaged .* delete the folder"):
         opened(tmp_path / "refine")
+
+
+def test_a_checkpoint_at_a_uri_does_what_one_on_a_disk_does(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    hadoop.set("fs.viewfs.mounttable.store.link./lake", tmp_path.as_uri())
+    uri = "viewfs://store/lake/refine"
+    first = opened(uri)
+    assert (first.generation, first.is_new) == (1, True)
+    assert first.remembered("starts", lambda: {"a": 1}) == {"a": 1}
+    offsets = tmp_path / "refine" / "offsets"
+    offsets.mkdir()
+    (offsets / "0").write_text('v1\n{}\n{"reservoirId": "t", "reservoirVersion": 8, "index": -1}\n')
+    again = opened(uri)
+    assert (again.began, again.is_new) == (first.began, False)
+    assert again.remembered("starts", lambda: {"a": 2}) == {"a": 1}
+    assert read_whole(uri, first.sequence(0), exactly=True) == {"t": 7}
+    assert read_whole(uri, first.sequence(1), exactly=True) is None
+    assert opened(uri, definition="2", last_sequence=first.sequence(0)).generation == 2
+    assert not offsets.exists(), "the discarded checkpoint is still there"
+    (tmp_path / "refine" / "metadata").write_text("")
+    with pytest.raises(DataError, match="refine/metadata is empty or damaged"):
+        opened(uri, definition="2")

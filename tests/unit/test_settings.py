@@ -157,3 +157,8 @@ def test_a_secret_in_a_file_or_an_override_is_refused_without_repeating_it(
     ):
         assert "unknown key" in said
         assert SECRET not in said
+
+
+def test_a_lake_at_a_file_uri_is_a_folder() -> None:
+    settings = load_settings(overrides=["lake.root=file:///data/lake"], environment={})
+    assert settings.lake.root == "/data/lake"
