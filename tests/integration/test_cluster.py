@@ -134,8 +134,8 @@ def test_a_worker_killed_in_mid_batch_changes_nothing_in_the_result(
     overrides = [
         "lake.root=viewfs://store/lake",
         f"kafka.bootstrap_servers={broker.bootstrap_servers}",
-        "ingest.max_events_per_batch=1000",
-        "refine.max_bytes_per_batch=1k",
+        "ingest.max_events_per_batch=1500",
+        "refine.max_bytes_per_batch=100k",  # a few batches, so that some come after the kill
     ]
     told = [part for override in overrides for part in ("--set", override)]
 
