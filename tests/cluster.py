@@ -42,10 +42,12 @@ class Cluster:
     Attributes:
         master: its address.
         workers: each with the executors that it started.
+        at_end: ends what runs on it.
     """
 
     master: str
     workers: list[Process]
+    at_end: ExitStack
 
 
 @contextmanager
@@ -71,21 +73,23 @@ def running(folder: Path) -> Iterator[Cluster]:
         ]
         master.await_line(len(workers))
         assert not master.ended, "the cluster did not start"
-        yield Cluster(address, workers)
+        yield Cluster(address, workers, stack)
 
 
-def submitted(package: Path, master: str, *job: str, options: tuple[str, ...] = ()) -> Process:
+def submitted(package: Path, cluster: Cluster, *job: str, options: tuple[str, ...] = ()) -> Process:
     """A job under spark-submit, by the line that `make package` prints.
 
     Args:
         package: the folder of the package.
-        master: where to.
+        cluster: where to; the job ends with it at the latest.
         job: its name and arguments.
         options: of spark-submit.
     """
-    program, *line = submit(package, master, *job)
+    program, *line = submit(package, cluster.master, *job)
     command = [str(SPARK_HOME / "bin" / program), "--driver-memory", "1g", *options, *line]
-    return Process(command, SAID, **environment())
+    process = Process(command, SAID, **environment())
+    cluster.at_end.callback(process.kill)
+    return process
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def test_a_cluster_without_a_large_enough_worker_is_told_in_one_line(
 ) -> None:
     job = submitted(
         package,
-        cluster.master,
+        cluster,
         *("generations", "list", "--set", "spark.executor_wait_s=3"),
         *("--set", f"lake.root={tmp_path}"),
         options=("--executor-memory", "3g"),
@@ -140,7 +140,7 @@ def test_a_worker_killed_in_mid_batch_changes_nothing_in_the_result(
     told = [part for override in overrides for part in ("--set", override)]
 
     def job(*line: str) -> Process:
-        return submitted(package, cluster.master, *line, *told, options=("--conf", mounted))
+        return submitted(package, cluster, *line, *told, options=("--conf", mounted))
 
     bring(broker, load_topics("local"))
     simulated = ("simulate", "--events", "3000", "--users", "200", "--titles", "50")
