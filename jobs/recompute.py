@@ -22,6 +22,7 @@ from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
 from jobs.runtime.cli import job
 from jobs.runtime.definitions import load_definitions
+from jobs.runtime.erasures import history_begins
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.generations import Action, Generation, generations, record, switch
 from jobs.runtime.gold import compact
@@ -268,9 +269,12 @@ def _goal(
         if not last.is_retired:
             record(lake, last.number, Action.RETIRED)
     newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
-    if bronze_version is not None and not 0 <= bronze_version <= newest:
+    begins = history_begins(lake)
+    oldest = 0 if begins is None else begins[0]
+    if bronze_version is not None and not oldest <= bronze_version <= newest:
         raise SettingsError(
-            f"there is no version {bronze_version} of {BRONZE} to build from", f"newest: {newest}"
+            f"there is no version {bronze_version} of {BRONZE} to build from",
+            f"oldest: {oldest}, newest: {newest}",
         )
     version = newest if bronze_version is None else bronze_version
     number = last.number + 1

@@ -108,6 +108,12 @@ def locked(path: str, query: str) -> Iterator[None]:
         lock.release()
 
 
+def discard(path: str, query: str) -> None:
+    """Delete the checkpoint of a query that is not running: it begins anew, from its tables."""
+    with locked(path, query):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] | None:
     """Through which version of each Delta table a batch and those before it have read all.
 
