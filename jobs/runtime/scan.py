@@ -71,7 +71,7 @@ def _columns(file: Path, user: str) -> list[str]:
         for group in groups:
             for column in (group.column(i) for i in range(group.num_columns)):
                 if _in_bounds(column.statistics, user):
-                    found.add(column.path_in_schema)
+                    found.add(column.path_in_schema.split(".")[0])
     return sorted(found)
 
 
