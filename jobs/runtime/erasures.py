@@ -129,14 +129,13 @@ def refuse_unfinished(lake: Lake, query: str) -> None:
 def history_begins(lake: Lake) -> tuple[int, datetime] | None:
     """The first version of bronze.events that streams and builds may read, and since when.
 
-    None without an erasure: history is whole.
+    None if nothing was erased from it: history is whole.
     """
     if _last(lake, HISTORY) is None:
         return None
     marks = lake.read(ERASURES).where(F.col("table_name") == BRONZE)
     newest = marks.where(F.col("step") == HISTORY).orderBy("version", ascending=False).first()
-    assert newest is not None
-    return newest.version, newest.at.astimezone(UTC)
+    return None if newest is None else (newest.version, newest["at"].astimezone(UTC))
 
 
 def landed(lake: Lake) -> dict[tuple[str, int], int]:

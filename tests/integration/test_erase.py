@@ -32,7 +32,7 @@ from tests.lakes import (
 )
 from tests.oracle import Raw
 from tests.promises import assert_promises
-from tests.strategies import INTERACTIONS, PROFILES, Delivery, arrived, examples, histories
+from tests.strategies import INTERACTIONS, MINUTE, PROFILES, Delivery, arrived, examples, histories
 
 USER = "user_a"
 SETTINGS = load_settings(environment={})
@@ -127,7 +127,9 @@ def test_an_erased_user_is_as_if_he_had_never_come(
         for topic, partition in {r.place[:2] for r in raws}
     }
     again = arrived([Delivery(*raw[:1], *raw[3:5]) for raw in others[:5]])
-    moved = [raw._replace(offset=raw.offset + 1000, arrival=raws[-1].arrival) for raw in again]
+    moved = [
+        raw._replace(offset=raw.offset + 1000, arrival=raws[-1].arrival + MINUTE) for raw in again
+    ]
     new = next_generation(lake, SETTINGS)
     assert compared(lake, new, SETTINGS).differing == 0
     deliver(lake, [*history, moved])
