@@ -22,7 +22,7 @@ from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
 from jobs.runtime.cli import job
 from jobs.runtime.definitions import load_definitions
-from jobs.runtime.erasures import history_begins
+from jobs.runtime.erasures import history_begins, refuse_unfinished
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.generations import Action, Generation, generations, record, switch
 from jobs.runtime.gold import compact
@@ -129,6 +129,7 @@ def next_generation(
         The new generation.
     """
     lake.ensure([BRONZE, *FACT_SOURCES])
+    refuse_unfinished(lake, "recompute")
     began = time.monotonic()
     goal = _goal(lake, settings.refine, bronze_version, scope)
     assert goal.bronze_version is not None
