@@ -9,6 +9,7 @@ from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.tables import TABLES
 
 AT_ONCE = 4
+LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # 10,000 tasks a VACUUM
 NO_RETENTION = {
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
     "spark.databricks.delta.vacuum.logging.enabled": "false",
@@ -45,6 +46,7 @@ def _purge(lake: Lake, table: str) -> None:
     session = lake.spark.newSession()
     for name, value in NO_RETENTION.items():
         session.conf.set(name, value)
+    session.conf.set(LISTING, session.conf.get("spark.sql.shuffle.partitions") or "1")
     place = f"delta.`{lake.path(table)}`"
     if lake.has_deletion_vectors(table):
         session.sql(f"REORG TABLE {place} APPLY (PURGE)").collect()
