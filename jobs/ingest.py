@@ -10,6 +10,7 @@ import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.runtime import erasures
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
@@ -47,6 +48,7 @@ def ingesting(
     """The ingest query, started on its locked checkpoint; see `main`."""
     topics = list(load_topics(settings.profile))
     lake.ensure([BRONZE])
+    erasures.refuse_unfinished(lake, QUERY)
     where = lake.shared_checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=None) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
@@ -91,9 +93,11 @@ _READING = {
 
 
 def _next_offsets(lake: Lake, kafka: KafkaSettings, topics: Sequence[str]) -> str:
-    """Where a new checkpoint begins: behind what bronze holds, so nothing is landed twice."""
+    """Where a new checkpoint begins: behind what bronze holds, or held, so nothing lands twice."""
     landed = lake.read(BRONZE).groupBy("topic", "partition").agg(F.max("offset").alias("last"))
-    following = {(row.topic, row.partition): row.last + 1 for row in landed.collect()}
+    last = {(row.topic, row.partition): row.last for row in landed.collect()}
+    gone = erasures.landed(lake)
+    following = {place: max(last.get(place, 0), gone.get(place, 0)) + 1 for place in last | gone}
     starts: dict[str, dict[str, int]] = {topic: {} for topic in topics}
     for topic, partition in partitions(kafka, topics):
         starts[topic][str(partition)] = following.get((topic, partition), EARLIEST)

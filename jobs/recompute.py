@@ -21,6 +21,7 @@ from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
 from jobs.runtime.cli import job
 from jobs.runtime.definitions import load_definitions
+from jobs.runtime.erasures import history_begins, refuse_unfinished
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.generations import Action, Generation, generations, record, switch
 from jobs.runtime.gold import compact
@@ -130,6 +131,7 @@ def next_generation(
         The new generation.
     """
     lake.ensure([BRONZE, *FACT_SOURCES])
+    refuse_unfinished(lake, "recompute")
     began = time.monotonic()
     goal = _goal(lake, settings.refine, bronze_version, scope)
     assert goal.bronze_version is not None
@@ -270,9 +272,12 @@ def _goal(
         if not last.is_retired:
             record(lake, last.number, Action.RETIRED)
     newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
-    if bronze_version is not None and not 0 <= bronze_version <= newest:
+    begins = history_begins(lake)
+    oldest = 0 if begins is None else begins[0]
+    if bronze_version is not None and not oldest <= bronze_version <= newest:
         raise SettingsError(
-            f"there is no version {bronze_version} of {BRONZE} to build from", f"newest: {newest}"
+            f"there is no version {bronze_version} of {BRONZE} to build from",
+            f"oldest: {oldest}, newest: {newest}",
         )
     version = newest if bronze_version is None else bronze_version
     number = last.number + 1

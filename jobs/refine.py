@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from jobs.contracts import load_registry
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
+from jobs.runtime.erasures import history_begins, refuse_unfinished
 from jobs.runtime.errors import DataError
 from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.lake import Lake, Transaction
@@ -27,7 +28,7 @@ from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
 from transforms.silver.refine import silver_of, slim, without_recent_repeats, without_repeats
-from transforms.silver.release import without_copies
+from transforms.silver.release import PLACE, released_events, without_copies
 
 QUERY = "refine"
 RELEASE = "release"  # names the writes of jobs.release
@@ -61,12 +62,13 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
     """The refine query, started on its locked checkpoint; see `main`."""
     lake.ensure([BRONZE, *OUTPUTS, RELEASED, LEDGER])
     _refuse_unfinished(lake)
+    refuse_unfinished(lake, QUERY)
     _, last_sequence = lake.transaction(LEDGER, QUERY)
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
         observation = _observation(lake, checkpoint)
         yield start(
-            _unmet(lake, settings, observation).writeStream,
+            _unmet(lake, settings, checkpoint, observation).writeStream,
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
@@ -92,24 +94,57 @@ def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
     return Observation("ingest_time", after)
 
 
-def _unmet(lake: Lake, settings: RefineSettings, observation: Observation) -> DataFrame:
+def _unmet(
+    lake: Lake, settings: RefineSettings, checkpoint: Checkpoint, observation: Observation
+) -> DataFrame:
     """The stream's judged rows without repeats.
 
     In a generation that was built in batch, the stream begins a duplicate horizon before the end
     of the build, to know which events were met; rows that the build holds end here.
     """
-    horizon_h, after = settings.duplicate_horizon_h, observation.after
-    since = None if after is None else after - timedelta(hours=horizon_h)
-    bronze = lake.stream(BRONZE, since=since, max_bytes=settings.max_bytes_per_batch)
-    rows = _uncopied(lake, judged(observation.of(bronze), settings))
+    horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
+    begins, after = history_begins(lake), observation.after
+    if checkpoint.is_new and begins is not None:
+        _refuse_cut_off(lake, begins[0])
+    bronze, unmet = lake.stream(BRONZE, max_bytes=most), _released(lake)
+    if after is not None:
+        since = after - timedelta(hours=horizon_h)
+        if begins is None or begins[1] < since:
+            bronze = lake.stream(BRONZE, since=since, max_bytes=most)
+        else:
+            bronze = lake.stream(BRONZE, from_version=begins[0], max_bytes=most)
+            unmet += _held(lake, since, after)
+    rows = _uncopied(judged(observation.of(bronze), settings), unmet)
     return without_recent_repeats(rows, horizon_h).where(observation.counts)
 
 
-def _uncopied(lake: Lake, rows: DataFrame) -> DataFrame:
-    """Judged rows without copies of what jobs.release has made events of."""
+def _uncopied(rows: DataFrame, unmet: Sequence[DataFrame]) -> DataFrame:
+    """Judged rows without copies of events that the stream's own memory lacks."""
+    return without_copies(rows, reduce(DataFrame.unionAll, unmet)) if unmet else rows
+
+
+def _released(lake: Lake) -> list[DataFrame]:
+    """What jobs.release has made events of."""
     if lake.transaction(RELEASED, RELEASE)[1] is None:
-        return rows
-    return without_copies(rows, lake.read(RELEASED))
+        return []
+    return [released_events(lake.read(RELEASED))]
+
+
+def _held(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
+    """What the batch build holds of the time that an erasure has cut off from replay."""
+    within = (F.col("ingest_time") >= F.lit(since)) & (F.col("ingest_time") <= F.lit(built))
+    return [lake.read(table).where(within).select("event_id", *PLACE) for table in OUTPUTS]
+
+
+def _refuse_cut_off(lake: Lake, version: int) -> None:
+    """DataError if a new checkpoint would have to read bronze from before an erasure."""
+    _, built = lake.transaction(LEDGER, BUILD)
+    if built is None or built < version:
+        raise DataError(
+            f"{QUERY}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
+            f"before version {version} is erased",
+            "build the next generation: python -m jobs.recompute --switch",
+        )
 
 
 def _last_built(lake: Lake) -> str | None:

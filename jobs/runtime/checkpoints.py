@@ -125,6 +125,12 @@ def lock_of(path: str, *, timeout_s: float) -> BaseFileLock:
     return FileLock(beside.with_name(f"{beside.name}.lock"), timeout=timeout_s)
 
 
+def discard(path: str, query: str) -> None:
+    """Delete the checkpoint of a query that is not running: it begins anew, from its tables."""
+    with locked(path, query):
+        folder_at(path).remove()
+
+
 def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] | None:
     """Through which version of each Delta table a batch and those before it have read all.
 

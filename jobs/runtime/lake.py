@@ -17,7 +17,7 @@ from pyspark.sql.types import StructType
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.faults import SPARK_ERRORS, explained
-from jobs.runtime.tables import GENERATIONS, TABLES, is_generational, table_path
+from jobs.runtime.tables import GENERATIONS, NO_STATISTICS, TABLES, is_generational, table_path
 
 FIRST_GENERATION = 1
 
@@ -192,6 +192,12 @@ class Lake:
         """The identifier by which the offsets of a stream name a table."""
         return str(self._snapshot(table).metadata().id())
 
+    def has_deletion_vectors(self, table: str) -> bool:
+        """May files of the table hold rows that are deleted?"""
+        properties = self._snapshot(table).metadata().configuration()
+        enabled = properties.get("delta.enableDeletionVectors")
+        return bool(enabled.isDefined() and enabled.get() == "true")
+
     def remove_generation(self) -> None:
         """Delete all files of this lake's generation."""
         for folder in (f"{self.root}/generation=", f"{self.root}/checkpoints/generation="):
@@ -235,7 +241,7 @@ class Lake:
             .addColumns(declared.schema)
             .partitionedBy(*declared.partition_by)
         )
-        for key, value in declared.properties.items():
+        for key, value in {**NO_STATISTICS, **declared.properties}.items():
             builder = builder.property(key, value)
         try:
             builder.execute()

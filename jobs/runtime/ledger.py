@@ -14,6 +14,9 @@ from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
 from transforms.silver.tables import FAMILIES
 
 BUILT = 0  # generation in the sequence number of a batch build; checkpoints count from 1
+RELEASED = "released"
+ERASED = "erased"
+MOVED = (RELEASED, ERASED)  # fates after another one
 End = tuple[str, str | None]  # fate and detail, as the ledger names them
 
 
@@ -28,6 +31,7 @@ class Conservation:
         quarantined: rows by reason.
         duplicates: counted by the ledger.
         agreed: do the tables hold what the ledger says?
+        erased: records that left bronze, and their end, with a user; counted nowhere else.
     """
 
     bronze: int
@@ -36,6 +40,7 @@ class Conservation:
     quarantined: Mapping[str, int]
     duplicates: int
     agreed: bool
+    erased: int
 
     @property
     def conserved(self) -> bool:
@@ -51,7 +56,8 @@ def conservation(lake: Lake) -> Conservation:
     newest = ledger.agg(F.max(generation)).collect()[0][0]
     of_newest = ledger.where(generation.isin(BUILT, newest))
     sums = of_newest.groupBy("fate", "detail").agg(F.sum("events"))
-    told = _ends({(fate, detail): events for fate, detail, events in sums.collect()})
+    entered = {(fate, detail): events for fate, detail, events in sums.collect()}
+    told = _ends(entered)
     silver = {family: lake.read(f"silver.{family}").count() for family in FAMILIES}
     reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
     quarantined = {row["reason"]: row["count"] for row in reasons}
@@ -64,13 +70,18 @@ def conservation(lake: Lake) -> Conservation:
         quarantined=quarantined,
         duplicates=told.pop(("duplicate", None), 0),
         agreed=told == held,
+        erased=sum(events for (fate, _), events in entered.items() if fate == ERASED),
     )
 
 
 def _ends(told: Mapping[End, int]) -> dict[End, int]:
-    """The sums of the ledger with what was released taken out of quarantine."""
-    ends = Counter({end: events for end, events in told.items() if end[0] != "released"})
-    for (fate, reason), events in told.items():
-        if fate == "released":
-            ends["quarantine", reason] -= events
+    """The sums of the ledger without what was released from quarantine, and what was erased."""
+    ends = Counter({end: events for end, events in told.items() if end[0] not in MOVED})
+    for (fate, detail), events in told.items():
+        if fate == RELEASED:
+            ends["quarantine", detail] -= events
+        elif fate == ERASED:
+            was, _, named = str(detail).partition("/")
+            ends[was, named or None] -= events
+            ends["arrived", None] -= events
     return {end: events for end, events in ends.items() if events}

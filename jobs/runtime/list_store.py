@@ -83,6 +83,9 @@ class ListStore(Protocol):
     def recall(self, user_id: str, key: str) -> str | None:
         """A cached answer that has not expired."""
 
+    def forget(self, user_id: str) -> None:
+        """Take out a user's lists and cached answers, from the files too."""
+
     def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
         """Cache an answer for a while."""
 
@@ -179,6 +182,18 @@ class SqliteLists:
                 (user_id, key, answer, now + for_s),
             )
 
+    def forget(self, user_id: str) -> None:
+        """See `ListStore`: SQLite overwrites what it deletes, and its log is emptied."""
+        if not self._file.exists():
+            return
+        with self._transaction() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            for table in ("lists", "answers"):
+                connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,))
+        with self._transaction() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _one(self, query: str, arguments: tuple[Any, ...]) -> str | None:
         with self._transaction() as connection:
             row = connection.execute(query, arguments).fetchone()
@@ -271,6 +286,11 @@ class RedisLists:
             pipe.hset(self._answers(user_id), key, json.dumps([until, answer]))
             pipe.expire(self._answers(user_id), for_s)
             pipe.execute()
+
+    def forget(self, user_id: str) -> None:
+        """See `ListStore`; Redis rewrites its files by its own settings."""
+        with self._explained():
+            self._redis.delete(self._lists(user_id), self._answers(user_id))
 
     def _put(self, batch: Iterable[StoredList]) -> None:
         with self._redis.pipeline() as pipe:

@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.checkpoints import BATCH_BITS, read_whole, remembered
+from jobs.runtime.erasures import history_begins
 from jobs.runtime.gold import NOTHING, Snapshot, read_gold_at, snapshot
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.streams import kept
@@ -217,7 +218,15 @@ def _holdings(lake: Lake, table: str, version: int) -> DataFrame:
 
 
 def read_whole_through(lake: Lake) -> int:
-    """The version of bronze that refine has read whole; of a lost checkpoint, all of it."""
+    """The version of bronze that refine has read whole; of a lost checkpoint, all of it.
+
+    An erasure begins when all is read, and older versions cannot be read after it.
+    """
+    begins = history_begins(lake)
+    return max(_read_through(lake), NOTHING if begins is None else begins[0])
+
+
+def _read_through(lake: Lake) -> int:
     _, sequence = lake.transaction(LEDGER, "refine")
     _, built = lake.transaction(LEDGER, BUILD)
     if sequence is None:
@@ -253,7 +262,7 @@ def ingested_through(lake: Lake, version: int) -> datetime | None:
 
 def _has_deletions(lake: Lake) -> bool:
     history = DeltaTable.forPath(lake.spark, lake.path(BRONZE)).history()
-    return bool(history.where("operation = 'DELETE'").take(1))
+    return bool(history.where("operation IN ('DELETE', 'MERGE')").take(1))
 
 
 def _counted(told: DataFrame) -> Counter[str]:

@@ -14,6 +14,7 @@ from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
 from transforms.recommendations.columns import BLOCK_COLUMNS, HISTORY_COLUMNS, LIST_COLUMNS
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
+from transforms.silver.refine import PLACE
 from transforms.silver.release import COLUMNS as RELEASED_COLUMNS
 from transforms.silver.tables import FAMILIES
 
@@ -33,13 +34,16 @@ FRESHNESS = "ops.freshness"
 GENERATIONS = "ops.generations"
 PARITY = "ops.parity"
 QUALITY = "ops.quality"
+ERASURES = "ops.erasures"
+RECORD = tuple(PLACE)
 # What one build of silver and gold has for itself; the rest belongs to the lake.
 GENERATIONAL = ("silver.", "gold.", LEDGER, FRESHNESS)
 
 # A stream commits every few seconds: checkpointing its log every 10 commits (Delta's default)
 # costs more than the longer replay that 100 makes of a cold read.
 STREAMED = {"delta.checkpointInterval": "100"}
-# Statistics of columns that nobody filters by are paid at every write (bronze: 1.12 times).
+# Of every table: statistics are paid at each write (bronze: 1.12 times), and the least and the
+# greatest user id of a file would stay in the table's log after the user was erased.
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 
 
@@ -50,14 +54,17 @@ class Table:
     Attributes:
         columns: name to SQL type, in order.
         partition_by: columns that split the table into folders.
-        properties: Delta table properties.
+        properties: Delta table properties, besides NO_STATISTICS.
         carried: is a new generation given a copy, until the table's own job fills it anew?
+        erased_by: the columns by which the rows that hold a user are taken out: the place of a
+            record, or the table's own key. Empty: it holds no user, or is made anew without.
     """
 
     columns: Mapping[str, str]
     partition_by: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     carried: bool = False
+    erased_by: tuple[str, ...] = ()
 
     @property
     def schema(self) -> StructType:
@@ -92,13 +99,13 @@ def _partial_columns() -> dict[str, str]:
 
 
 TABLES: Mapping[str, Table] = {
-    BRONZE: Table(BRONZE_COLUMNS, ("arrival_date",), {**STREAMED, **NO_STATISTICS}),
+    BRONZE: Table(BRONZE_COLUMNS, ("arrival_date",), STREAMED, erased_by=RECORD),
     **{
-        f"silver.{name}": Table(family.columns, ("event_date",), {**STREAMED, **NO_STATISTICS})
+        f"silver.{name}": Table(family.columns, ("event_date",), STREAMED, erased_by=RECORD)
         for name, family in FAMILIES.items()
     },
-    QUARANTINE: Table(QUARANTINE_COLUMNS, (), STREAMED),
-    RELEASED: Table(RELEASED_COLUMNS),
+    QUARANTINE: Table(QUARANTINE_COLUMNS, (), STREAMED, erased_by=RECORD),
+    RELEASED: Table(RELEASED_COLUMNS, erased_by=RECORD),
     **{f"gold.{fold.name}": Table(fold.columns) for fold in FOLDS.values()},
     USER_PROFILE: Table(
         {
@@ -107,15 +114,13 @@ TABLES: Mapping[str, Table] = {
         }
     ),
     EXPERIMENT_USER: Table(EXPERIMENT_USER_COLUMNS),
-    USER_HISTORY: Table(HISTORY_COLUMNS, (), NO_STATISTICS),
+    USER_HISTORY: Table(HISTORY_COLUMNS),
     TITLE_GRAM: Table(
         {
             **BLOCK_COLUMNS,
             "titles": "ARRAY<STRING>",
             "counted": "STRUCT<histories: BIGINT, damping: DOUBLE, weighting: STRING>",
-        },
-        (),
-        NO_STATISTICS,
+        }
     ),
     RECOMMENDATIONS: Table(
         {
@@ -125,6 +130,7 @@ TABLES: Mapping[str, Table] = {
             ),
         },
         carried=True,
+        erased_by=("user_id",),
     ),
     EXPERIMENT_RESULTS: Table(
         {
@@ -183,7 +189,8 @@ TABLES: Mapping[str, Table] = {
             "found": "STRING",
             "expected": "STRING",
             "why": "STRING",
-        }
+        },
+        erased_by=("at", "table_name", "expectation"),
     ),
     PARITY: Table(
         {
@@ -195,6 +202,21 @@ TABLES: Mapping[str, Table] = {
             "cause": "STRING",
             "rows": "BIGINT",
             "examples": "ARRAY<STRING>",
+        },
+        erased_by=("at", "gold_table", "cause"),
+    ),
+    ERASURES: Table(
+        {
+            "erasure": "BIGINT",
+            "subject": "STRING",
+            "step": "STRING",
+            "generation": "INT",
+            "table_name": "STRING",
+            "detail": "STRING",
+            "version": "BIGINT",
+            "rows": "BIGINT",
+            "landed": "MAP<STRING, BIGINT>",
+            "at": "TIMESTAMP",
         }
     ),
 }

@@ -22,7 +22,7 @@ from transforms.gold.fold import (
     least,
     total,
 )
-from transforms.silver.profiles import PREFERENCES, PREFERENCES_STRUCT
+from transforms.silver.profiles import ERASURE, PREFERENCES, PREFERENCES_STRUCT
 from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
 
 PROFILE_SOURCES = ("silver.profiles", "silver.ratings")
@@ -110,7 +110,8 @@ def profile_events(silver: Mapping[str, DataFrame], *, one_task: bool = False) -
         have is null.
     """
     heading = ("event_id", "event_type", "event_time", *ARRIVAL_ORDER, "user_id", "title_id")
-    changed = silver["silver.profiles"].selectExpr(
+    stored = silver["silver.profiles"].where(F.col("event_type") != ERASURE)
+    changed = stored.selectExpr(
         *heading,
         "session_id",
         "watch_s",

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 
 from transforms.silver.family import Family
 
+ERASURE = "UserErased"
 PREFERENCES = {
     "language": "STRING",
     "subtitles": "STRING",
@@ -48,4 +49,15 @@ def _preferred(event: Column) -> dict[str, Column]:
     return {"user_id": event.userId, "preferences": event.data.preferences}
 
 
-FAMILY = Family(OWN_COLUMNS, {"ContentViewed": _viewed, "UserPreferencesUpdated": _preferred})
+def _erased(event: Column) -> dict[str, Column]:
+    return {"user_id": event.userId}
+
+
+FAMILY = Family(
+    OWN_COLUMNS,
+    {
+        "ContentViewed": _viewed,
+        "UserPreferencesUpdated": _preferred,
+        ERASURE: _erased,
+    },
+)

@@ -47,20 +47,26 @@ def released(quarantined: DataFrame, judged: DataFrame, silver_ids: DataFrame) -
     return quarantined.join(verdicts, list(PLACE)).select(*VERDICT, *QUARANTINE_COLUMNS)
 
 
-def without_copies(judged: DataFrame, released_rows: DataFrame) -> DataFrame:
-    """Judged rows without later copies of released events, which `without_recent_repeats` missed.
+def released_events(released_rows: DataFrame) -> DataFrame:
+    """event_id and PLACE of the events that rows of silver.released became."""
+    events = released_rows.where(F.col("fate") == SILVER)
+    return events.select(F.col("released_id").alias("event_id"), *PLACE)
 
-    It met the event as a rejected record, under another event_id.
+
+def without_copies(judged: DataFrame, events: DataFrame) -> DataFrame:
+    """Judged rows without later copies of events that `without_recent_repeats` never met.
+
+    It met a released one as a rejected record, under another event_id.
 
     Args:
         judged: rows of `judge`, streaming or batch.
-        released_rows: silver.released.
+        events: event_id and PLACE of each.
 
     Returns:
-        The rows, but those that have the event_id of a row released to silver and another place.
+        The rows, but those that have the event_id of an event and another place.
     """
-    events = released_rows.where(F.col("fate") == SILVER).select(
-        "released_id", *(F.col(name).alias(f"released_{name}") for name in PLACE)
+    known = events.select(*(F.col(name).alias(f"known_{name}") for name in ("event_id", *PLACE)))
+    elsewhere = F.expr(" OR ".join(f"{name} <> known_{name}" for name in PLACE))
+    return judged.join(
+        known, (F.col("event_id") == F.col("known_event_id")) & elsewhere, "left_anti"
     )
-    elsewhere = F.expr(" OR ".join(f"{name} <> released_{name}" for name in PLACE))
-    return judged.join(events, (F.col("event_id") == F.col("released_id")) & elsewhere, "left_anti")

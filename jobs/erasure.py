@@ -1,0 +1,240 @@
+"""An erasure as a saga: steps in order, each recorded in ops.erasures, each safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from jobs.attribute import QUERY as ATTRIBUTE
+from jobs.fold import QUERY as FOLD
+from jobs.fold import folding
+from jobs.recompute import REMADE, catch_up
+from jobs.refine import QUERY as REFINE
+from jobs.runtime.certificate import certified, refuse_finds
+from jobs.runtime.checkpoints import discard, locked
+from jobs.runtime.erasures import (
+    DECIDED,
+    HISTORY,
+    PURGED,
+    Request,
+    Requests,
+    enter,
+    is_done,
+    steps,
+)
+from jobs.runtime.errors import DataError
+from jobs.runtime.generations import Action, generations, record
+from jobs.runtime.gold import compact
+from jobs.runtime.holdings import Told, builds, found, rows_of
+from jobs.runtime.lake import Lake, Transaction, persisted
+from jobs.runtime.ledger import ERASED
+from jobs.runtime.list_store import open_store
+from jobs.runtime.purge import mark, purge
+from jobs.runtime.settings import Settings
+from jobs.runtime.streams import follow
+from jobs.runtime.tables import (
+    BRONZE,
+    LEDGER,
+    RECORD,
+    TABLES,
+    TITLE_GRAM,
+    USER_HISTORY,
+    is_generational,
+)
+from transforms.silver.erasure import records_of
+
+log = logging.getLogger(__name__)
+
+KEYED = {t.erased_by for t in TABLES.values() if t.erased_by not in ((), RECORD)}
+ERASE = "erase"
+STREAMS = (REFINE, FOLD, ATTRIBUTE)
+
+
+class MentionedError(DataError):
+    """Others' records hold the id; nothing was done."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One user's erasure. `carry_out` does what is not yet done of it.
+
+    The order is the guarantee:
+
+    1. All generations catch up with bronze, so that each record has an end in each.
+    2. `decided`: what leaves is counted, and the ledgers get it (`counted`).
+    3. The records leave silver (`silver`), by their places, which bronze still tells; then bronze
+       itself (`bronze`), and the rows of other tables (`rows`).
+    4. `history`: the files behind them go; from here on bronze can be read.
+    5. Gold is made anew (`gold`), the read model forgets (`lists`), and all older versions of
+       all tables go (`purged`).
+    6. Every file is searched, the certificate written, and the request, the last place of the
+       id, deleted.
+    """
+
+    lake: Lake
+    settings: Settings
+    request: Request
+    mentions: bool
+
+    def carry_out(self) -> Path:
+        """Do what is left; the certificate's file.
+
+        Raises:
+            MentionedError: nothing was done.
+            DataError: a job is running on the lake, or a file still holds the id.
+        """
+        if not is_done(self.lake, self.request, DECIDED):
+            self._catch_up()
+        with self._streams_stopped():
+            self._once(DECIDED, self._decide)
+            self._once("counted", self._count)
+            self._once("silver", self._leave_silver)
+            self._once("bronze", self._leave_bronze)
+            self._once("rows", self._leave_rows)
+            self._once(HISTORY, self._cut_history)
+        self._once("gold", self._make_gold)
+        self._once("lists", self._forget_lists)
+        with self._streams_stopped():
+            self._once(PURGED, self._purge)
+        return self._certify()
+
+    def _once(self, step: str, work: Callable[[], Iterable[Told]]) -> None:
+        if not is_done(self.lake, self.request, step):
+            enter(self.lake, self.request, step, work())
+            log.info("erasure %d: %s", self.request.number, step)
+
+    @cached_property
+    def _builds(self) -> list[Lake]:
+        return builds(self.lake)
+
+    @cached_property
+    def _decided(self) -> list[Any]:
+        return [row for row in steps(self.lake, self.request) if row.step == DECIDED and row.rows]
+
+    def _catch_up(self) -> None:
+        for generation in generations(self.lake).values():
+            if not generation.is_complete:
+                if not generation.is_retired:
+                    record(self.lake, generation.number, Action.RETIRED)
+                self.lake.of_generation(generation.number).remove_generation()
+        for build in self._builds:
+            catch_up(build, self.settings)
+
+    @contextmanager
+    def _streams_stopped(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for build in self._builds:
+                for query in STREAMS:
+                    stack.enter_context(locked(build.checkpoint(query), query))
+            yield
+
+    def _decide(self) -> Iterable[Told]:
+        what = found(self.lake, self.request.user)
+        if what.mentions and not self.mentions:
+            raise MentionedError(
+                f"{what.mentions:,} records with somebody else's key hold {self.request.user}",
+                "see them with --dry-run; --mentions erases them as well",
+            )
+        return what.tables
+
+    def _count(self) -> Iterable[Told]:
+        for build in self._builds:
+            _, sequence = build.transaction(LEDGER, REFINE)
+            now = datetime.now(UTC)
+            rows = [
+                (sequence or 0, ERASED, row.detail, row.rows, now)
+                for row in self._decided
+                if row.generation == build.generation and row.detail
+            ]
+            ledger = build.spark.createDataFrame(rows, TABLES[LEDGER].schema)
+            build.append(LEDGER, ledger.coalesce(1), self._transaction)
+        return ()
+
+    def _leave_silver(self) -> Iterable[Told]:
+        with persisted(self._records) as records:
+            for build, table in self._holding(RECORD):
+                if table != BRONZE:
+                    build.remove(table, records, RECORD)
+        return ()
+
+    def _leave_bronze(self) -> Iterable[Told]:
+        with persisted(self._records) as records:
+            self.lake.remove(BRONZE, records, RECORD)
+        return ()
+
+    def _leave_rows(self) -> Iterable[Told]:
+        for lake, table in self._holding(*KEYED):
+            held = rows_of(lake, table, self.request.user)
+            lake.remove(table, held, TABLES[table].erased_by)
+        return ()
+
+    def _cut_history(self) -> Iterable[Told]:
+        for lake, table in self._holding(RECORD):
+            purge([lake], [table])
+            version = mark(lake, table, self._transaction)
+            yield {"generation": lake.generation, "table_name": table, "version": version}
+
+    def _make_gold(self) -> Iterable[Told]:
+        for build in self._builds:
+            for query in (FOLD, ATTRIBUTE):
+                discard(build.checkpoint(query), query)
+            with folding(build, self.settings.fold, available_now=True) as run:
+                follow(run)
+            compact(build)
+            for table, remake in REMADE.items():
+                if build.has(table) and not build.read(table).isEmpty():
+                    remake(build, self.settings)
+            for table in (USER_HISTORY, TITLE_GRAM):
+                if build.has(table) and not build.read(table).isEmpty():
+                    nothing = build.spark.createDataFrame([], TABLES[table].schema)
+                    build.replace(table, nothing, self._transaction)
+        return ()
+
+    def _forget_lists(self) -> Iterable[Told]:
+        open_store(self.settings.recommend, self.lake.root).forget(self.request.user)
+        return ()
+
+    def _purge(self) -> Iterable[Told]:
+        of_lake = [table for table in TABLES if not is_generational(table)]
+        of_build = [table for table in TABLES if is_generational(table)]
+        done = purge([self.lake], of_lake) + purge(self._builds, of_build)
+        return [
+            {"generation": lake.generation, "table_name": table, "version": version}
+            for lake, table, version in done
+        ]
+
+    def _certify(self) -> Path:
+        requests = Requests(self.lake)
+        certificate = certified(self.lake, self.settings, self.request)
+        file = requests.certify(self.request, certificate)
+        requests.close(self.request)
+        if certificate["finds"]:
+            requests.make(self.request.user)
+        refuse_finds(certificate, file)
+        return file
+
+    @property
+    def _records(self) -> DataFrame:
+        return records_of(self.lake.read(BRONZE), self.request.user)
+
+    @property
+    def _transaction(self) -> Transaction:
+        return Transaction(ERASE, self.request.number)
+
+    def _holding(self, *keys: tuple[str, ...]) -> list[tuple[Lake, str]]:
+        """The tables with such a key of which rows were decided to leave, each with its lake."""
+        of = {build.generation: build for build in self._builds}
+        held = {(row.generation, row.table_name) for row in self._decided if row.table_name}
+        return [
+            (of.get(generation, self.lake), table)
+            for generation, table in sorted(held, key=lambda each: (each[0] or 0, each[1]))
+            if TABLES[table].erased_by in keys
+        ]

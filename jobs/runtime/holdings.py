@@ -1,0 +1,97 @@
+"""What a lake holds of a user: counted before an erasure, and found again while it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.generations import generations
+from jobs.runtime.lake import Lake, persisted
+from jobs.runtime.parity import OUTPUTS
+from jobs.runtime.tables import BRONZE, RECORD, RELEASED, TABLES, is_generational
+from transforms.silver.erasure import ends_of, records_of, row_holds
+
+Told = Mapping[str, Any]  # a row of ops.erasures: the columns that a step fills
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a lake holds of a user.
+
+    Attributes:
+        user: the id.
+        records: of bronze.
+        mentions: those of them that have somebody else's key.
+        tables: the rows that leave, as ops.erasures tells them.
+    """
+
+    user: str
+    records: int
+    mentions: int
+    tables: list[Told]
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+        yield f"{self.user}: {self.records:,} records, {self.mentions:,} of them with other keys"
+        for row in self.tables:
+            where = row.get("table_name") or row["detail"]
+            generation = row.get("generation") or "-"
+            yield f"{row['rows']:>9,} {generation:>3} {where} {row.get('detail') or ''}".rstrip()
+
+
+def found(lake: Lake, user: str) -> Found:
+    """What would be erased: records and rows by table, of all complete generations."""
+    bronze = lake.read(BRONZE)
+    with persisted(records_of(bronze, user)) as records:
+        of_bronze = records.count()
+        tables: list[Told] = [{"table_name": BRONZE, "rows": of_bronze, "landed": _landed(bronze)}]
+        tables += _rows_holding(lake, user, of_lake=True)
+        for build in builds(lake):
+            tables += _ends(build, records) if of_bronze else []
+            tables += _rows_holding(build, user, of_lake=False)
+        return Found(user, of_bronze, records.where("anothers").count(), tables)
+
+
+def builds(lake: Lake) -> list[Lake]:
+    """The complete generations."""
+    known = generations(lake).values()
+    return [lake.of_generation(each.number) for each in known if each.is_complete]
+
+
+def rows_of(lake: Lake, table: str, user: str) -> DataFrame:
+    """The rows of a table that are the user's, or whose texts hold the user."""
+    rows = lake.read(table)
+    if "user_id" in rows.columns:
+        return rows.where(F.col("user_id") == user)
+    return rows.where(row_holds(rows, user))
+
+
+def _ends(build: Lake, records: DataFrame) -> list[Told]:
+    outputs = {table: build.read(table) for table in OUTPUTS}
+    told = [row.asDict() for row in ends_of(records, outputs).collect()]
+    if build.has(RELEASED):
+        held = build.read(RELEASED).join(records, list(RECORD), "left_semi").count()
+        told.append({"table_name": RELEASED, "rows": held})
+    return [{"generation": build.generation, **row} for row in told]
+
+
+def _rows_holding(lake: Lake, user: str, *, of_lake: bool) -> list[Told]:
+    """How many rows of tables that hold no records hold the user."""
+    told: list[Told] = []
+    for table, declared in TABLES.items():
+        if is_generational(table) is of_lake or declared.erased_by == RECORD:
+            continue
+        if lake.has(table) and lake.version(table) > 0:
+            held = rows_of(lake, table, user).count()
+            generation = None if of_lake else lake.generation
+            told.append({"generation": generation, "table_name": table, "rows": held})
+    return told
+
+
+def _landed(bronze: DataFrame) -> dict[str, int]:
+    last = bronze.groupBy("topic", "partition").agg(F.max("offset").alias("last")).collect()
+    return {f"{row.topic}/{row.partition}": row.last for row in last}
