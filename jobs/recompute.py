@@ -17,7 +17,6 @@ from jobs.fold import definitions, folding
 from jobs.generations import refuse_switch
 from jobs.part import build_part
 from jobs.plan import plan, told
-from jobs.profile import rebuilt, replace
 from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
 from jobs.runtime.checkpoints import locked
@@ -37,6 +36,7 @@ from jobs.runtime.parity import (
     read_whole_through,
     store,
 )
+from jobs.runtime.profiles import rebuilt, replace
 from jobs.runtime.reruns import build_of_run, is_compared
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings

@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.profile import main, rebuilt, replace, verified
+from jobs.profile.__main__ import main
 from jobs.refine import accepted_events
 from jobs.runtime.gold import append_partials
 from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.profiles import rebuilt, replace, verified
 from jobs.runtime.read_model import LakeRatings
 from jobs.runtime.settings import load_settings
 from jobs.runtime.tables import BRONZE, PARTIALS, USER_PROFILE
