@@ -24,7 +24,7 @@ demo: setup ## Everything, on real viewing data; ends with build/demo/report.htm
 airflow: setup ## Airflow, for scheduling, into an environment of its own in the cache (part of test)
 	@test -e $(AIRFLOW)/installed || $(MAKE) --no-print-directory $(AIRFLOW)/installed
 	@ln -sfn $(AIRFLOW) .venv-airflow
-	@$(PY) -m jobs.setup --spark-submit build/spark-submit.conf
+	@$(PY) -m jobs.setup --spark-conf build/spark >/dev/null
 
 test: setup airflow ## All tests, slow ones included; some of them: make test TESTS=tests/unit
 	$(PY) -m pytest $(TESTS)

@@ -126,13 +126,33 @@ def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] 
     file = folder / "offsets" / str(batch)
     if _generation(folder) != sequence >> BATCH_BITS or not file.exists():
         return None
-    lines = file.read_text(encoding="utf-8").splitlines()[2:]
-    offsets = [json.loads(line) for line in lines if line != "-"]
+    offsets = _offsets(file)
     if exactly and any(offset["index"] >= 0 for offset in offsets):
         raise DataError(
             f"{folder.name}: batch {batch} ends inside a commit", "try again when it has caught up"
         )
-    return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in offsets}
+    return _read_whole(file)
+
+
+def reached(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
+    """Through which version of each source the finished batches of a query have read all.
+
+    Args:
+        path: the checkpoint's folder.
+        ids: the table ids of the sources, by name.
+
+    Returns:
+        Versions by name: of a source that no batch has read yet, the one before its start. Empty
+        if the query has no checkpoint.
+    """
+    folder = Path(path)
+    starts = folder / "playhead-starts.json"
+    if not starts.exists():
+        return {}
+    finished = [int(file.name) for file in (folder / "commits").glob("*") if file.name.isdigit()]
+    read = _read_whole(folder / "offsets" / str(max(finished))) if finished else {}
+    first = json.loads(starts.read_text(encoding="utf-8"))
+    return {table: read.get(ids[table], version - 1) for table, version in first.items()}
 
 
 def remembered(path: str, name: str, generation: int) -> Any:
@@ -141,6 +161,16 @@ def remembered(path: str, name: str, generation: int) -> Any:
     if _generation(Path(path)) != generation or not file.exists():
         return None
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _offsets(file: Path) -> list[Any]:
+    """The offsets of the Delta sources that a batch ends at."""
+    lines = file.read_text(encoding="utf-8").splitlines()[2:]
+    return [json.loads(line) for line in lines if line != "-"]
+
+
+def _read_whole(file: Path) -> dict[str, int]:
+    return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in _offsets(file)}
 
 
 def _generation(folder: Path) -> int | None:

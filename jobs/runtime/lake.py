@@ -162,6 +162,13 @@ class Lake:
                 "name a later instant",
             ) from None
 
+    def committed(self, table: str, version: int) -> datetime | None:
+        """When a Delta version was committed; None if the log does not hold it, or no longer."""
+        log, files = self._files(f"{self.path(table)}/_delta_log/{version:020d}.json")
+        if not files.exists(log):
+            return None
+        return datetime.fromtimestamp(files.getFileStatus(log).getModificationTime() / 1000, UTC)
+
     def transaction(self, table: str, application: str) -> tuple[int, int | None]:
         """The newest Delta version of a table, and what `application` last recorded by then."""
         snapshot = self._snapshot(table)
@@ -215,11 +222,8 @@ class Lake:
     def remove_generation(self) -> None:
         """Delete all files of this lake's generation."""
         for folder in (f"{self.root}/generation=", f"{self.root}/checkpoints/generation="):
-            jvm = self.spark._jvm
-            assert jvm is not None
-            path = jvm.org.apache.hadoop.fs.Path(f"{folder}{self.generation}")
-            configuration = self.spark._jsparkSession.sessionState().newHadoopConf()
-            path.getFileSystem(configuration).delete(path, True)
+            path, files = self._files(f"{folder}{self.generation}")
+            files.delete(path, True)
 
     def last_read(self) -> datetime | None:
         """When somebody last read from this generation; None if that is not known."""
@@ -227,6 +231,14 @@ class Lake:
         if "://" in self.root or not mark.exists():
             return None
         return datetime.fromtimestamp(mark.stat().st_mtime, UTC)
+
+    def _files(self, path: str) -> tuple[Any, Any]:
+        """A path and its file system, as Hadoop has them."""
+        jvm = self.spark._jvm
+        assert jvm is not None
+        place = jvm.org.apache.hadoop.fs.Path(path)
+        configuration = self.spark._jsparkSession.sessionState().newHadoopConf()
+        return place, place.getFileSystem(configuration)
 
     def _log(self, table: str) -> Any:
         jvm = self.spark._jvm
