@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 JOB = "maintain"
 AT_ONCE = 2
+CREATED = 0  # the version of a table without a row
 HOUR = timedelta(hours=1)
 # appended to, never merged into: a compaction cannot get into the way of who writes them
 APPENDED = (BRONZE, *SILVER, QUARANTINE, LEDGER, FRESHNESS, QUALITY, PARITY)
@@ -108,14 +109,14 @@ def maintain(lake: Lake, settings: Settings, now: datetime) -> None:
 
 
 def tasks(lake: Lake, policy: MaintainSettings, horizon_h: int, now: datetime) -> Iterator[Task]:
-    """Every table there is, of every generation that is not retired."""
+    """Every table that was written to, of every generation that is not retired."""
     results_since = now - timedelta(days=policy.results_days)
     needed = needs(lake, horizon_h, results_since)
     alive = [g.number for g in generations(lake).values() if not g.is_retired]
     for table in TABLES:
         for number in alive if is_generational(table) else [lake.generation]:
             own = Lake(lake.spark, lake.root, number)
-            if own.has(table):
+            if own.has(table) and own.version(table) > CREATED:
                 need = needed.get(own.path(table))
                 yield Task(own, table, need, _keep_h(own, table, need, policy, now))
 
