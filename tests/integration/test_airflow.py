@@ -201,7 +201,7 @@ def test_dags_set_each_other_off(found: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "message"),
     [
-        ("2026-02-30", "2026-03-01", "first"),
+        ("2026-02-30", "2026-03-01", "input for param first: '2026-02-30' is not a 'date'"),
         ("2026-02-02", "2026-02-01", "first=2026-02-02 is after last=2026-02-01: exchange them"),
         ("2026-02-01", "2026-03-31", "2026-02-01 to 2026-03-31 is more than 31 days"),
     ],
