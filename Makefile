@@ -6,9 +6,11 @@ PY := .venv/bin/python
 TESTS ?= tests
 SEED ?= 0
 RECORDS ?= 1000000
+PLAYHEAD_CACHE ?= $(HOME)/.cache/playhead
+AIRFLOW = $(PLAYHEAD_CACHE)/airflow-$(shell ($(PYTHON) -V; cat requirements-airflow.txt) | cksum | cut -d " " -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench fuzz package clean
+.PHONY: help setup airflow demo test check chaos bench fuzz package clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +21,12 @@ setup: .venv/installed ## Install into .venv, find or install Java, fetch the ja
 demo: setup ## Everything, on real viewing data; ends with build/demo/report.html
 	$(PY) -m jobs.demo
 
-test: setup ## All tests, slow ones included; some of them: make test TESTS=tests/unit
+airflow: setup ## Airflow, for scheduling, into an environment of its own in the cache (part of test)
+	@test -e $(AIRFLOW)/installed || $(MAKE) --no-print-directory $(AIRFLOW)/installed
+	@ln -sfn $(AIRFLOW) .venv-airflow
+	@$(PY) -m jobs.setup --spark-conf build/spark >/dev/null
+
+test: setup airflow ## All tests, slow ones included; some of them: make test TESTS=tests/unit
 	$(PY) -m pytest $(TESTS)
 
 check: .venv/installed ## Format, lint, types, contracts
@@ -41,7 +48,7 @@ package: setup ## What spark-submit needs in build/package, and the lines that s
 	@$(PY) -m jobs.package
 
 clean: ## Remove what was built here, .venv included; the jars in the cache stay
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-airflow build *.egg-info .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml constraints.txt
@@ -51,4 +58,9 @@ clean: ## Remove what was built here, .venv included; the jars in the cache stay
 	{ echo 'error: this Python has no venv -> Debian, Ubuntu: apt-get install python3-venv' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(AIRFLOW)/installed:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-airflow.txt
 	@touch $@

@@ -165,12 +165,14 @@ def verify(settings: Settings, folder: Path | None) -> None:
     metavar="INSTANT",
     help="The instant that the results are of. Default: now.",
 )
+@click.option("--once", is_flag=True, help="Leave results of that instant that are there already.")
 @click.option("--publish/--no-publish", default=True, help="Publish each decision to Kafka.")
 def results(
     settings: Settings,
     experiments: tuple[str, ...],
     folder: Path | None,
     at: datetime,
+    once: bool,
     publish: bool,
 ) -> None:
     """Compute the results of the EXPERIMENTs, by default of all that have started.
@@ -186,7 +188,7 @@ def results(
         refuse_failing(lake, computed_from, settings.quality, "the publishing of results")
     with ExitStack() as stack:
         kafka = stack.enter_context(kafka_of(settings)) if publish else None
-        rows = refreshed(lake, definitions, at, experiments, kafka)
+        rows = refreshed(lake, definitions, at, experiments, kafka, once=once)
     for line in dict.fromkeys(_line(row) for row in rows):
         click.echo(line)
 
@@ -258,8 +260,13 @@ def refreshed(
     at: datetime,
     only: Sequence[str] = (),
     kafka: KafkaSettings | None = None,
+    *,
+    once: bool = False,
 ) -> list[dict[str, Any]]:
-    """Results of experiments that have started, stored and, with Kafka, published."""
+    """Results of experiments that have started, stored and, with Kafka, published.
+
+    Those of the same instant are computed anew and replaced, or with `once` left as they are.
+    """
     for name in only:
         _require(name, definitions)
     wanted = {
@@ -270,6 +277,18 @@ def refreshed(
     if not wanted:
         raise SettingsError("no experiment has started", "see their starts in conf/experiments")
     lake.ensure([EXPERIMENT_RESULTS, "silver.models", "silver.catalog"])
+    there = [row for name in wanted for row in stored(lake, name, at)] if once else []
+    missing = {name: wanted[name] for name in wanted.keys() - {r["experiment_id"] for r in there}}
+    rows = [*there, *(_computed(lake, definitions, missing, at) if missing else ())]
+    if kafka is not None:
+        publish_results(kafka, rows)
+    return rows
+
+
+def _computed(
+    lake: Lake, definitions: Catalogue, wanted: Mapping[str, str], at: datetime
+) -> list[dict[str, Any]]:
+    """Results of now, stored."""
     pins = newest(lake)
     refuse_stale(lake, definitions, pins)
     rows = compute(lake, wanted, pins, at)
@@ -279,8 +298,6 @@ def refreshed(
             "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {instant(at)}",
         }
     store(lake, rows)
-    if kafka is not None:
-        publish_results(kafka, rows)
     return rows
 
 

@@ -33,8 +33,11 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:model")
 @job
 @click.argument("version", required=False)
 @click.option("--back", is_flag=True, help="Go back to the champion before this one.")
+@click.option(
+    "--if-better", is_flag=True, help="If the gate refuses VERSION, say so, and do not fail."
+)
 @click.option("--list", "show", is_flag=True, help="Show the versions that aliases point at.")
-def main(settings: Settings, version: str | None, back: bool, show: bool) -> None:
+def main(settings: Settings, version: str | None, back: bool, if_better: bool, show: bool) -> None:
     """Promote VERSION (default: the challenger) to champion and publish it to Kafka.
 
     Refused if its training found it worse than the champion or not better than popularity, or
@@ -48,7 +51,13 @@ def main(settings: Settings, version: str | None, back: bool, show: bool) -> Non
         return
     chosen = _before(registry) if back else version or _challenger(registry)
     if not back:
-        refuse(registry, chosen)
+        try:
+            refuse(registry, chosen)
+        except DataError as refusal:
+            if not if_better:
+                raise
+            log.warning("%s; version %s stays", refusal, registry.version_of(CHAMPION) or "(none)")
+            return
         spark = spark_session("promote", settings.spark)
         lake = Lake(spark, settings.lake.root, settings.lake.generation)
         refuse_failing(lake, LEARNT_FROM, settings.quality, f"the promotion of version {chosen}")

@@ -19,7 +19,8 @@ from jobs.part import build_part
 from jobs.plan import plan, told
 from jobs.quality import check as check_quality
 from jobs.refine import judged, refining
-from jobs.runtime.cli import job
+from jobs.runtime.checkpoints import locked
+from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.definitions import load_definitions
 from jobs.runtime.erasures import history_begins, refuse_unfinished
 from jobs.runtime.errors import DataError, SettingsError
@@ -38,6 +39,7 @@ from jobs.runtime.parity import (
     store,
 )
 from jobs.runtime.profiles import rebuilt, replace
+from jobs.runtime.reruns import build_of_run, is_compared
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import follow, kept
@@ -53,6 +55,7 @@ from transforms.silver.tables import FAMILIES
 
 log = logging.getLogger(__name__)
 
+JOB = "recompute"
 DATE = click.DateTime(["%Y-%m-%d"])
 EVERYTHING = Scope()
 PARTS = {
@@ -63,6 +66,12 @@ PARTS = {
 
 @job
 @click.option("--bronze-version", type=int, help="Build from this version. Default: newest.")
+@click.option(
+    "--as-of",
+    type=AwareInstant(),
+    metavar="INSTANT",
+    help="Build from the newest version of then; what was done for it is not done again.",
+)
 @click.option(
     "--switch", "switching", is_flag=True, help="Let readers see it if parity and quality hold."
 )
@@ -76,6 +85,7 @@ PARTS = {
 def main(
     settings: Settings,
     bronze_version: int | None,
+    as_of: datetime | None,
     switching: bool,
     check: bool,
     first: datetime | None,
@@ -94,8 +104,12 @@ def main(
 
     With a part named, only its events are judged anew; the others are taken over from the live
     generation. Of a gold table, none are: all gold is folded anew in any case.
+
+    --as-of makes it repeatable, for schedulers: a generation built by the same code and settings
+    from bronze as it was then is taken as it is, and so is its comparison. Once readers have been
+    switched to it, a repeat does nothing, also if they have been switched on, or back, since.
     """
-    lake = Lake(spark_session("recompute", settings.spark), settings.lake.root)
+    lake = Lake(spark_session(JOB, settings.spark), settings.lake.root)
     if planning:
         click.echo(told(plan(lake, bronze_version)))
         return
@@ -103,14 +117,41 @@ def main(
         refuse_unexplained(recompute(lake, settings.refine, bronze_version))
         return
     scope = _scope(first, last, event_types, users, table)
-    built = next_generation(lake, settings, bronze_version, scope)
-    refuse_unexplained(compared(lake, built, settings))
-    if switching:
-        check_quality(built)
-        refuse_switch(built, settings.quality)
-        switch(lake, built.generation)
-        give_names(built, settings.lake.catalog)
-        log.info("generation %d is live", built.generation)
+    with locked(lake.shared_checkpoint(JOB), JOB):
+        if as_of is None:
+            built = next_generation(lake, settings, bronze_version, scope)
+            refuse_unexplained(compared(lake, built, settings))
+        else:
+            run = generation_of(lake, settings, lake.version_at(BRONZE, as_of), scope)
+            if run is None:
+                return
+            built = run
+        if switching:
+            check_quality(built)
+            refuse_switch(built, settings.quality)
+            switch(lake, built.generation)
+            give_names(built, settings.lake.catalog)
+            log.info("generation %d is live", built.generation)
+
+
+def generation_of(lake: Lake, settings: Settings, bronze_version: int, scope: Scope) -> Lake | None:
+    """The generation built and compared from a version of bronze, by this or by an earlier run.
+
+    Returns:
+        The generation; None if readers were already switched to it.
+    """
+    done = build_of_run(lake, bronze_version, _defined(settings.refine, scope))
+    if done is None:
+        new = next_generation(lake, settings, bronze_version, scope)
+    elif Action.SWITCHED in done.actions:
+        log.info("generation %d is of that run, and was switched to: nothing to do", done.number)
+        return None
+    else:
+        log.info("generation %d is of that run", done.number)
+        new = lake.of_generation(done.number)
+    if not is_compared(lake, new.generation):
+        refuse_unexplained(compared(lake, new, settings))
+    return new
 
 
 def next_generation(
@@ -257,12 +298,17 @@ def _scope(
     )
 
 
+def _defined(settings: RefineSettings, scope: Scope) -> str:
+    """What a build is made by, as ops.generations keeps it."""
+    return provenance.digest(definition(settings), scope.told())
+
+
 def _goal(
     lake: Lake, settings: RefineSettings, bronze_version: int | None, scope: Scope
 ) -> Generation:
     """The unfinished build of the same definition, else a new one."""
     known = generations(lake)
-    defined = provenance.digest(definition(settings), scope.told())
+    defined = _defined(settings, scope)
     last = known[max(known)]
     if last.bronze_version is not None and Action.BUILT not in last.actions:
         same = bronze_version in (None, last.bronze_version)

@@ -1,10 +1,11 @@
-"""Prepare this machine: Java, then the jars of Spark and of the embedded broker."""
+"""Prepare this machine: Java, the jars of Spark and of the embedded broker, spark-submit."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -13,18 +14,44 @@ from jobs.runtime.cli import job
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.jars import BROKER, SPARK, resolve
 from jobs.runtime.java import java_binary
-from jobs.runtime.settings import Settings
+from jobs.runtime.settings import Settings, SparkSettings
 
 # Debian 12 and Ubuntu have the first, Debian 13 only the second
 DEBIAN_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless")
 
 
 @job
-def main(settings: Settings) -> None:
+@click.option(
+    "--spark-conf",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write a SPARK_CONF_DIR to this folder, by which spark-submit runs jobs here.",
+)
+def main(settings: Settings, folder: Path | None) -> None:
     """Find or install Java and fetch the jars; does nothing when both are there."""
     click.echo(f"java: {_java()}")
     for bundle in (SPARK, BROKER):
         click.echo(f"{bundle.name}: {len(resolve(bundle))} jars in {bundle.folder}")
+    if folder is not None:
+        write_spark_conf(folder, settings.spark)
+
+
+def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
+    """Write this machine's spark-defaults.conf and spark-env.sh: jars, Python, memory, Java."""
+    properties = {
+        "spark.jars": ",".join(map(str, resolve(SPARK))),
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraJavaOptions": "-Xss16m -XX:+UseParallelGC",
+        "spark.log.level": "ERROR",
+        "spark.ui.enabled": "false",
+    }
+    lines = [f"{key} {value}\n" for key, value in properties.items()]
+    java_home = java_binary().resolve().parents[1]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spark-defaults.conf").write_text("".join(lines), encoding="utf-8")
+    (folder / "spark-env.sh").write_text(f'export JAVA_HOME="{java_home}"\n', encoding="utf-8")
 
 
 def _java() -> Path:

@@ -81,19 +81,24 @@ class Result:
 
 
 @job
-@click.option("--from-scratch", is_flag=True, help="Count all histories anew.")
+@click.option("--from-scratch", is_flag=True, help="Count all histories anew; always trains.")
 def main(settings: Settings, from_scratch: bool) -> None:
     """Train the recommendation model from gold and register it as the challenger.
 
     Its settings are judged on a cut in time against popularity and the champion's settings; the
     run in MLflow holds parameters, data and code versions, metrics, plots and a model card.
-    python -m jobs.promote puts it into service.
+    python -m jobs.promote puts it into service. If the challenger is already that of these very
+    tables, settings and code, nothing is trained.
     """
     lake = Lake(
         spark_session("train", settings.spark), settings.lake.root, settings.lake.generation
     )
-    result = train(lake, settings.recommend, scratch=from_scratch)
     name = settings.recommend.model
+    known = None if from_scratch else already_trained(lake, settings.recommend)
+    if known is not None:
+        log.info("%s version %s is of these very tables: nothing to train", name, known)
+        return
+    result = train(lake, settings.recommend, scratch=from_scratch)
     log.info("%s version %s is the %s, sha256 %s", name, result.version, CHALLENGER, result.sha256)
     for rival, difference in result.verdict.differences.items():
         log.info("against %s: %s", rival, told(difference))
@@ -110,7 +115,7 @@ def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> 
     """
     registry = Registry(settings.model, settings.mlflow_uri, lake.root)
     champion = registry.version_of(CHAMPION)
-    versions = {table: lake.version(table) for table in SOURCES if lake.has(table)}
+    facts = {**origin(lake, settings), "champion": champion or ""}
     known = now(lake)
     seconds: dict[str, float] = {}
     try:
@@ -125,17 +130,35 @@ def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> 
         ) from None
     finally:
         known.user_title.unpersist()
-    facts = {
-        "code": code_version(),
-        "generation": lake.generation,
-        "data": json.dumps(versions),
-        "champion": champion or "",
-    }
     with registry.run() as run_id:
         result = record(challenger, judged, settings, facts, seconds)
     registry.point({CHALLENGER: result.version})
     log.info("MLflow run %s at %s", run_id, registry.uri)
     return result
+
+
+def already_trained(lake: Lake, settings: RecommendSettings) -> str | None:
+    """The challenger, if training now would give it again; also once it has been promoted."""
+    registry = Registry(settings.model, settings.mlflow_uri, lake.root)
+    challenger, champion = registry.version_of(CHALLENGER), registry.version_of(CHAMPION)
+    if challenger is None:
+        return None
+    tags = registry.tags(challenger)
+    same = all(tags.get(key) == str(value) for key, value in origin(lake, settings).items())
+    declared = json.loads(tags["declaration"]) == declaration(settings)
+    judged = challenger == champion or tags.get("champion") == (champion or "")
+    return challenger if same and declared and judged else None
+
+
+def origin(lake: Lake, settings: RecommendSettings) -> dict[str, Any]:
+    """What a training is made from, beside the declaration; for tags."""
+    versions = {table: lake.version(table) for table in SOURCES if lake.has(table)}
+    return {
+        "code": code_version(),
+        "generation": lake.generation,
+        "data": json.dumps(versions),
+        "evaluation_share": settings.evaluation_share,
+    }
 
 
 def _judged(
@@ -178,7 +201,7 @@ def record(
     challenger: Trained,
     judged: Trial,
     settings: RecommendSettings,
-    origin: Mapping[str, Any],
+    made_from: Mapping[str, Any],
     seconds: Mapping[str, float],
 ) -> Result:
     """Log a training to the active run and register its model.
@@ -187,7 +210,7 @@ def record(
         challenger: the model.
         judged: its trial, and that of its rivals.
         settings: that it was trained by.
-        origin: what it was made from, for tags: code, generation, data and champion.
+        made_from: `origin`, and the champion, for tags.
         seconds: by stage.
     """
     verdict = judge(judged.by_user)
@@ -198,7 +221,7 @@ def record(
         folder = Path(scratch) / ARTIFACT
         sha256 = challenger.save(folder)
         facts = {
-            **origin,
+            **made_from,
             "sha256": sha256,
             "trained_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "declaration": json.dumps(declaration(settings)),

@@ -149,13 +149,34 @@ def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] 
     planned = folder.read(f"offsets/{batch}")
     if _generation(folder) != sequence >> BATCH_BITS or planned is None:
         return None
-    lines = planned.decode().splitlines()[2:]
-    offsets = [json.loads(line) for line in lines if line != "-"]
+    offsets = _offsets(planned)
     if exactly and any(offset["index"] >= 0 for offset in offsets):
         raise DataError(
             f"{path}: batch {batch} ends inside a commit", "try again when it has caught up"
         )
-    return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in offsets}
+    return _read_whole(planned)
+
+
+def reached(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
+    """Through which version of each source the finished batches of a query have read all.
+
+    Args:
+        path: the checkpoint's folder.
+        ids: the table ids of the sources, by name.
+
+    Returns:
+        Versions by name: of a source that no batch has read yet, the one before its start. Empty
+        if the query has no checkpoint.
+    """
+    folder = folder_at(path)
+    starts = folder.read("playhead-starts.json")
+    if starts is None:
+        return {}
+    finished = [int(name) for name in folder.names("commits") if name.isdigit()]
+    planned = folder.read(f"offsets/{max(finished)}") if finished else None
+    read = {} if planned is None else _read_whole(planned)
+    first = json.loads(starts)
+    return {table: read.get(ids[table], version - 1) for table, version in first.items()}
 
 
 def remembered(path: str, name: str, generation: int) -> Any:
@@ -165,6 +186,16 @@ def remembered(path: str, name: str, generation: int) -> Any:
     if _generation(folder) != generation or known is None:
         return None
     return json.loads(known)
+
+
+def _offsets(planned: bytes) -> list[Any]:
+    """The offsets of the Delta sources that a batch ends at."""
+    lines = planned.decode().splitlines()[2:]
+    return [json.loads(line) for line in lines if line != "-"]
+
+
+def _read_whole(planned: bytes) -> dict[str, int]:
+    return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in _offsets(planned)}
 
 
 def _generation(folder: Folder) -> int | None:

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.runtime.errors import DataError
+from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.faults import SPARK_ERRORS, explained
 from jobs.runtime.tables import GENERATIONS, NO_STATISTICS, TABLES, is_generational, table_path
 
@@ -142,6 +142,33 @@ class Lake:
         """The newest Delta version of a table."""
         return int(self._snapshot(table).version())
 
+    def version_at(self, table: str, at: datetime) -> int:
+        """The newest Delta version of a table that was committed by an instant.
+
+        Raises:
+            SettingsError: the table was not there yet, or the instant is still to come.
+        """
+        if at > datetime.now(UTC):
+            raise SettingsError(f"{at.isoformat()} is still to come", "name an instant of the past")
+        jvm = self.spark._jvm
+        assert jvm is not None
+        millis, nothing = int(at.timestamp() * 1000), jvm.scala.Option.empty()
+        until, history = jvm.java.sql.Timestamp(millis), self._log(table).history()
+        try:
+            return int(history.getActiveCommitAtTime(until, nothing, True, True, False).version())
+        except SPARK_ERRORS:
+            raise SettingsError(
+                f"{table} was not there at {at.isoformat()}, or its log no longer says how it was",
+                "name a later instant",
+            ) from None
+
+    def committed(self, table: str, version: int) -> datetime | None:
+        """When a Delta version was committed; None if the log does not hold it, or no longer."""
+        log, files = self._files(f"{self.path(table)}/_delta_log/{version:020d}.json")
+        if not files.exists(log):
+            return None
+        return datetime.fromtimestamp(files.getFileStatus(log).getModificationTime() / 1000, UTC)
+
     def transaction(self, table: str, application: str) -> tuple[int, int | None]:
         """The newest Delta version of a table, and what `application` last recorded by then."""
         snapshot = self._snapshot(table)
@@ -201,11 +228,8 @@ class Lake:
     def remove_generation(self) -> None:
         """Delete all files of this lake's generation."""
         for folder in (f"{self.root}/generation=", f"{self.root}/checkpoints/generation="):
-            jvm = self.spark._jvm
-            assert jvm is not None
-            path = jvm.org.apache.hadoop.fs.Path(f"{folder}{self.generation}")
-            configuration = self.spark._jsparkSession.sessionState().newHadoopConf()
-            path.getFileSystem(configuration).delete(path, True)
+            path, files = self._files(f"{folder}{self.generation}")
+            files.delete(path, True)
 
     def last_read(self) -> datetime | None:
         """When somebody last read from this generation; None if that is not known."""
@@ -214,14 +238,26 @@ class Lake:
             return None
         return datetime.fromtimestamp(mark.stat().st_mtime, UTC)
 
+    def _files(self, path: str) -> tuple[Any, Any]:
+        """A path and its file system, as Hadoop has them."""
+        jvm = self.spark._jvm
+        assert jvm is not None
+        place = jvm.org.apache.hadoop.fs.Path(path)
+        configuration = self.spark._jsparkSession.sessionState().newHadoopConf()
+        return place, place.getFileSystem(configuration)
+
+    def _log(self, table: str) -> Any:
+        jvm = self.spark._jvm
+        assert jvm is not None
+        return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
+            self.spark._jsparkSession, self.path(table)
+        )
+
     def _snapshot(self, table: str) -> Any:
         jvm = self.spark._jvm
         assert jvm is not None
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
-            self.spark._jsparkSession, self.path(table)
-        )
         nothing = jvm.scala.Option.empty()
-        return log.update(False, nothing, nothing)
+        return self._log(table).update(False, nothing, nothing)
 
     def _writer(self, rows: DataFrame, transaction: Transaction) -> Any:
         return (

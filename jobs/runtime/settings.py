@@ -160,6 +160,16 @@ class QualitySettings(Section):
     max_age_h: float = Field(gt=0)
 
 
+class MaintainSettings(Section):
+    """What jobs.maintain compacts, and how long it keeps rows and files."""
+
+    settled_days: int = Field(ge=1)
+    vacuum_h: float = Field(ge=24)
+    results_days: int = Field(gt=0, le=30)
+    bronze_days: int | None = Field(ge=30)
+    ops_days: int = Field(gt=0)
+
+
 class Settings(Section):
     """Everything a job may be told, checked."""
 
@@ -174,6 +184,7 @@ class Settings(Section):
     commands: CommandsSettings
     recommend: RecommendSettings
     quality: QualitySettings
+    maintain: MaintainSettings
 
 
 def load_settings(

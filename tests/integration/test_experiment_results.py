@@ -176,6 +176,11 @@ def test_a_result_is_reproduced_after_the_tables_moved_on(
     assert "overlapping_change" in again[0]["decision"]["reasons"]
     assert again[0]["overlapping_changes"] == ["model ranker 7"]
 
+    version = lake.version(EXPERIMENT_RESULTS)
+    kept = refreshed(lake, DEFINED, AT, once=True)
+    assert [row for row in kept if row["experiment_id"] == "rows"] == before
+    assert lake.version(EXPERIMENT_RESULTS) == version, "results of that instant were replaced"
+
 
 def publish_model(lake: Lake, number: int) -> None:
     """Version 7 of the ranker, a day before the experiment's end."""

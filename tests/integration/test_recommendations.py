@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from jobs.promote import main as promote_job
 from jobs.promote import promote, refuse
 from jobs.publish import publish
 from jobs.recommend import main as recommend
@@ -41,7 +42,7 @@ from jobs.runtime.training import (
 )
 from jobs.score import score
 from jobs.topics import bring
-from jobs.train import Result, train
+from jobs.train import Result, already_trained, train
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS, USER_TITLE
 from transforms.recommendations.gate import judge
@@ -270,6 +271,21 @@ def test_back_and_forth_by_alias(service: Service) -> None:
     assert (registry.version_of(CHAMPION), registry.version_of(PREVIOUS)) == ("1", "2")
     promote(service.settings, registry, "2")
     assert registry.version_of(CHALLENGER) == "2"
+
+
+def test_a_training_of_the_very_same_is_known(service: Service) -> None:
+    assert already_trained(service.lake, SETTINGS) == "2"
+    assert already_trained(service.lake, settings_with(l2=4.0)) is None
+    assert already_trained(service.lake, settings_with(evaluation_share=0.7)) is None
+
+
+def test_a_refused_challenger_leaves_the_champion_and_fails_only_if_asked_to(
+    service: Service,
+) -> None:
+    lake = ["--set", f"lake.root={service.lake.root}"]
+    assert CliRunner().invoke(promote_job, ["1", *lake]).exit_code == 4
+    assert CliRunner().invoke(promote_job, ["1", "--if-better", *lake]).exit_code == 0
+    assert service.registry.version_of(CHAMPION) == "2"
 
 
 def test_without_kafka_nothing_is_promoted(service: Service) -> None:

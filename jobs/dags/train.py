@@ -1,0 +1,27 @@
+"""When gold is new: a model, its promotion if it is better, everybody's lists, the read model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG
+
+from jobs.dags.common import DEFAULTS, GOLD, RECOMMENDATIONS, submit
+
+with DAG(
+    "train",
+    description="Challenger, promotion gate, scoring, publishing to the read model",
+    schedule=[GOLD],
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=8),
+    default_args=DEFAULTS,
+    tags=["playhead"],
+) as dag:
+    trained = submit("train", "train", inlets=[GOLD])
+    # a challenger that is refused is no failure: the champion scores on
+    promoted = submit("promote", "promote", "--if-better")
+    scored = submit("score", "score")
+    published = submit("publish", "publish", outlets=[RECOMMENDATIONS])
+    trained >> promoted >> scored >> published
