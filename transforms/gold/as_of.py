@@ -78,7 +78,7 @@ def features_as_of(
         The columns of the spine and `features(days)`. Without events counts and sums are 0, rates
         and what is last are null.
     """
-    asked = spine.select(
+    asked = spine.repartition("user_id").select(
         *("user_id", F.unix_micros("at").alias("t"), F.lit(0).alias("is_step")),
         F.struct("*").alias("row"),
     )
