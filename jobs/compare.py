@@ -153,10 +153,21 @@ def impact(
         new,
         moved.pop("users"),
         moved,
-        _lists(before, after, top),
+        lists(before, after, top),
         [Decisions(n, was.get(n), would_be.get(n)) for n in sorted({*was, *would_be})],
         [day.asDict() for day in days.collect()],
     )
+
+
+def lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
+    """The rows of `lists_changed`; None if one side has no lists or both have the same ones."""
+    if not all(side.has(RECOMMENDATIONS) for side in (old, new)):
+        return None
+    origins = [side.read(RECOMMENDATIONS).select("built_from").first() for side in (old, new)]
+    if None in origins or origins[0] == origins[1]:
+        return None
+    changed = lists_changed(old.read(RECOMMENDATIONS), new.read(RECOMMENDATIONS), top)
+    return [row.asDict() for row in changed.collect()]
 
 
 def write_impact(found: Impact, file: Path) -> None:
@@ -182,16 +193,6 @@ def _generation(lake: Lake, number: int) -> Lake:
             f"the lake has no gold of generation {number}", f"compare two of: {ready}"
         )
     return side
-
-
-def _lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
-    if not all(side.has(RECOMMENDATIONS) for side in (old, new)):
-        return None
-    origins = [side.read(RECOMMENDATIONS).select("built_from").first() for side in (old, new)]
-    if None in origins or origins[0] == origins[1]:
-        return None
-    changed = lists_changed(old.read(RECOMMENDATIONS), new.read(RECOMMENDATIONS), top)
-    return [row.asDict() for row in changed.collect()]
 
 
 def _verdicts(lake: Lake, definitions: Catalogue, at: datetime) -> dict[str, str]:
