@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 from pyspark.sql import functions as F
 
-from jobs.report import BLUE, GOLD, INK, RED, SILVER, html_of
+from jobs.report import BLUE, GOLD, INK, RED, SILVER, html_of, write_page
 from jobs.runtime.experiment_looks import Look, instants, look_back
 from jobs.runtime.experiment_results import arms_of, stored
 from jobs.runtime.lake import Lake
@@ -49,10 +47,9 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
         "arms": html_of(_arms(experiment, seen)),
         "segments": {name: html_of(_segment_lifts(found)) for name, found in segments.items()},
     }
-    pages = Environment(
-        loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
-    )
-    page = pages.get_template("experiment.html").render(
+    write_page(
+        file,
+        "experiment.html",
         experiment=experiment,
         metrics=metrics,
         rows=rows,
@@ -66,10 +63,7 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
         reasons=REASONS,
         undefined=UNDEFINED,
         corrections=CORRECTIONS,
-        plotly=get_plotlyjs(),
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
 
 
 def _segments(

@@ -44,14 +44,24 @@ def write_report(
         "freshness": _freshness(lake),
         "quarantine": _quarantine(summary["quarantined"]),
     }
+    lists = _example_lists(lake)
+    drawn = {name: html_of(figure) for name, figure in figures.items()}
+    write_page(file, "report.html", summary=summary, figures=drawn, lists=lists)
+
+
+def write_page(file: Path, template: str, **told: Any) -> None:
+    """Write a page that needs nothing else.
+
+    Args:
+        file: where to.
+        template: a file of jobs/pages.
+        told: what it shows; figures as `html_of` gives them.
+    """
     pages = Environment(
         loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
     )
-    lists = _example_lists(lake)
-    drawn = {name: html_of(figure) for name, figure in figures.items()}
-    page = pages.get_template("report.html").render(
-        summary=summary, figures=drawn, lists=lists, plotly=get_plotlyjs()
-    )
+    page = pages.get_template(template).render(plotly=get_plotlyjs(), **told)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page, encoding="utf-8")
 
 
