@@ -10,18 +10,24 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
+from jobs.attribute import attributing
+from jobs.experiments import refreshed
 from jobs.promote import LEARNT_FROM, promote, refuse
 from jobs.publish import publish
 from jobs.quality import check
+from jobs.readout import write_readout
 from jobs.recompute import recompute
 from jobs.report import write_report
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
+from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
@@ -35,6 +41,7 @@ from jobs.runtime.settings import Settings
 from jobs.runtime.streams import Run, follow
 from jobs.runtime.topics import load_topics
 from jobs.score import score
+from jobs.sources.exposures import SAME_FOR_ALL, same_for_all
 from jobs.stream import drain, streaming
 from jobs.topics import bring
 from jobs.train import train
@@ -44,6 +51,7 @@ from transforms.recommendations.gate import told
 log = logging.getLogger(__name__)
 
 FOLDER = Path("build/demo")
+DEFINITIONS = FOLDER / "experiments"
 FAULTS = (
     "duplicates=0.02,late=0.01,out_of_order=0.02,malformed=0.01,wrong_key=0.005,far_future=0.005"
 )
@@ -54,7 +62,8 @@ FAULTS = (
 def main(settings: Settings, limit: int | None) -> None:
     """Replay MovieLens 100K, with faults, through Kafka, bronze, silver and gold; then recompute.
 
-    On the way a model is trained, promoted and scores everybody's recommendations.
+    On the way a model is trained, promoted and scores everybody's recommendations, and people are
+    assigned to an A/A test: an experiment whose variants are the same.
 
     Everything is built anew below build/demo. Ends with build/demo/report.html and
     build/demo/summary.json, and fails if a record was lost or counted twice, or if a gold row
@@ -63,13 +72,15 @@ def main(settings: Settings, limit: int | None) -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     settings = _in_folder(settings)
+    until = datetime.now(UTC).replace(microsecond=0)
+    _define_experiment(until)
     seconds: dict[str, float] = {}
     with kafka_of(settings) as kafka:
         with _timed("start", seconds):
             bring(kafka, load_topics(settings.profile))
             lake = Lake(spark_session("demo", settings.spark), settings.lake.root)
         with _timed("stream", seconds), streaming(lake, settings, kafka) as runs:
-            _follow_the_replay(runs, settings, limit)
+            _follow_the_replay(runs, settings, until, limit)
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
         with _timed("drain", seconds):
             drain(lake, settings, kafka)
@@ -77,6 +88,8 @@ def main(settings: Settings, limit: int | None) -> None:
             findings = check(lake, docs=FOLDER / "quality")
         with _timed("recommend", seconds):
             recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
+        with _timed("experiment", seconds):
+            experiment = _experiment(lake, settings, until)
     with _timed("count", seconds):
         sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
         kept = conservation(lake)
@@ -87,6 +100,7 @@ def main(settings: Settings, limit: int | None) -> None:
         **_summary(sent, kept, gold, parity, seconds),
         "recommendations": recommended,
         "quality": _qualified(findings),
+        "experiments": {SAME_FOR_ALL: experiment},
     }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     write_report(lake, summary, batches, FOLDER / "report.html")
@@ -99,12 +113,23 @@ def _in_folder(settings: Settings) -> Settings:
     return settings.model_copy(update={"lake": lake})
 
 
-def _follow_the_replay(runs: Sequence[Run], settings: Settings, limit: int | None) -> None:
+def _define_experiment(until: datetime) -> None:
+    """The A/A test, as files that an operator would keep in conf/experiments."""
+    DEFINITIONS.mkdir()
+    for name, document in same_for_all(until).items():
+        text = yaml.safe_dump(document, sort_keys=False)
+        (DEFINITIONS / name).write_text(text, encoding="utf-8")
+
+
+def _follow_the_replay(
+    runs: Sequence[Run], settings: Settings, until: datetime, limit: int | None
+) -> None:
     """Send the events from a process of its own, as an application would, while streams run."""
     command = [
         *(sys.executable, "-m", "jobs.replay", "--env", settings.profile),
         *("--set", f"lake.root={settings.lake.root}", "--faults", FAULTS),
         *("--truth", str(FOLDER / "truth.json")),
+        *("--until", until.isoformat(), "--definitions", str(DEFINITIONS)),
         *(("--limit", str(limit)) if limit else ()),
     ]
     with subprocess.Popen(command) as replay:
@@ -139,6 +164,16 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
         "rows": scored.rows,
         "lists_published": published.changed,
     }
+
+
+def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, Any]:
+    """Attribute, decide and write the readout of the A/A test."""
+    definitions = load_definitions(DEFINITIONS)
+    with attributing(lake, settings.attribute, definitions, available_now=True) as run:
+        follow(run)
+    rows = refreshed(lake, definitions, until, [SAME_FOR_ALL])
+    write_readout(lake, SAME_FOR_ALL, FOLDER / "experiment.html")
+    return {**rows[0]["decision"], "users": rows[0]["states"], "readout": "experiment.html"}
 
 
 def _qualified(findings: Sequence[Finding]) -> dict[str, Any]:

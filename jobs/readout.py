@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 from pyspark.sql import functions as F
 
-from jobs.report import BLUE, GOLD, INK, RED, SILVER, html_of
 from jobs.runtime.experiment_looks import Look, instants, look_back
 from jobs.runtime.experiment_results import arms_of, stored
+from jobs.runtime.figures import BLUE, GOLD, INK, RED, SILVER, html_of, page, styled
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_USER
 from transforms.experiments.analysis import Estimate, Evidence
@@ -42,17 +40,15 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     then = Lake(lake.spark, lake.root, origin["generation"])
     at = instants(experiment, rows[0]["computed_at"], looks)
     seen = look_back(then, experiment, metrics, at)
-    segments = _segments(then, experiment, metrics, origin["experiment_user"])
+    segments = by_segment(then, experiment, metrics, origin["experiment_user"])
     figures = {
-        "lifts": html_of(_lifts(rows)),
-        "over_time": {goal: html_of(_over_time(goal, seen)) for goal in experiment.goals},
-        "arms": html_of(_arms(experiment, seen)),
-        "segments": {name: html_of(_segment_lifts(found)) for name, found in segments.items()},
+        "lifts": _drawn(lifts(rows)),
+        "over_time": {goal: _drawn(over_time(goal, seen)) for goal in experiment.goals},
+        "arms": _drawn(arms(experiment, seen)),
+        "segments": {name: _drawn(segment_lifts(found)) for name, found in segments.items()},
     }
-    pages = Environment(
-        loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
-    )
-    page = pages.get_template("experiment.html").render(
+    text = page(
+        "experiment.html",
         experiment=experiment,
         metrics=metrics,
         rows=rows,
@@ -66,25 +62,36 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
         reasons=REASONS,
         undefined=UNDEFINED,
         corrections=CORRECTIONS,
-        plotly=get_plotlyjs(),
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
 
 
-def _segments(
+def _drawn(figure: go.Figure) -> str:
+    return html_of(styled(figure))
+
+
+def by_segment(
     lake: Lake, experiment: Experiment, metrics: Mapping[str, Metric], version: int
 ) -> dict[str, list[SegmentEffect]]:
+    """The effects on parts of the users, by device type and by region.
+
+    Args:
+        lake: holds gold.experiment_user.
+        experiment: whose users.
+        metrics: of the experiment, by name.
+        version: of gold.experiment_user.
+    """
     users = lake.read(EXPERIMENT_USER, version).where(F.col("experiment_id") == experiment.id)
     found = {}
     for name in DIMENSIONS:
-        arms = arms_of(users, {experiment.id: metrics}, name)
-        parts = {str(segment): own for (_, segment), own in arms.items()}
+        divided = arms_of(users, {experiment.id: metrics}, name)
+        parts = {str(segment): own for (_, segment), own in divided.items()}
         found[name] = segment_effects(experiment, metrics, parts)
     return found
 
 
-def _lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+def lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     """The interval of every metric."""
     defined = [row for row in rows if row["lift"]][::-1]
     names = [f"{row['metric']}<br>{row['variant']}" for row in defined]
@@ -92,20 +99,21 @@ def _lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     return _forest(names, [row["lift"] for row in defined], colours)
 
 
-def _segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
+def segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
+    """The interval of every segment and goal."""
     defined = [one for one in found if isinstance(one.lift, Estimate)][::-1]
     names = [f"{one.segment}, {sum(one.users):,} users<br>{one.metric}, {one.variant}"
              for one in defined]  # fmt: skip
-    lifts = [{"value": e.value, "lower": e.lower, "upper": e.upper}
-             for e in (one.lift for one in defined) if isinstance(e, Estimate)]  # fmt: skip
-    return _forest(names, lifts, [BLUE] * len(defined))
+    ends = [{"value": e.value, "lower": e.lower, "upper": e.upper}
+            for e in (one.lift for one in defined) if isinstance(e, Estimate)]  # fmt: skip
+    return _forest(names, ends, [BLUE] * len(defined))
 
 
 def _forest(
-    names: Sequence[str], lifts: Sequence[Mapping[str, Any]], colours: Sequence[str]
+    names: Sequence[str], intervals: Sequence[Mapping[str, Any]], colours: Sequence[str]
 ) -> go.Figure:
     figure = go.Figure()
-    for name, lift, colour in zip(names, lifts, colours, strict=True):
+    for name, lift, colour in zip(names, intervals, colours, strict=True):
         figure.add_scatter(
             x=[100 * lift[end] for end in ("lower", "value", "upper") if lift[end] is not None],
             y=[name] * sum(lift[end] is not None for end in ("lower", "value", "upper")),
@@ -123,7 +131,7 @@ def _forest(
     )
 
 
-def _over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
+def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
     """The cumulative lift of a goal and its interval, look by look."""
     figure = go.Figure()
     variants = dict.fromkeys(one.variant for look in looks for one in look.result.results)
@@ -151,7 +159,7 @@ def _lift(look: Look, variant: str, goal: str) -> Estimate | None:
     return None
 
 
-def _arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
+def arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
     """The share of users in each arm, beside the planned one."""
     figure = go.Figure()
     for (variant, weight), colour in zip(experiment.weights.items(), COLOURS * 9, strict=False):

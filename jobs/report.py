@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 from pyspark.sql import functions as F
 
+from jobs.runtime.figures import BLUE, BRONZE, GOLD, INK, RED, SILVER, html_of, page, styled
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import FRESHNESS, RECOMMENDATIONS
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
 from transforms.recommendations.lists import HOMEPAGE
 
-INK, BRONZE, SILVER, GOLD, RED, BLUE = (
-    *("#1f2933", "#b0753a", "#8a97a6", "#d9a520", "#c0392b", "#2f6db5"),
-)
 TOP = 15
 LISTED = 10
 
@@ -44,15 +40,9 @@ def write_report(
         "freshness": _freshness(lake),
         "quarantine": _quarantine(summary["quarantined"]),
     }
-    pages = Environment(
-        loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
-    )
-    lists = _example_lists(lake)
-    drawn = {name: html_of(figure) for name, figure in figures.items()}
-    page = pages.get_template("report.html").render(
-        summary=summary, figures=drawn, lists=lists, plotly=get_plotlyjs()
-    )
-    file.write_text(page, encoding="utf-8")
+    drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
+    text = page("report.html", summary=summary, figures=drawn, lists=_example_lists(lake))
+    file.write_text(text, encoding="utf-8")
 
 
 def _flow(summary: Mapping[str, Any]) -> go.Figure:
@@ -174,19 +164,3 @@ def _quarantine(reasons: Mapping[str, int]) -> go.Figure:
         )
     )
     return figure.update_layout(xaxis_title="records")
-
-
-def html_of(figure: go.Figure) -> str:
-    """A figure in the style of the pages, to be put into one that carries plotly."""
-    figure.update_layout(
-        template="plotly_white",
-        height=figure.layout.height or 320,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        font={"color": INK},
-        xaxis={"automargin": True},
-        yaxis={"automargin": True},
-    )
-    text: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"displayModeBar": False}
-    )
-    return text
