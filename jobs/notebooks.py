@@ -92,7 +92,7 @@ def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any
 
 def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
     """A notebook with the outputs that it has by these parameters; see `write_page`."""
-    notebook = nbformat.read(file, as_version=nbformat.NO_CONVERT)
+    notebook: NotebookNode = nbformat.read(file, as_version=nbformat.NO_CONVERT)
     _set(notebook, parameters, file.stem)
     client = NotebookClient(
         notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(HERE)}}
@@ -139,7 +139,7 @@ def _shown(cell: NotebookNode) -> dict[str, Any]:
 def _output(output: NotebookNode) -> dict[str, str]:
     if output.output_type == "stream":
         return {"text": output.text} if output.name == "stdout" else {}
-    data = output.get("data", {})
+    data: dict[str, Any] = output.get("data", {})
     if FIGURE in data:
         drawn = plotly.io.to_html(
             {name: data[FIGURE][name] for name in ("data", "layout")},
@@ -149,7 +149,7 @@ def _output(output: NotebookNode) -> dict[str, str]:
         )
         return {"html": drawn}
     if "text/markdown" in data:
-        return {"html": mistune.html(data["text/markdown"])}
+        return {"html": str(mistune.html(data["text/markdown"]))}
     if "text/html" in data:
         return {"html": data["text/html"]}
     return {"text": data.get("text/plain", "")}

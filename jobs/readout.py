@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from pyspark.sql import functions as F
 
 from jobs.runtime.experiment_looks import Look, instants, look_back
-from jobs.runtime.experiment_results import arms_of, stored
+from jobs.runtime.experiment_results import arms_of, known
 from jobs.runtime.figures import BLUE, GOLD, INK, RED, SILVER, html_of, page, styled
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_USER
@@ -29,12 +29,15 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     """Write the page of an experiment's newest results.
 
     Args:
-        lake: holds gold.experiment_results with results of it.
+        lake: holds gold.experiment_results.
         experiment_id: the experiment.
         file: where to.
         looks: at how many instants from its start on the experiment is looked at.
+
+    Raises:
+        SettingsError: there are no results of it.
     """
-    rows = stored(lake, experiment_id)
+    rows = known(lake, experiment_id)
     origin = rows[0]["built_from"]
     experiment, metrics = defined_by(origin["definition"])
     then = Lake(lake.spark, lake.root, origin["generation"])
@@ -136,12 +139,12 @@ def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
     figure = go.Figure()
     variants = dict.fromkeys(one.variant for look in looks for one in look.result.results)
     for variant, colour in zip(variants, COLOURS * len(variants), strict=False):
-        known = [(look.at, lift) for look in looks if (lift := _lift(look, variant, goal))]
-        times = [at for at, _ in known]
+        defined = [(look.at, lift) for look in looks if (lift := _lift(look, variant, goal))]
+        times = [at for at, _ in defined]
         for end, line in (("upper", "dot"), ("value", "solid"), ("lower", "dot")):
             figure.add_scatter(
                 x=times,
-                y=[100 * getattr(lift, end) for _, lift in known],
+                y=[100 * getattr(lift, end) for _, lift in defined],
                 mode="lines+markers" if end == "value" else "lines",
                 name=variant if end == "value" else f"{variant}, {end} end",
                 line={"color": colour, "dash": line},
@@ -163,9 +166,9 @@ def arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
     """The share of users in each arm, beside the planned one."""
     figure = go.Figure()
     for (variant, weight), colour in zip(experiment.weights.items(), COLOURS * 9, strict=False):
-        known = [look for look in looks if sum(look.users.values())]
-        shares = [100 * look.users.get(variant, 0) / sum(look.users.values()) for look in known]
-        times = [look.at for look in known]
+        filled = [look for look in looks if sum(look.users.values())]
+        shares = [100 * look.users.get(variant, 0) / sum(look.users.values()) for look in filled]
+        times = [look.at for look in filled]
         figure.add_scatter(x=times, y=shares, mode="lines+markers", name=variant, line_color=colour)
         planned = {"line_color": colour, "line_dash": "dot", "line_width": 1}
         figure.add_hline(y=100 * float(weight), **planned)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pandas.io.formats.style import Styler
 from plotly.offline import get_plotlyjs
 
 INK, BRONZE, SILVER, GOLD, RED, BLUE = (
@@ -34,6 +36,11 @@ def styled(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.F
         yaxis={"automargin": True},
         **names,
     )
+
+
+def table(rows: pd.DataFrame) -> Styler:
+    """Rows as a notebook shows them: no index, thousands separated, nothing where there is null."""
+    return rows.style.hide(axis="index").format(precision=3, thousands=",", na_rep="")
 
 
 def html_of(figure: go.Figure) -> str:
