@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+from traitlets.config import Config
 
 from jobs.runtime.cli import job
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError, SettingsError
@@ -57,6 +59,7 @@ def main(settings: Settings, names: tuple[str, ...], to: Path, given: tuple[str,
     NOTEBOOK is the name of a file in notebooks/ without its ending; default: all of them. They
     read lake.root at lake.generation, and write nothing to it.
     """
+    logging.getLogger("traitlets").setLevel(logging.WARNING)
     asked = dict(_named(one) for one in given)
     for file in _files(names):
         click.echo(write_page(file, to, settings, asked))
@@ -78,9 +81,7 @@ def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any
         SettingsError: the notebook's first cell has no such name.
         PlayheadError: the one that the notebook ended with, as on an empty lake.
     """
-    root = settings.lake.root
-    lake = root if "://" in root else str(Path(root).absolute())
-    notebook = executed(file, {"lake": lake, "generation": settings.lake.generation, **asked})
+    notebook = executed(file, {**_place(settings), **asked})
     shown = [_shown(cell) for cell in notebook.cells]
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     text = page("notebook.html", title=title, cells=shown, style=HtmlFormatter().get_style_defs())
@@ -95,7 +96,10 @@ def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
     notebook: NotebookNode = nbformat.read(file, as_version=nbformat.NO_CONVERT)
     _set(notebook, parameters, file.stem)
     client = NotebookClient(
-        notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(HERE)}}
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        resources={"metadata": {"path": str(HERE)}},
+        config=Config(KernelManager={"transport": "ipc"}),  # no port that others could reach
     )
     try:
         client.execute(env={**os.environ, "PLOTLY_RENDERER": "plotly_mimetype"})
@@ -105,6 +109,13 @@ def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
         problem, _, remedy = error.evalue.partition(" -> ")
         raise FAULTS[error.ename](f"notebook {file.stem}: {problem}", remedy) from None
     return notebook
+
+
+def _place(settings: Settings) -> dict[str, Any]:
+    """The lake, and the generation if one is pinned."""
+    root, pinned = settings.lake.root, settings.lake.generation
+    lake = root if "://" in root else str(Path(root).absolute())
+    return {"lake": lake} if pinned is None else {"lake": lake, "generation": pinned}
 
 
 def _set(notebook: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:

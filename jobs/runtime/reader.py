@@ -89,7 +89,7 @@ class Reader:
             DataError: a table is not there yet, or is empty.
         """
         for table in tables:
-            if self._rows(self.pin(table)).limit(1).fetchone() is None:
+            if not self._rows(self.pin(table)).limit(1).fetchall():
                 raise DataError(
                     f"{table} of the lake at {self.root} has no rows in generation "
                     f"{self.generation}",
