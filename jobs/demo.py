@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import mistune
 import yaml
 
 from jobs.attribute import attributing
 from jobs.experiments import refreshed
+from jobs.notebooks import notebook, write_page
 from jobs.promote import LEARNT_FROM, promote, refuse
 from jobs.publish import publish
 from jobs.quality import check
@@ -29,6 +31,7 @@ from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
 from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
+from jobs.runtime.figures import page
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.ledger import Conservation, conservation
@@ -52,6 +55,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path("build/demo")
 DEFINITIONS = FOLDER / "experiments"
+NOTEBOOKS = ("1-the-lake", "3-recommendations", "5-features")  # seconds each: without Spark
 FAULTS = (
     "duplicates=0.02,late=0.01,out_of_order=0.02,malformed=0.01,wrong_key=0.005,far_future=0.005"
 )
@@ -96,14 +100,20 @@ def main(settings: Settings, limit: int | None) -> None:
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
     with _timed("recompute", seconds):
         parity = recompute(lake, settings.refine)
+    with _timed("notebooks", seconds):
+        executed = _notebooks(settings)
     summary = {
-        **_summary(sent, kept, gold, parity, seconds),
+        **_summary(sent, kept, gold, parity),
         "recommendations": recommended,
         "quality": _qualified(findings),
         "experiments": {SAME_FOR_ALL: experiment},
+        "notebooks": executed,
+        "pages": _pages(executed),
+        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
     }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    write_report(lake, summary, batches, FOLDER / "report.html")
+    store = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root).uri
+    write_report(lake, summary, batches, store, FOLDER / "report.html")
     click.echo(_told(summary))
     _refuse_loss(sent, kept, parity)
 
@@ -146,6 +156,7 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
     try:
         result = train(lake, settings.recommend)
         registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root)
+        _write_model_pages(registry, result.version)
         refuse(registry, result.version)
         refuse_failing(lake, LEARNT_FROM, settings.quality, "the promotion")
         promote(settings, registry, result.version)
@@ -166,6 +177,27 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _write_model_pages(registry: Registry, version: str) -> None:
+    """What a training left for people to read, beside the report."""
+    card = str(mistune.html(registry.document(version, "model_card.md")))
+    text = page("notebook.html", title="Model card", cells=[{"prose": card}], style="")
+    (FOLDER / "model_card.html").write_text(text, encoding="utf-8")
+    plots = registry.document(version, "plots.html")
+    (FOLDER / "model_plots.html").write_text(plots, encoding="utf-8")
+
+
+def _pages(notebooks: Mapping[str, str]) -> dict[str, str]:
+    """The pages beside the report, by what they show."""
+    pages = {
+        "Quality: every expectation of every table": "quality/index.html",
+        "Experiment: readout of an A/A test": "experiment.html",
+        "Recommendations: the model card": "model_card.html",
+        "Recommendations: plots of the trial": "model_plots.html",
+        **{f"Notebook: {name}": file for name, file in notebooks.items()},
+    }
+    return {title: file for title, file in pages.items() if (FOLDER / file).exists()}
+
+
 def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, Any]:
     """Attribute, decide and write the readout of the A/A test."""
     definitions = load_definitions(DEFINITIONS)
@@ -174,6 +206,18 @@ def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, An
     rows = refreshed(lake, definitions, until, [SAME_FOR_ALL])
     write_readout(lake, SAME_FOR_ALL, FOLDER / "experiment.html")
     return {**rows[0]["decision"], "users": rows[0]["states"], "readout": "experiment.html"}
+
+
+def _notebooks(settings: Settings) -> dict[str, str]:
+    """Run notebooks over the demo's lake; the page of each that found what it asks for."""
+    pages = {}
+    for name in NOTEBOOKS:
+        try:
+            written = write_page(notebook(name), FOLDER / "notebooks", settings, {})
+            pages[name] = str(written.relative_to(FOLDER))
+        except PlayheadError as error:
+            log.warning("%s", error.problem)
+    return pages
 
 
 def _qualified(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -191,7 +235,6 @@ def _summary(
     kept: Conservation,
     gold: Mapping[str, int],
     parity: Parity,
-    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     return {
         "produced": sent["produced"],
@@ -206,7 +249,6 @@ def _summary(
             "differing": parity.differing,
             "unexplained": parity.unexplained,
         },
-        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,29 @@ def main(settings: Settings, names: tuple[str, ...], to: Path, given: tuple[str,
     """
     logging.getLogger("traitlets").setLevel(logging.WARNING)
     asked = dict(_named(one) for one in given)
-    for file in _files(names):
+    for file in [notebook(name) for name in names] or notebooks():
         click.echo(write_page(file, to, settings, asked))
+
+
+def notebooks() -> list[Path]:
+    """All of them, in their order."""
+    return sorted(FOLDER.glob("*.ipynb"))
+
+
+def notebook(name: str) -> Path:
+    """The file of a notebook.
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    file = FOLDER / f"{name}.ipynb"
+    if not file.exists():
+        known = ", ".join(each.stem for each in notebooks())
+        raise SettingsError(
+            f"there is no notebook '{name}' in {FOLDER}",
+            f"use one of: {known or 'none, run it from the repository'}",
+        )
+    return file
 
 
 def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any]) -> Path:
@@ -81,9 +102,9 @@ def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any
         SettingsError: the notebook's first cell has no such name.
         PlayheadError: the one that the notebook ended with, as on an empty lake.
     """
-    notebook = executed(file, {**_place(settings), **asked})
-    shown = [_shown(cell) for cell in notebook.cells]
-    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    cells = executed(file, {**_lake(settings), **asked}).cells
+    shown = [_shown(cell) for cell in cells]
+    title = cells[0].source.splitlines()[0].lstrip("# ")
     text = page("notebook.html", title=title, cells=shown, style=HtmlFormatter().get_style_defs())
     to.mkdir(parents=True, exist_ok=True)
     target = to / f"{file.stem}.html"
@@ -93,10 +114,10 @@ def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any
 
 def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
     """A notebook with the outputs that it has by these parameters; see `write_page`."""
-    notebook: NotebookNode = nbformat.read(file, as_version=nbformat.NO_CONVERT)
-    _set(notebook, parameters, file.stem)
+    read: NotebookNode = nbformat.read(file, as_version=nbformat.NO_CONVERT)
+    _set(read, parameters, file.stem)
     client = NotebookClient(
-        notebook,
+        read,
         timeout=CELL_TIMEOUT_S,
         resources={"metadata": {"path": str(HERE)}},
         config=Config(KernelManager={"transport": "ipc"}),  # no port that others could reach
@@ -108,30 +129,30 @@ def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
             raise
         problem, _, remedy = error.evalue.partition(" -> ")
         raise FAULTS[error.ename](f"notebook {file.stem}: {problem}", remedy) from None
-    return notebook
+    return read
 
 
-def _place(settings: Settings) -> dict[str, Any]:
+def _lake(settings: Settings) -> dict[str, Any]:
     """The lake, and the generation if one is pinned."""
     root, pinned = settings.lake.root, settings.lake.generation
     lake = root if "://" in root else str(Path(root).absolute())
     return {"lake": lake} if pinned is None else {"lake": lake, "generation": pinned}
 
 
-def _set(notebook: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
+def _set(read: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
     """Put a cell behind the first one that gives its names other values, as papermill does."""
     place = next(
         number
-        for number, cell in enumerate(notebook.cells)
+        for number, cell in enumerate(read.cells)
         if PARAMETERS in cell.metadata.get("tags", [])
     )
-    known = _assigned(notebook.cells[place].source)
+    known = _assigned(read.cells[place].source)
     unknown = next((each for each in parameters if each not in known), None)
     if unknown is not None:
         raise SettingsError(f"notebook {name} has no '{unknown}'", f"use one of: {known}")
     lines = (f"{each} = {value!r}" for each, value in parameters.items())
     cell = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})
-    notebook.cells.insert(place + 1, cell)
+    read.cells.insert(place + 1, cell)
 
 
 def _assigned(source: str) -> list[str]:
@@ -164,17 +185,6 @@ def _output(output: NotebookNode) -> dict[str, str]:
     if "text/html" in data:
         return {"html": data["text/html"]}
     return {"text": data.get("text/plain", "")}
-
-
-def _files(names: Sequence[str]) -> list[Path]:
-    there = {file.stem: file for file in sorted(FOLDER.glob("*.ipynb"))}
-    for name in names:
-        if name not in there:
-            raise SettingsError(
-                f"there is no notebook '{name}' in {FOLDER}",
-                f"use one of: {', '.join(there) or 'none, run it from the repository'}",
-            )
-    return [there[name] for name in names or there]
 
 
 def _named(text: str) -> tuple[str, Any]:

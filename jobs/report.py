@@ -21,7 +21,11 @@ LISTED = 10
 
 
 def write_report(
-    lake: Lake, summary: Mapping[str, Any], batches: Sequence[Mapping[str, Any]], file: Path
+    lake: Lake,
+    summary: Mapping[str, Any],
+    batches: Sequence[Mapping[str, Any]],
+    mlflow: str,
+    file: Path,
 ) -> None:
     """Write the page.
 
@@ -29,6 +33,7 @@ def write_report(
         lake: the tables that the run filled.
         summary: as in summary.json.
         batches: the streaming progress of each micro-batch.
+        mlflow: address of the store of the models.
         file: where to.
     """
     figures = {
@@ -41,7 +46,13 @@ def write_report(
         "quarantine": _quarantine(summary["quarantined"]),
     }
     drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
-    text = page("report.html", summary=summary, figures=drawn, lists=_example_lists(lake))
+    text = page(
+        "report.html",
+        summary=summary,
+        figures=drawn,
+        lists=_example_lists(lake),
+        mlflow=f"mlflow ui --backend-store-uri {mlflow}",
+    )
     file.write_text(text, encoding="utf-8")
 
 

@@ -40,7 +40,7 @@ def styled(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.F
 
 def table(rows: pd.DataFrame) -> Styler:
     """Rows as a notebook shows them: no index, thousands separated, nothing where there is null."""
-    return rows.style.hide(axis="index").format(precision=3, thousands=",", na_rep="")
+    return rows.style.hide(axis="index").format(precision=2, thousands=",", na_rep="")
 
 
 def html_of(figure: go.Figure) -> str:
