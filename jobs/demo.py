@@ -90,6 +90,8 @@ def main(settings: Settings, limit: int | None) -> None:
             drain(lake, settings, kafka)
         with _timed("quality", seconds):
             findings = check(lake, docs=FOLDER / "quality")
+            text = page("quality.html", findings=findings)
+            (FOLDER / "quality.html").write_text(text, encoding="utf-8")
         with _timed("recommend", seconds):
             recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
         with _timed("experiment", seconds):
@@ -189,7 +191,8 @@ def _write_model_pages(registry: Registry, version: str) -> None:
 def _pages(notebooks: Mapping[str, str]) -> dict[str, str]:
     """The pages beside the report, by what they show."""
     pages = {
-        "Quality: every expectation of every table": "quality/index.html",
+        "Quality: every expectation of every table": "quality.html",
+        "Quality: Great Expectations' data docs (they need a network)": "quality/index.html",
         "Experiment: readout of an A/A test": "experiment.html",
         "Recommendations: the model card": "model_card.html",
         "Recommendations: plots of the trial": "model_plots.html",
