@@ -12,11 +12,11 @@ from typing import Any
 import click
 import plotly.graph_objects as go
 
-from jobs.report import BLUE, GOLD, RED, html_of, write_page
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.experiment_results import compute, newest, refuse_stale
+from jobs.runtime.figures import BLUE, GOLD, RED, html_of, styled, write_page
 from jobs.runtime.generations import generations
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
@@ -175,7 +175,7 @@ def write_impact(found: Impact, file: Path) -> None:
     figures = {"moved": _moved(found), "watched": _watched(found)}
     if found.lists:
         figures["churn"] = _churn(found.lists)
-    drawn = {name: html_of(figure) for name, figure in figures.items()}
+    drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
     write_page(file, "compare.html", found=found, totals=TOTALS, figures=drawn)
 
 

@@ -10,19 +10,28 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import mistune
+import yaml
 
+from jobs.attribute import attributing
+from jobs.experiments import refreshed
+from jobs.notebooks import notebook, write_page
 from jobs.promote import LEARNT_FROM, promote, refuse
 from jobs.publish import publish
 from jobs.quality import check
+from jobs.readout import write_readout
 from jobs.recompute import recompute
 from jobs.report import write_report
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
+from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
+from jobs.runtime.figures import page
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.ledger import Conservation, conservation
@@ -35,6 +44,7 @@ from jobs.runtime.settings import Settings
 from jobs.runtime.streams import Run, follow
 from jobs.runtime.topics import load_topics
 from jobs.score import score
+from jobs.sources.exposures import SAME_FOR_ALL, same_for_all
 from jobs.stream import drain, streaming
 from jobs.topics import bring
 from jobs.train import train
@@ -44,6 +54,8 @@ from transforms.recommendations.gate import told
 log = logging.getLogger(__name__)
 
 FOLDER = Path("build/demo")
+DEFINITIONS = FOLDER / "experiments"
+NOTEBOOKS = ("1-the-lake", "3-recommendations", "5-features")  # seconds each: without Spark
 FAULTS = (
     "duplicates=0.02,late=0.01,out_of_order=0.02,malformed=0.01,wrong_key=0.005,far_future=0.005"
 )
@@ -54,7 +66,8 @@ FAULTS = (
 def main(settings: Settings, limit: int | None) -> None:
     """Replay MovieLens 100K, with faults, through Kafka, bronze, silver and gold; then recompute.
 
-    On the way a model is trained, promoted and scores everybody's recommendations.
+    On the way a model is trained, promoted and scores everybody's recommendations, and people are
+    assigned to an A/A test: an experiment whose variants are the same.
 
     Everything is built anew below build/demo. Ends with build/demo/report.html and
     build/demo/summary.json, and fails if a record was lost or counted twice, or if a gold row
@@ -63,33 +76,46 @@ def main(settings: Settings, limit: int | None) -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     settings = _in_folder(settings)
+    until = datetime.now(UTC).replace(microsecond=0)
+    _define_experiment(until)
     seconds: dict[str, float] = {}
     with kafka_of(settings) as kafka:
         with _timed("start", seconds):
             bring(kafka, load_topics(settings.profile))
             lake = Lake(spark_session("demo", settings.spark), settings.lake.root)
         with _timed("stream", seconds), streaming(lake, settings, kafka) as runs:
-            _follow_the_replay(runs, settings, limit)
+            _follow_the_replay(runs, settings, until, limit)
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
         with _timed("drain", seconds):
             drain(lake, settings, kafka)
         with _timed("quality", seconds):
             findings = check(lake, docs=FOLDER / "quality")
+            text = page("quality.html", findings=findings)
+            (FOLDER / "quality.html").write_text(text, encoding="utf-8")
         with _timed("recommend", seconds):
             recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
+        with _timed("experiment", seconds):
+            experiment = _experiment(lake, settings, until)
     with _timed("count", seconds):
         sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
         kept = conservation(lake)
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
     with _timed("recompute", seconds):
         parity = recompute(lake, settings.refine)
+    with _timed("notebooks", seconds):
+        executed = _notebooks(settings)
     summary = {
-        **_summary(sent, kept, gold, parity, seconds),
+        **_summary(sent, kept, gold, parity),
         "recommendations": recommended,
         "quality": _qualified(findings),
+        "experiments": {SAME_FOR_ALL: experiment},
+        "notebooks": executed,
+        "pages": _pages(executed),
+        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
     }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    write_report(lake, summary, batches, FOLDER / "report.html")
+    store = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root).uri
+    write_report(lake, summary, batches, store, FOLDER / "report.html")
     click.echo(_told(summary))
     _refuse_loss(sent, kept, parity)
 
@@ -99,12 +125,23 @@ def _in_folder(settings: Settings) -> Settings:
     return settings.model_copy(update={"lake": lake})
 
 
-def _follow_the_replay(runs: Sequence[Run], settings: Settings, limit: int | None) -> None:
+def _define_experiment(until: datetime) -> None:
+    """The A/A test, as files that an operator would keep in conf/experiments."""
+    DEFINITIONS.mkdir()
+    for name, document in same_for_all(until).items():
+        text = yaml.safe_dump(document, sort_keys=False)
+        (DEFINITIONS / name).write_text(text, encoding="utf-8")
+
+
+def _follow_the_replay(
+    runs: Sequence[Run], settings: Settings, until: datetime, limit: int | None
+) -> None:
     """Send the events from a process of its own, as an application would, while streams run."""
     command = [
         *(sys.executable, "-m", "jobs.replay", "--env", settings.profile),
         *("--set", f"lake.root={settings.lake.root}", "--faults", FAULTS),
         *("--truth", str(FOLDER / "truth.json")),
+        *("--until", until.isoformat(), "--definitions", str(DEFINITIONS)),
         *(("--limit", str(limit)) if limit else ()),
     ]
     with subprocess.Popen(command) as replay:
@@ -121,6 +158,7 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
     try:
         result = train(lake, settings.recommend)
         registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root)
+        _write_model_pages(registry, result.version)
         refuse(registry, result.version)
         refuse_failing(lake, LEARNT_FROM, settings.quality, "the promotion")
         promote(settings, registry, result.version)
@@ -141,6 +179,50 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _write_model_pages(registry: Registry, version: str) -> None:
+    """What a training left for people to read, beside the report."""
+    card = str(mistune.html(registry.document(version, "model_card.md")))
+    text = page("notebook.html", title="Model card", cells=[{"prose": card}], style="")
+    (FOLDER / "model_card.html").write_text(text, encoding="utf-8")
+    plots = registry.document(version, "plots.html")
+    (FOLDER / "model_plots.html").write_text(plots, encoding="utf-8")
+
+
+def _pages(notebooks: Mapping[str, str]) -> dict[str, str]:
+    """The pages beside the report, by what they show."""
+    pages = {
+        "Quality: every expectation of every table": "quality.html",
+        "Quality: Great Expectations' data docs (they need a network)": "quality/index.html",
+        "Experiment: readout of an A/A test": "experiment.html",
+        "Recommendations: the model card": "model_card.html",
+        "Recommendations: plots of the trial": "model_plots.html",
+        **{f"Notebook: {name}": file for name, file in notebooks.items()},
+    }
+    return {title: file for title, file in pages.items() if (FOLDER / file).exists()}
+
+
+def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, Any]:
+    """Attribute, decide and write the readout of the A/A test."""
+    definitions = load_definitions(DEFINITIONS)
+    with attributing(lake, settings.attribute, definitions, available_now=True) as run:
+        follow(run)
+    rows = refreshed(lake, definitions, until, [SAME_FOR_ALL])
+    write_readout(lake, SAME_FOR_ALL, FOLDER / "experiment.html")
+    return {**rows[0]["decision"], "users": rows[0]["states"], "readout": "experiment.html"}
+
+
+def _notebooks(settings: Settings) -> dict[str, str]:
+    """Run notebooks over the demo's lake; the page of each that found what it asks for."""
+    pages = {}
+    for name in NOTEBOOKS:
+        try:
+            written = write_page(notebook(name), FOLDER / "notebooks", settings, {})
+            pages[name] = str(written.relative_to(FOLDER))
+        except PlayheadError as error:
+            log.warning("%s", error.problem)
+    return pages
+
+
 def _qualified(findings: Sequence[Finding]) -> dict[str, Any]:
     failed = [each for each in findings if not each.passed]
     return {
@@ -156,7 +238,6 @@ def _summary(
     kept: Conservation,
     gold: Mapping[str, int],
     parity: Parity,
-    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     return {
         "produced": sent["produced"],
@@ -171,7 +252,6 @@ def _summary(
             "differing": parity.differing,
             "unexplained": parity.unexplained,
         },
-        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
     }
 
 

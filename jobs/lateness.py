@@ -11,9 +11,9 @@ from typing import Any
 import click
 import plotly.graph_objects as go
 
-from jobs.report import BLUE, GOLD, html_of, write_page
 from jobs.runtime.cli import job
 from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.figures import BLUE, GOLD, html_of, styled, write_page
 from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
@@ -155,7 +155,7 @@ def _lines(found: Lateness) -> Iterator[str]:
 
 
 def _figures(found: Lateness) -> dict[str, str]:
-    return {"curve": html_of(_curve(found)), "days": html_of(_by_day(found))}
+    return {"curve": html_of(styled(_curve(found))), "days": html_of(styled(_by_day(found)))}
 
 
 def _curve(found: Lateness) -> go.Figure:

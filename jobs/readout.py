@@ -9,9 +9,9 @@ from typing import Any
 import plotly.graph_objects as go
 from pyspark.sql import functions as F
 
-from jobs.report import BLUE, GOLD, INK, RED, SILVER, html_of, write_page
 from jobs.runtime.experiment_looks import Look, instants, look_back
-from jobs.runtime.experiment_results import arms_of, stored
+from jobs.runtime.experiment_results import arms_of, known
+from jobs.runtime.figures import BLUE, GOLD, INK, RED, SILVER, html_of, styled, write_page
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_USER
 from transforms.experiments.analysis import Estimate, Evidence
@@ -29,23 +29,26 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     """Write the page of an experiment's newest results.
 
     Args:
-        lake: holds gold.experiment_results with results of it.
+        lake: holds gold.experiment_results.
         experiment_id: the experiment.
         file: where to.
         looks: at how many instants from its start on the experiment is looked at.
+
+    Raises:
+        SettingsError: there are no results of it.
     """
-    rows = stored(lake, experiment_id)
+    rows = known(lake, experiment_id)
     origin = rows[0]["built_from"]
     experiment, metrics = defined_by(origin["definition"])
     then = Lake(lake.spark, lake.root, origin["generation"])
     at = instants(experiment, rows[0]["computed_at"], looks)
     seen = look_back(then, experiment, metrics, at)
-    segments = _segments(then, experiment, metrics, origin["experiment_user"])
+    segments = by_segment(then, experiment, metrics, origin["experiment_user"])
     figures = {
-        "lifts": html_of(_lifts(rows)),
-        "over_time": {goal: html_of(_over_time(goal, seen)) for goal in experiment.goals},
-        "arms": html_of(_arms(experiment, seen)),
-        "segments": {name: html_of(_segment_lifts(found)) for name, found in segments.items()},
+        "lifts": _drawn(lifts(rows)),
+        "over_time": {goal: _drawn(over_time(goal, seen)) for goal in experiment.goals},
+        "arms": _drawn(arms(experiment, seen)),
+        "segments": {name: _drawn(segment_lifts(found)) for name, found in segments.items()},
     }
     write_page(
         file,
@@ -66,19 +69,31 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     )
 
 
-def _segments(
+def _drawn(figure: go.Figure) -> str:
+    return html_of(styled(figure))
+
+
+def by_segment(
     lake: Lake, experiment: Experiment, metrics: Mapping[str, Metric], version: int
 ) -> dict[str, list[SegmentEffect]]:
+    """The effects on parts of the users, by device type and by region.
+
+    Args:
+        lake: holds gold.experiment_user.
+        experiment: whose users.
+        metrics: of the experiment, by name.
+        version: of gold.experiment_user.
+    """
     users = lake.read(EXPERIMENT_USER, version).where(F.col("experiment_id") == experiment.id)
     found = {}
     for name in DIMENSIONS:
-        arms = arms_of(users, {experiment.id: metrics}, name)
-        parts = {str(segment): own for (_, segment), own in arms.items()}
+        divided = arms_of(users, {experiment.id: metrics}, name)
+        parts = {str(segment): own for (_, segment), own in divided.items()}
         found[name] = segment_effects(experiment, metrics, parts)
     return found
 
 
-def _lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+def lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     """The interval of every metric."""
     defined = [row for row in rows if row["lift"]][::-1]
     names = [f"{row['metric']}<br>{row['variant']}" for row in defined]
@@ -86,20 +101,21 @@ def _lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     return _forest(names, [row["lift"] for row in defined], colours)
 
 
-def _segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
+def segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
+    """The interval of every segment and goal."""
     defined = [one for one in found if isinstance(one.lift, Estimate)][::-1]
     names = [f"{one.segment}, {sum(one.users):,} users<br>{one.metric}, {one.variant}"
              for one in defined]  # fmt: skip
-    lifts = [{"value": e.value, "lower": e.lower, "upper": e.upper}
-             for e in (one.lift for one in defined) if isinstance(e, Estimate)]  # fmt: skip
-    return _forest(names, lifts, [BLUE] * len(defined))
+    ends = [{"value": e.value, "lower": e.lower, "upper": e.upper}
+            for e in (one.lift for one in defined) if isinstance(e, Estimate)]  # fmt: skip
+    return _forest(names, ends, [BLUE] * len(defined))
 
 
 def _forest(
-    names: Sequence[str], lifts: Sequence[Mapping[str, Any]], colours: Sequence[str]
+    names: Sequence[str], intervals: Sequence[Mapping[str, Any]], colours: Sequence[str]
 ) -> go.Figure:
     figure = go.Figure()
-    for name, lift, colour in zip(names, lifts, colours, strict=True):
+    for name, lift, colour in zip(names, intervals, colours, strict=True):
         figure.add_scatter(
             x=[100 * lift[end] for end in ("lower", "value", "upper") if lift[end] is not None],
             y=[name] * sum(lift[end] is not None for end in ("lower", "value", "upper")),
@@ -117,17 +133,17 @@ def _forest(
     )
 
 
-def _over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
+def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
     """The cumulative lift of a goal and its interval, look by look."""
     figure = go.Figure()
     variants = dict.fromkeys(one.variant for look in looks for one in look.result.results)
     for variant, colour in zip(variants, COLOURS * len(variants), strict=False):
-        known = [(look.at, lift) for look in looks if (lift := _lift(look, variant, goal))]
-        times = [at for at, _ in known]
+        defined = [(look.at, lift) for look in looks if (lift := _lift(look, variant, goal))]
+        times = [at for at, _ in defined]
         for end, line in (("upper", "dot"), ("value", "solid"), ("lower", "dot")):
             figure.add_scatter(
                 x=times,
-                y=[100 * getattr(lift, end) for _, lift in known],
+                y=[100 * getattr(lift, end) for _, lift in defined],
                 mode="lines+markers" if end == "value" else "lines",
                 name=variant if end == "value" else f"{variant}, {end} end",
                 line={"color": colour, "dash": line},
@@ -145,13 +161,13 @@ def _lift(look: Look, variant: str, goal: str) -> Estimate | None:
     return None
 
 
-def _arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
+def arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
     """The share of users in each arm, beside the planned one."""
     figure = go.Figure()
     for (variant, weight), colour in zip(experiment.weights.items(), COLOURS * 9, strict=False):
-        known = [look for look in looks if sum(look.users.values())]
-        shares = [100 * look.users.get(variant, 0) / sum(look.users.values()) for look in known]
-        times = [look.at for look in known]
+        filled = [look for look in looks if sum(look.users.values())]
+        shares = [100 * look.users.get(variant, 0) / sum(look.users.values()) for look in filled]
+        times = [look.at for look in filled]
         figure.add_scatter(x=times, y=shares, mode="lines+markers", name=variant, line_color=colour)
         planned = {"line_color": colour, "line_dash": "dot", "line_width": 1}
         figure.add_hline(y=100 * float(weight), **planned)

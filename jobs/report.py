@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 from pyspark.sql import functions as F
 
+from jobs.runtime.figures import BLUE, BRONZE, GOLD, INK, RED, SILVER, html_of, styled, write_page
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import FRESHNESS, RECOMMENDATIONS
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
 from transforms.recommendations.lists import HOMEPAGE
 
-INK, BRONZE, SILVER, GOLD, RED, BLUE = (
-    *("#1f2933", "#b0753a", "#8a97a6", "#d9a520", "#c0392b", "#2f6db5"),
-)
 TOP = 15
 LISTED = 10
 
 
 def write_report(
-    lake: Lake, summary: Mapping[str, Any], batches: Sequence[Mapping[str, Any]], file: Path
+    lake: Lake,
+    summary: Mapping[str, Any],
+    batches: Sequence[Mapping[str, Any]],
+    mlflow: str,
+    file: Path,
 ) -> None:
     """Write the page.
 
@@ -33,6 +33,7 @@ def write_report(
         lake: the tables that the run filled.
         summary: as in summary.json.
         batches: the streaming progress of each micro-batch.
+        mlflow: address of the store of the models.
         file: where to.
     """
     figures = {
@@ -44,25 +45,15 @@ def write_report(
         "freshness": _freshness(lake),
         "quarantine": _quarantine(summary["quarantined"]),
     }
-    lists = _example_lists(lake)
-    drawn = {name: html_of(figure) for name, figure in figures.items()}
-    write_page(file, "report.html", summary=summary, figures=drawn, lists=lists)
-
-
-def write_page(file: Path, template: str, **told: Any) -> None:
-    """Write a page that needs nothing else.
-
-    Args:
-        file: where to.
-        template: a file of jobs/pages.
-        told: what it shows; figures as `html_of` gives them.
-    """
-    pages = Environment(
-        loader=PackageLoader("jobs", "pages"), undefined=StrictUndefined, autoescape=True
+    drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
+    write_page(
+        file,
+        "report.html",
+        summary=summary,
+        figures=drawn,
+        lists=_example_lists(lake),
+        mlflow=f"mlflow ui --backend-store-uri {mlflow}",
     )
-    page = pages.get_template(template).render(plotly=get_plotlyjs(), **told)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
 
 
 def _flow(summary: Mapping[str, Any]) -> go.Figure:
@@ -184,19 +175,3 @@ def _quarantine(reasons: Mapping[str, int]) -> go.Figure:
         )
     )
     return figure.update_layout(xaxis_title="records")
-
-
-def html_of(figure: go.Figure) -> str:
-    """A figure in the style of the pages, to be put into one that carries plotly."""
-    figure.update_layout(
-        template="plotly_white",
-        height=figure.layout.height or 320,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        font={"color": INK},
-        xaxis={"automargin": True},
-        yaxis={"automargin": True},
-    )
-    text: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"displayModeBar": False}
-    )
-    return text

@@ -21,6 +21,10 @@ class PlayheadError(Exception):
     def __str__(self) -> str:
         return f"{self.problem} -> {self.remedy}"
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"error: {self}"]
+
 
 class SettingsError(PlayheadError):
     """conf/ or an override is wrong; nothing was started."""

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.runtime.errors import DataError
+from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
 from transforms.experiments.analysis import Observed, analyse
@@ -191,6 +191,21 @@ def stored(lake: Lake, experiment_id: str, at: datetime | None = None) -> list[d
         at = rows.agg(F.max("computed_at")).collect()[0][0]
     of_then = rows.where(F.col("computed_at") == F.lit(at)).collect()
     return sorted((_plain(row.asDict(recursive=True)) for row in of_then), key=_order)
+
+
+def known(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
+    """The newest results of an experiment.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    rows = stored(lake, experiment_id)
+    if not rows:
+        raise SettingsError(
+            f"{EXPERIMENT_RESULTS} has no results of {experiment_id}",
+            f"python -m jobs.experiments results {experiment_id} computes them",
+        )
+    return rows
 
 
 def reproduced(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -27,7 +27,14 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.gold import FOLDED_THROUGH, NOTHING, Snapshot, read_gold_at
 from jobs.runtime.lake import FIRST_GENERATION, Lake, mark_read
-from jobs.runtime.tables import GENERATIONS, PARTIALS, TABLES, is_generational, table_path
+from jobs.runtime.tables import (
+    GENERATIONS,
+    PARTIALS,
+    TABLES,
+    filled_by,
+    is_generational,
+    table_path,
+)
 from transforms.gold.fold import Fold
 from transforms.gold.tables import FOLDS
 
@@ -73,6 +80,21 @@ class Reader:
     def names(self) -> list[str]:
         """The tables that are there."""
         return [name for name in TABLES if DeltaTable.is_deltatable(self._path(name))]
+
+    def require(self, *tables: str) -> None:
+        """Return only if each of the tables holds rows.
+
+        Raises:
+            SettingsError: no such table.
+            DataError: a table is not there yet, or is empty.
+        """
+        for table in tables:
+            if not self._rows(self.pin(table)).limit(1).fetchall():
+                raise DataError(
+                    f"{table} of the lake at {self.root} has no rows in generation "
+                    f"{self.generation}",
+                    f"run {filled_by(table)} once there are events, or name another lake",
+                )
 
     def live(self) -> int:
         """The generation that readers are switched to."""
@@ -133,13 +155,10 @@ class Reader:
 
     def duckdb_at(self, pin: Pin) -> DuckDBPyRelation:
         """What was pinned, for SQL without Spark."""
-        base = self._relation(pin.table, pin.version)
+        rows = self._rows(pin)
         if pin.partials is None:
-            return base
+            return rows
         fold = FOLDS[_name(pin.table)]
-        of_fold = f"gold_table = '{fold.name}' AND sequence > {pin.through}"
-        pending = self._relation(PARTIALS, pin.partials).filter(of_fold)
-        rows = _declared(fold, base).union(_declared(fold, pending))
         return rows.aggregate(", ".join([*fold.key, *_merged(fold)]), ", ".join(fold.key))
 
     def spark_at(self, spark: SparkSession, pin: Pin) -> DataFrame:
@@ -154,6 +173,16 @@ class Reader:
     def _path(self, table: str) -> str:
         return table_path(self.root, table, self.generation)
 
+    def _rows(self, pin: Pin) -> DuckDBPyRelation:
+        """The rows behind a table: of a fold, base and pending partials, not yet merged."""
+        base = self._relation(pin.table, pin.version)
+        if pin.partials is None:
+            return base
+        fold = FOLDS[_name(pin.table)]
+        of_fold = f"gold_table = '{fold.name}' AND sequence > {pin.through}"
+        pending = self._relation(PARTIALS, pin.partials).filter(of_fold)
+        return _declared(fold, base).union(_declared(fold, pending))
+
     def _relation(self, table: str, version: int) -> DuckDBPyRelation:
         files = DeltaTable(self._path(table), version=version).to_pyarrow_dataset()
         return self._duckdb.from_arrow(files)
@@ -166,7 +195,7 @@ class Reader:
         except TableNotFoundError:
             raise DataError(
                 f"the lake at {self.root} has no {table} in generation {self.generation}",
-                "run the job that fills it, or name another lake or generation; "
+                f"run {filled_by(table)}, or name another lake or generation; "
                 f"there are: {', '.join(self.names()) or 'none'}",
             ) from None
         if is_generational(table):

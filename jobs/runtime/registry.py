@@ -107,6 +107,12 @@ class Registry:
             for key, value in tags.items():
                 self._client().set_model_version_tag(self.name, version, key, str(value))
 
+    def document(self, version: str, name: str) -> str:
+        """The text of a file that the training of a version left, such as model_card.md."""
+        with self._explained(version):
+            run = self._client().get_model_version(self.name, version).run_id
+            return str(mlflow.artifacts.load_text(f"runs:/{run}/{name}"))
+
     def load(self, version: str) -> Trained:
         """The model of a version.
 

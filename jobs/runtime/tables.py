@@ -46,6 +46,24 @@ STREAMED = {"delta.checkpointInterval": "100"}
 # greatest user id of a file would stay in the table's log after the user was erased.
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 
+_FILLED_BY = {
+    BRONZE: "ingest --available-now",
+    RELEASED: "release",
+    FRESHNESS: "stream",
+    USER_PROFILE: "profile",
+    EXPERIMENT_USER: "attribute --available-now",
+    EXPERIMENT_RESULTS: "experiments results",
+    USER_HISTORY: "train",
+    TITLE_GRAM: "train",
+    RECOMMENDATIONS: "score",
+    GENERATIONS: "recompute",
+    PARITY: "recompute",
+    QUALITY: "quality",
+    LEDGER: "refine --available-now",
+    "silver.": "refine --available-now",
+    "gold.": "fold --available-now",
+}  # in order: the first that a table's name begins with
+
 
 @dataclass(frozen=True)
 class Table:
@@ -78,6 +96,13 @@ class Table:
 def is_generational(table: str) -> bool:
     """Has each build of silver and gold a table of this name for itself?"""
     return table.startswith(GENERATIONAL)
+
+
+def filled_by(table: str) -> str:
+    """The command that fills a table."""
+    return next(
+        f"python -m jobs.{job}" for name, job in _FILLED_BY.items() if table.startswith(name)
+    )
 
 
 def table_path(root: str, table: str, generation: int) -> str:
