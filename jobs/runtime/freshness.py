@@ -35,9 +35,13 @@ class Freshness:
             sequence: the batch's number.
         """
         at = datetime.now(UTC)
-        age_s = F.floor(F.lit(at.timestamp()) - F.col("kafka_timestamp").cast("double"))
-        counted = batch.groupBy(age_s.alias("age_s")).agg(F.count(F.lit(1)).alias("events"))
-        self._rows += [(self._hop, sequence, at, r.age_s, r.events) for r in counted.collect()]
+        # the age is taken here: as a literal of the plan, `at` would be compiled anew every time
+        arrived_s = F.unix_seconds("kafka_timestamp").alias("arrived_s")
+        counted = batch.groupBy(arrived_s).agg(F.count(F.lit(1)).alias("events")).collect()
+        self._rows += [
+            (self._hop, sequence, at, int(at.timestamp()) - row.arrived_s, row.events)
+            for row in counted
+        ]
 
     def flush(self) -> None:
         """Write what was noted."""

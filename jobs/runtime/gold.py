@@ -83,7 +83,7 @@ def append_partials(lake: Lake, facts: DataFrame, transaction: Transaction) -> N
     """Fold `facts` by every fold and append the results as one commit."""
     labelled = (_labelled(fold, evaluate(fold, facts)) for fold in FOLDS.values())
     partials = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), labelled)
-    lake.append(PARTIALS, partials.withColumn("sequence", F.lit(transaction.version)), transaction)
+    lake.append(PARTIALS, partials.crossJoin(_numbered(lake, transaction.version)), transaction)
 
 
 def compact(lake: Lake) -> None:
@@ -114,6 +114,11 @@ def _fold_in(lake: Lake, fold: Fold, newest: int) -> None:
     touched = lake.read(table, version).join(pending.select(key).distinct(), key, "left_semi")
     rows = merge(fold, touched.unionByName(pending))
     lake.upsert(table, rows, key, Transaction(FOLDED_THROUGH, newest))
+
+
+def _numbered(lake: Lake, sequence: int) -> DataFrame:
+    """The column `sequence`, joined to rows: a literal would be compiled anew in every batch."""
+    return F.broadcast(lake.spark.sql(f"VALUES ({sequence}L) AS batch(sequence)"))
 
 
 def _pending(partials: DataFrame, fold: Fold, through: int) -> DataFrame:
