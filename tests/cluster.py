@@ -20,7 +20,7 @@ SPARK_HOME = Path(pyspark.__path__[0])
 LOOPBACK = "127.0.0.1"
 MASTER = re.compile(r"(spark://127\.0\.0\.1:\d+)$|Registering worker")
 NOTHING = re.compile("(?!)")
-SAID = re.compile(r"error: .*|(?:ingest|refine|fold): batch (\d+)|\d+ rows compared, .*")
+SAID = re.compile(r"error: .*|(?:ingest|refine|fold): batch (\d+)")
 
 
 def environment() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,15 +50,15 @@ def sent() -> list[Raw]:
 
 
 @pytest.fixture(scope="module")
-def configured(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def configured(
+    spark: SparkSession, empty_lake: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     """Streamed, trained, scored, an experiment decided, recomputed by other settings."""
     root = str(tmp_path_factory.mktemp("notebooks") / "lake")
     settings = load_settings(overrides=[f"lake.root={root}"], environment={})
+    shutil.copytree(empty_lake, root)
     lake = Lake(spark, root)
-    lake.ensure()
-    raws = sent()
-    for part in (raws[: len(raws) // 2], raws[len(raws) // 2 :]):
-        deliver(lake, [part])
+    deliver(lake, [sent()])
     stream(lake, settings)
 
     at = datetime.fromtimestamp(UNTIL / 1e6, UTC)
@@ -99,13 +100,13 @@ def test_a_notebook_runs_from_top_to_bottom_into_a_page_that_loads_nothing(
     body = re.sub(r"<(script|style|details).*?</\1>", "", text, flags=re.DOTALL)
     assert "What this came to" in body
     assert not re.search(r"\bnan\b|\bNone\b|Traceback", body)
-    assert SAID[file.stem] in body
+    assert re.search(SAID[file.stem], body)
 
 
 SAID = {
     "1-the-lake": "<strong>0 are missing</strong>",
     "2-experiment-readout": EXPERIMENT,
-    "3-recommendations": "10 of 10 scores are exactly the sum",
+    "3-recommendations": r"([1-9]\d*) of \1 scores are exactly the sum",
     "4-replay-and-parity": "quarantine_released",
     "5-features": "features each, as of",
 }
