@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from jobs.erasure import Erasure, MentionedError
 from jobs.ingest import QUERY as INGEST
+from jobs.maintain import JOB as MAINTAIN
+from jobs.recompute import JOB as RECOMPUTE
 from jobs.runtime.checkpoints import locked
 from jobs.runtime.cli import job
 from jobs.runtime.erasures import Requests
@@ -25,6 +28,7 @@ from transforms.silver.profiles import ERASURE
 log = logging.getLogger(__name__)
 
 PROFILES = "silver.profiles"
+WRITERS = (INGEST, RECOMPUTE, MAINTAIN)
 
 
 @job
@@ -93,7 +97,9 @@ def erase(
     lake.ensure([BRONZE, ERASURES])
     requests = Requests(lake)
     certificates, refused = [], []
-    with locked(lake.shared_checkpoint(INGEST), INGEST):
+    with ExitStack() as stack:
+        for query in WRITERS:
+            stack.enter_context(locked(lake.shared_checkpoint(query), query))
         begun = [request.user for request in requests.open()]
         for user in dict.fromkeys([*begun, *users]):
             request = requests.make(user)

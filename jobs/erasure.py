@@ -33,7 +33,7 @@ from jobs.runtime.erasures import (
 from jobs.runtime.errors import DataError
 from jobs.runtime.generations import Action, generations, record
 from jobs.runtime.gold import compact
-from jobs.runtime.holdings import Told, builds, found, rows_of
+from jobs.runtime.holdings import Held, Told, builds, found, rows_of, side_by_side, told, written
 from jobs.runtime.lake import Lake, Transaction, persisted
 from jobs.runtime.ledger import ERASED
 from jobs.runtime.list_store import open_store
@@ -47,7 +47,6 @@ from jobs.runtime.tables import (
     TABLES,
     TITLE_GRAM,
     USER_HISTORY,
-    is_generational,
 )
 from transforms.silver.erasure import records_of
 
@@ -92,6 +91,7 @@ class Erasure:
             DataError: a job is running on the lake, or a file still holds the id.
         """
         if not is_done(self.lake, self.request, DECIDED):
+            self._refuse_mentions()
             self._catch_up()
         with self._streams_stopped():
             self._once(DECIDED, self._decide)
@@ -119,6 +119,14 @@ class Erasure:
     def _decided(self) -> list[Any]:
         return [row for row in steps(self.lake, self.request) if row.step == DECIDED and row.rows]
 
+    def _refuse_mentions(self) -> None:
+        mentions = 0 if self.mentions else self._records.where("anothers").count()
+        if mentions:
+            raise MentionedError(
+                f"{mentions:,} records with somebody else's key hold {self.request.user}",
+                "see them with --dry-run; --mentions erases them as well",
+            )
+
     def _catch_up(self) -> None:
         for generation in generations(self.lake).values():
             if not generation.is_complete:
@@ -137,13 +145,7 @@ class Erasure:
             yield
 
     def _decide(self) -> Iterable[Told]:
-        what = found(self.lake, self.request.user)
-        if what.mentions and not self.mentions:
-            raise MentionedError(
-                f"{what.mentions:,} records with somebody else's key hold {self.request.user}",
-                "see them with --dry-run; --mentions erases them as well",
-            )
-        return what.tables
+        return found(self.lake, self.request.user).tables
 
     def _count(self) -> Iterable[Told]:
         for build in self._builds:
@@ -159,57 +161,62 @@ class Erasure:
         return ()
 
     def _leave_silver(self) -> Iterable[Told]:
+        held = [(build, table) for build, table in self._holding(RECORD) if table != BRONZE]
         with persisted(self._records) as records:
-            for build, table in self._holding(RECORD):
-                if table != BRONZE:
-                    build.remove(table, records, RECORD)
+            side_by_side(lambda build, table: build.remove(table, records, RECORD), held)
         return ()
 
     def _leave_bronze(self) -> Iterable[Told]:
-        with persisted(self._records) as records:
-            self.lake.remove(BRONZE, records, RECORD)
+        if (self.lake, BRONZE) in self._holding(RECORD):
+            with persisted(self._records) as records:
+                self.lake.remove(BRONZE, records, RECORD)
         return ()
 
     def _leave_rows(self) -> Iterable[Told]:
-        for lake, table in self._holding(*KEYED):
+        def leave(lake: Lake, table: str) -> None:
             held = rows_of(lake, table, self.request.user)
             lake.remove(table, held, TABLES[table].erased_by)
+
+        side_by_side(leave, self._holding(*KEYED))
         return ()
 
     def _cut_history(self) -> Iterable[Told]:
-        for lake, table in self._holding(RECORD):
-            purge([lake], [table])
-            version = mark(lake, table, self._transaction)
-            yield {"generation": lake.generation, "table_name": table, "version": version}
+        def cut(lake: Lake, table: str) -> Told:
+            purge(lake, table)
+            return told(lake, table, version=mark(lake, table, self._transaction))
+
+        return side_by_side(cut, self._holding(RECORD))
 
     def _make_gold(self) -> Iterable[Told]:
+        held = {row.generation for row in self._decided}
         for build in self._builds:
-            for query in (FOLD, ATTRIBUTE):
-                discard(build.checkpoint(query), query)
-            with folding(build, self.settings.fold, available_now=True) as run:
-                follow(run)
-            compact(build)
-            for table, remake in REMADE.items():
-                if build.has(table) and not build.read(table).isEmpty():
-                    remake(build, self.settings)
-            for table in (USER_HISTORY, TITLE_GRAM):
-                if build.has(table) and not build.read(table).isEmpty():
-                    nothing = build.spark.createDataFrame([], TABLES[table].schema)
-                    build.replace(table, nothing, self._transaction)
+            discard(build.checkpoint(ATTRIBUTE), ATTRIBUTE)  # it may want what is purged
+            if build.generation in held:
+                self._make_gold_of(build)
         return ()
+
+    def _make_gold_of(self, build: Lake) -> None:
+        discard(build.checkpoint(FOLD), FOLD)
+        with folding(build, self.settings.fold, available_now=True) as run:
+            follow(run)
+        compact(build)
+        for table, remake in REMADE.items():
+            if build.has(table) and not build.read(table).isEmpty():
+                remake(build, self.settings)
+        for table in (USER_HISTORY, TITLE_GRAM):
+            if build.has(table) and not build.read(table).isEmpty():
+                nothing = build.spark.createDataFrame([], TABLES[table].schema)
+                build.replace(table, nothing, self._transaction)
 
     def _forget_lists(self) -> Iterable[Told]:
         open_store(self.settings.recommend, self.lake.root).forget(self.request.user)
         return ()
 
     def _purge(self) -> Iterable[Told]:
-        of_lake = [table for table in TABLES if not is_generational(table)]
-        of_build = [table for table in TABLES if is_generational(table)]
-        done = purge([self.lake], of_lake) + purge(self._builds, of_build)
-        return [
-            {"generation": lake.generation, "table_name": table, "version": version}
-            for lake, table, version in done
-        ]
+        def purged(lake: Lake, table: str) -> Told:
+            return told(lake, table, version=purge(lake, table))
+
+        return side_by_side(purged, written(self.lake, TABLES))
 
     def _certify(self) -> Path:
         requests = Requests(self.lake)
@@ -229,7 +236,7 @@ class Erasure:
     def _transaction(self) -> Transaction:
         return Transaction(ERASE, self.request.number)
 
-    def _holding(self, *keys: tuple[str, ...]) -> list[tuple[Lake, str]]:
+    def _holding(self, *keys: tuple[str, ...]) -> list[Held]:
         """The tables with such a key of which rows were decided to leave, each with its lake."""
         of = {build.generation: build for build in self._builds}
         held = {(row.generation, row.table_name) for row in self._decided if row.table_name}

@@ -66,6 +66,8 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
     _, last_sequence = lake.transaction(LEDGER, QUERY)
     where = lake.checkpoint(QUERY)
     with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
+        if checkpoint.is_new:
+            _refuse_cut_off(lake)
         observation = _observation(lake, checkpoint)
         yield start(
             _unmet(lake, settings, checkpoint, observation).writeStream,
@@ -104,8 +106,6 @@ def _unmet(
     """
     horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
     begins, after = history_begins(lake), observation.after
-    if checkpoint.is_new and begins is not None:
-        _refuse_cut_off(lake, begins[0])
     bronze, unmet = lake.stream(BRONZE, max_bytes=most), _released(lake)
     if after is not None:
         since = after - timedelta(hours=horizon_h)
@@ -136,13 +136,13 @@ def _held(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
     return [lake.read(table).where(within).select("event_id", *PLACE) for table in OUTPUTS]
 
 
-def _refuse_cut_off(lake: Lake, version: int) -> None:
+def _refuse_cut_off(lake: Lake) -> None:
     """DataError if a new checkpoint would have to read bronze from before an erasure."""
-    _, built = lake.transaction(LEDGER, BUILD)
-    if built is None or built < version:
+    begins, (_, built) = history_begins(lake), lake.transaction(LEDGER, BUILD)
+    if begins is not None and (built is None or built < begins[0]):
         raise DataError(
             f"{QUERY}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
-            f"before version {version} is erased",
+            f"before version {begins[0]} is erased",
             "build the next generation: python -m jobs.recompute --switch",
         )
 

@@ -26,6 +26,7 @@ FOLDED_THROUGH = "folded-through"
 NOTHING = -1
 STREAM = "fold"  # the application of the partials' appends
 SNAPSHOT_TRIES = 5
+REBUILT_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,13 @@ def compact(lake: Lake) -> None:
 
 def rebuild(lake: Lake, facts: DataFrame, through: int) -> None:
     """Replace every base by the fold of all `facts`, as if folded through that number."""
-    for fold in FOLDS.values():
-        transaction = Transaction(FOLDED_THROUGH, through)
+    transaction = Transaction(FOLDED_THROUGH, through)
+
+    def fill(fold: Fold) -> None:
         lake.replace(f"gold.{fold.name}", evaluate(fold, facts), transaction)
+
+    with ThreadPoolExecutor(max_workers=REBUILT_AT_ONCE) as pool:
+        list(pool.map(fill, FOLDS.values()))
 
 
 def _fold_in(lake: Lake, fold: Fold, newest: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +17,10 @@ from jobs.runtime.parity import OUTPUTS
 from jobs.runtime.tables import BRONZE, RECORD, RELEASED, TABLES, is_generational
 from transforms.silver.erasure import ends_of, records_of, row_holds
 
+AT_ONCE = 4
 Told = Mapping[str, Any]  # a row of ops.erasures: the columns that a step fills
+Held = tuple[Lake, str]  # a table, and the lake that it is of
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,10 @@ def found(lake: Lake, user: str) -> Found:
     with persisted(records_of(bronze, user)) as records:
         of_bronze = records.count()
         tables: list[Told] = [{"table_name": BRONZE, "rows": of_bronze, "landed": _landed(bronze)}]
-        tables += _rows_holding(lake, user, of_lake=True)
-        for build in builds(lake):
-            tables += _ends(build, records) if of_bronze else []
-            tables += _rows_holding(build, user, of_lake=False)
+        for build in builds(lake) if of_bronze else []:
+            tables += _ends(build, records)
+        others = [table for table, declared in TABLES.items() if declared.erased_by != RECORD]
+        tables += side_by_side(partial(_rows_holding, user), written(lake, others))
         return Found(user, of_bronze, records.where("anothers").count(), tables)
 
 
@@ -60,6 +65,29 @@ def builds(lake: Lake) -> list[Lake]:
     """The complete generations."""
     known = generations(lake).values()
     return [lake.of_generation(each.number) for each in known if each.is_complete]
+
+
+def side_by_side(work: Callable[[Lake, str], T], tables: Iterable[Held]) -> list[T]:
+    """Do something to several tables at once; the results in the order of the tables."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return list(pool.map(lambda held: work(*held), tables))
+
+
+def written(lake: Lake, tables: Iterable[str]) -> list[Held]:
+    """Those of the tables that were ever written to, in every complete generation."""
+    complete = builds(lake)
+    return [
+        (own, table)
+        for table in tables
+        for own in (complete if is_generational(table) else [lake])
+        if own.has(table) and own.version(table) > 0
+    ]
+
+
+def told(lake: Lake, table: str, **columns: Any) -> Told:
+    """A row of ops.erasures about a table."""
+    generation = lake.generation if is_generational(table) else None
+    return {"generation": generation, "table_name": table, **columns}
 
 
 def rows_of(lake: Lake, table: str, user: str) -> DataFrame:
@@ -72,24 +100,15 @@ def rows_of(lake: Lake, table: str, user: str) -> DataFrame:
 
 def _ends(build: Lake, records: DataFrame) -> list[Told]:
     outputs = {table: build.read(table) for table in OUTPUTS}
-    told = [row.asDict() for row in ends_of(records, outputs).collect()]
+    ends = [row.asDict() for row in ends_of(records, outputs).collect()]
     if build.has(RELEASED):
         held = build.read(RELEASED).join(records, list(RECORD), "left_semi").count()
-        told.append({"table_name": RELEASED, "rows": held})
-    return [{"generation": build.generation, **row} for row in told]
+        ends.append({"table_name": RELEASED, "rows": held})
+    return [{"generation": build.generation, **row} for row in ends]
 
 
-def _rows_holding(lake: Lake, user: str, *, of_lake: bool) -> list[Told]:
-    """How many rows of tables that hold no records hold the user."""
-    told: list[Told] = []
-    for table, declared in TABLES.items():
-        if is_generational(table) is of_lake or declared.erased_by == RECORD:
-            continue
-        if lake.has(table) and lake.version(table) > 0:
-            held = rows_of(lake, table, user).count()
-            generation = None if of_lake else lake.generation
-            told.append({"generation": generation, "table_name": table, "rows": held})
-    return told
+def _rows_holding(user: str, lake: Lake, table: str) -> Told:
+    return told(lake, table, rows=rows_of(lake, table, user).count())
 
 
 def _landed(bronze: DataFrame) -> dict[str, int]:

@@ -4,7 +4,7 @@ Who reads old versions:
 
 - refine, of bronze: where a checkpoint made anew would begin. A generation streamed from the start
   replays all of bronze; one built in batch begins a duplicate horizon before the end of its build,
-  and while it is being built it reads that version.
+  and while it is being built it reads that version. Nobody reads what an erasure has cut off.
 - fold and attribute, of silver: what came after their last finished batch.
 - experiment results: the versions that they name, to be reproduced.
 """
@@ -18,12 +18,14 @@ from datetime import datetime, timedelta
 from pyspark.sql import functions as F
 
 from jobs.runtime.checkpoints import reached
+from jobs.runtime.erasures import history_begins
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.generations import Generation, generations
 from jobs.runtime.lake import Lake
 from jobs.runtime.parity import ingested_through
 from jobs.runtime.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, SILVER
 
+FIRST = 0
 FOLLOWERS = ("fold", "attribute")
 PINNED = {
     EXPERIMENT_USER: "experiment_user",
@@ -74,15 +76,17 @@ def _all(lake: Lake, horizon_h: int, results_since: datetime) -> Iterator[tuple[
 
 def _replay(own: Lake, generation: Generation, horizon_h: int) -> Need:
     reader = f"refine of generation {generation.number}, if its checkpoint were lost"
+    cut = history_begins(own)
+    first = FIRST if cut is None else cut[0]
     built = generation.bronze_version
-    last = None if built is None else ingested_through(own, built)
+    last = None if built is None or built < first else ingested_through(own, built)
     if built is None or last is None:
-        return Need(0, reader)
+        return Need(first, reader)
     try:
         begins = own.version_at(BRONZE, last - timedelta(hours=horizon_h))
     except SettingsError:  # before the first commit
-        begins = 0
-    return Need(min(begins, built), reader)
+        begins = first
+    return Need(max(first, min(begins, built)), reader)
 
 
 def _followed(own: Lake) -> Iterator[tuple[str, Need]]:

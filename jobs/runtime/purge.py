@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.tables import TABLES
 
-AT_ONCE = 4
 LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # 10,000 tasks a VACUUM
 NO_RETENTION = {
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
@@ -16,23 +14,21 @@ NO_RETENTION = {
 }
 
 
-def purge(lakes: Iterable[Lake], tables: Iterable[str] = TABLES) -> list[tuple[Lake, str, int]]:
-    """Leave of each table only the files of its newest version.
+def purge(lake: Lake, table: str) -> int:
+    """Leave of a local table only the files of its newest version; that version.
 
-    Nobody may write to the tables meanwhile: what is not yet committed would be deleted too.
-
-    Returns:
-        The tables that were ever written to, with that version.
+    Nobody may write to the table meanwhile: what is not yet committed would be deleted too.
     """
-    there = [
-        (lake, table)
-        for lake in lakes
-        for table in tables
-        if lake.has(table) and lake.version(table) > 0
-    ]
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        list(pool.map(lambda each: _purge(*each), there))
-    return [(lake, table, lake.version(table)) for lake, table in there]
+    session = lake.spark.newSession()
+    for name, value in NO_RETENTION.items():
+        session.conf.set(name, value)
+    session.conf.set(LISTING, session.conf.get("spark.sql.shuffle.partitions") or "1")
+    place = f"delta.`{lake.path(table)}`"
+    if lake.has_deletion_vectors(table):
+        session.sql(f"REORG TABLE {place} APPLY (PURGE)").collect()
+    if _has_other_files(lake, table):
+        session.sql(f"VACUUM {place} RETAIN 0 HOURS").collect()
+    return lake.version(table)
 
 
 def mark(lake: Lake, table: str, transaction: Transaction) -> int:
@@ -42,12 +38,12 @@ def mark(lake: Lake, table: str, transaction: Transaction) -> int:
     return lake.version(table)
 
 
-def _purge(lake: Lake, table: str) -> None:
-    session = lake.spark.newSession()
-    for name, value in NO_RETENTION.items():
-        session.conf.set(name, value)
-    session.conf.set(LISTING, session.conf.get("spark.sql.shuffle.partitions") or "1")
-    place = f"delta.`{lake.path(table)}`"
-    if lake.has_deletion_vectors(table):
-        session.sql(f"REORG TABLE {place} APPLY (PURGE)").collect()
-    session.sql(f"VACUUM {place} RETAIN 0 HOURS").collect()
+def _has_other_files(lake: Lake, table: str) -> bool:
+    """Are there files below a table that its newest version does not name?"""
+    folder = Path(lake.path(table))
+    there = {file.name for file in folder.rglob("*") if file.is_file() and _is_data(file, folder)}
+    return not there <= {Path(file).name for file in lake.read(table).inputFiles()}
+
+
+def _is_data(file: Path, folder: Path) -> bool:
+    return file.suffix != ".crc" and file.relative_to(folder).parts[0] != "_delta_log"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +56,10 @@ def scan(root: Path, user: str, *, without: Collection[Path] = ()) -> Scan:
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
         if any(file.is_relative_to(path) for path in without):
             continue
-        files, size = files + 1, size + file.stat().st_size
-        places = _columns(file, user) if file.suffix == ".parquet" else _bytes(file, user)
-        finds += [Find(str(file.relative_to(root)), where) for where in places]
+        with suppress(FileNotFoundError):  # it was deleted after it was listed
+            places = _columns(file, user) if file.suffix == ".parquet" else _bytes(file, user)
+            files, size = files + 1, size + file.stat().st_size
+            finds += [Find(str(file.relative_to(root)), where) for where in places]
     return Scan(files, size, tuple(finds))
 
 

@@ -2,145 +2,226 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.erase import erase, pending_users
 from jobs.erasure import MentionedError
 from jobs.recompute import compared, next_generation, recompute
+from jobs.refine import QUERY as REFINE
 from jobs.refine import refining
+from jobs.runtime.checkpoints import discard
 from jobs.runtime.erasures import Requests, landed
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake import Lake
 from jobs.runtime.ledger import conservation
 from jobs.runtime.list_store import Published, StoredList, open_store
+from jobs.runtime.profiles import rebuilt, replace
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import BRONZE
-from tests.lakes import (
-    CrashError,
-    CrashingLake,
-    MakeLake,
-    deliver,
-    killed_behind_every_write,
-    stream,
-)
-from tests.oracle import Raw
+from jobs.runtime.tables import BRONZE, LEDGER, USER_PROFILE
+from tests.lakes import CrashError, MakeLake, deliver, stream, survives
+from tests.oracle import Event, Raw
+from tests.profile_events import event, rate, submit, view
 from tests.promises import assert_promises
-from tests.strategies import INTERACTIONS, MINUTE, PROFILES, Delivery, arrived, examples, histories
+from tests.strategies import INTERACTIONS, MINUTE, PROFILES, Delivery, arrived
 
-USER = "user_a"
+USER, OTHER, LONGER = "ada", "bob", "ada_2"
+OF_PROFILES = {"ContentViewed", "ContentRated", "UserErased"}
+HELD = re.compile(rf"(?<![\w.:-]){USER}(?![\w.:-])")
 SETTINGS = load_settings(environment={})
-ASKED = {
-    "eventType": "UserErased",
-    "version": "1.0",
-    "timestamp": "2026-09-21T14:13:20Z",
-    "userId": USER,
-}
 
 
-class DyingLake(CrashingLake):
-    """Dies once, when bronze has lost the user and gold has not."""
+class DyingLake(Lake):
+    """Dies behind the next write to a table of the lake, once for each table that is doomed."""
 
-    is_doomed = True
+    doomed: list[str]
+
+    def append(self, table: str, *args: Any) -> None:
+        super().append(table, *args)
+        self._die(table)
+
+    def replace(self, table: str, *args: Any) -> None:
+        super().replace(table, *args)
+        self._die(table)
 
     def remove(self, table: str, *args: Any) -> None:
         super().remove(table, *args)
-        if table == BRONZE and self.is_doomed:
-            self.is_doomed = False
+        self._die(table)
+
+    def of_generation(self, generation: int) -> Lake:
+        lake = DyingLake(self.spark, self.root, generation)
+        lake.doomed = self.doomed
+        return lake
+
+    def _die(self, table: str) -> None:
+        if table in self.doomed:
+            self.doomed.remove(table)
             raise CrashError
 
 
-@pytest.fixture(scope="module")
-def history() -> list[list[Raw]]:
-    """Two batches of two users' events, repeats and broken records; the user asks at the end.
+def play(event_id: str, user: str, **metadata: str) -> Event:
+    return event("VideoPlaybackStarted", event_id, user, 0) | {
+        "version": "2.1",
+        "sessionId": "s",
+        "deviceInfo": {"deviceType": "mobile", "platform": "web"},
+        "contentInfo": {"titleId": "t", "contentType": "movie", "duration": 60},
+        "playbackContext": {"source": "search", "position": 5},
+        "metadata": metadata,
+    }
 
-    Without event ids of the producers': no record of one user is a copy of the other's.
-    """
-    drawn = [
-        d
-        for part in examples(histories(max_size=8), 5)
-        for d in part
-        if b"eventId" not in (d.value or b"")
+
+def sent(*events: Event) -> list[Delivery]:
+    return [
+        Delivery(
+            PROFILES if e["eventType"] in OF_PROFILES else INTERACTIONS,
+            e["userId"].encode(),
+            json.dumps(e).encode(),
+        )
+        for e in events
     ]
-    broken = Delivery(INTERACTIONS, USER.encode(), b"{")
-    asked = Delivery(PROFILES, USER.encode(), json.dumps(ASKED).encode())
-    raws = arrived([*drawn, broken, *drawn[::3], asked])
-    return [raws[: len(raws) // 2], raws[len(raws) // 2 :]]
 
 
 def is_of(raw: Raw) -> bool:
-    return any(USER.encode() in (part or b"") for part in (raw.key, raw.value))
+    return any(HELD.search((part or b"").decode()) for part in (raw.key, raw.value))
+
+
+def of(user: str, made: Event) -> Event:
+    return {**made, "userId": user, "eventId": f"{user}-{made['eventId']}"}
+
+
+BROKEN = Delivery(INTERACTIONS, USER.encode(), b"{")
+FIRST = [
+    *sent(
+        play("p1", USER),
+        play("p2", OTHER, region="eu"),
+        play("p3", LONGER),
+        play("m1", OTHER, correlationId=USER),
+        submit("r1", 1, 4.0),
+        of(OTHER, submit("r1", 1, 2.5)),
+        view("v1", 2),
+        of(OTHER, view("v1", 2)),
+        play("p1", USER),
+    ),
+    BROKEN,
+    BROKEN._replace(key=OTHER.encode(), value=b"{}"),
+]
+SECOND = [
+    *FIRST[:2],
+    BROKEN,
+    sent(rate("r2", 3, 3.0))[0]._replace(key=b"eve"),
+    sent(play("p4", USER))[0]._replace(key=None),
+    *sent(rate("r3", 4, 1.5), play("p5", OTHER), event("UserErased", "e1", USER, 5)),
+]
+RAWS = arrived([*FIRST, *SECOND])
+HISTORY = [RAWS[: len(FIRST)], RAWS[len(FIRST) :]]
+OTHERS = [raw for raw in RAWS if not is_of(raw)]
 
 
 @pytest.mark.slow
-def test_an_erased_user_is_as_if_he_had_never_come(
-    lakes: MakeLake, history: list[list[Raw]]
-) -> None:
-    """Killed behind every write; then streamed on, and recomputed."""
-    lake = lakes(DyingLake)
-    assert isinstance(lake, DyingLake)
-    deliver(lake, history)
-    stream(lake, SETTINGS)
+def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
+    """Killed between tables and between steps; then streamed on, and built anew."""
+    lake = filled(lakes)
     store = open_store(SETTINGS.recommend, lake.root)
-    lists = [StoredList(user, "homepage", f'["{user}"]') for user in (USER, "user_b")]
-    store.apply(lists, Published(1, "1"), anew=True)
-    raws = [raw for batch in history for raw in batch]
-    others = [raw for raw in raws if not is_of(raw)]
     before = conservation(lake)
+    assert before.conserved
+    assert before.duplicates == 4
+    versions = [lake.version(table) for table in (BRONZE, LEDGER)]
     assert pending_users(lake) == [USER]
-    assert holding(lake, USER)
+    assert holding(lake)
 
-    with pytest.raises(MentionedError, match="with somebody else's key"):
+    with pytest.raises(MentionedError, match="2 records with somebody else's key hold ada"):
         erase(lake, SETTINGS, [USER])
-    assert conservation(lake) == before
+    assert [lake.version(table) for table in (BRONZE, LEDGER)] == versions
     assert not Requests(lake).open()
 
-    with pytest.raises(CrashError):
-        erase(lake, SETTINGS, [USER], mentions=True)
+    dies(lake, LEDGER)
+    dies(lake, "silver.ratings")
+    dies(lake, BRONZE)
     assert set(recompute(lake, SETTINGS.refine).causes) == {"erased"}
     with pytest.raises(DataError, match="erasure 1 was killed"), running(lake):
         pass
-    deaths = killed_behind_every_write(
-        lake, lambda: erase(lake, SETTINGS, pending_users(lake), mentions=True)
-    )
-    assert deaths > 3
+    dies(lake, "gold.user_day")
+    left = Path(lake.root) / "backup" / "part-0.parquet"
+    left.parent.mkdir()
+    pq.write_table(pa.table({"user": [OTHER, USER]}), left)
+    with pytest.raises(
+        DataError, match=r"1 files still hold the id: backup/part-0.parquet \(user\)"
+    ):
+        again(lake)
+    left.unlink()
+    again(lake)
     assert pending_users(lake) == []
+    assert holding(lake) == []
 
-    assert_promises(lake, SETTINGS, others)
     kept = conservation(lake)
-    assert kept.erased == len(raws) - len(others)
-    assert before.bronze - kept.bronze == kept.erased
-    assert holding(lake, USER) == []
-    assert store.get("user_b", "homepage")
+    assert kept.erased == before.bronze - kept.bronze == len(RAWS) - len(OTHERS)
+    assert {row.user_id for row in lake.read(USER_PROFILE).collect()} == {OTHER}
+    assert store.get(OTHER, "homepage")
     assert not store.get(USER, "homepage")
-    certificate = json.loads((Path(lake.root) / "erasures" / "1.json").read_text())
-    assert certificate["finds"] == []
-    assert told(certificate) == kept.erased
+    first, second = (certificate(lake, number) for number in (1, 2))
+    assert told(first) == kept.erased
+    assert [find["file"] for find in first["finds"]] == ["backup/part-0.parquet"]
+    assert (told(second), second["finds"]) == (0, [])
+    places = {raw.place[:2] for raw in RAWS}
     assert landed(lake) == {
-        (topic, partition): max(r.offset for r in raws if r.place[:2] == (topic, partition))
-        for topic, partition in {r.place[:2] for r in raws}
+        place: max(raw.offset for raw in RAWS if raw.place[:2] == place) for place in places
     }
-    again = arrived([Delivery(*raw[:1], *raw[3:5]) for raw in others[:5]])
-    moved = [
-        raw._replace(offset=raw.offset + 1000, arrival=raws[-1].arrival + MINUTE) for raw in again
-    ]
+
     new = next_generation(lake, SETTINGS)
-    assert compared(lake, new, SETTINGS).differing == 0
-    deliver(lake, [*history, moved])
+    late = arrived([FIRST[1], *sent(play("p6", OTHER))])
+    later = [r._replace(offset=r.offset + 99, arrival=RAWS[-1].arrival + MINUTE) for r in late]
+    deliver(lake, [*HISTORY, later])
     for generation in (lake, new):
         stream(generation, SETTINGS)
-        assert_promises(generation, SETTINGS, [*others, *moved])
-    assert holding(lake, USER) == []
+    assert conservation(new).conserved
+    assert compared(lake, new, SETTINGS).differing == 0
+    assert_promises(lake, SETTINGS, [*OTHERS, *later])
+    assert holding(lake) == []
+    discard(lake.checkpoint(REFINE), REFINE)
+    with pytest.raises(DataError, match="checkpoint of generation 1 is lost"), running(lake):
+        pass
+
+
+def filled(lakes: MakeLake) -> DyingLake:
+    """A lake with the history in every table that the test looks at."""
+    lake = lakes(DyingLake)
+    assert isinstance(lake, DyingLake)
+    lake.doomed = []
+    deliver(lake, HISTORY)
+    stream(lake, SETTINGS)
+    with rebuilt(lake, None) as rows:
+        replace(lake, rows)
+    lists = [StoredList(user, "homepage", f'["{user}"]') for user in (USER, OTHER)]
+    open_store(SETTINGS.recommend, lake.root).apply(lists, Published(1, "1"), anew=True)
+    return lake
+
+
+def again(lake: Lake) -> None:
+    erase(lake, SETTINGS, pending_users(lake), mentions=True)
+
+
+def dies(lake: DyingLake, table: str) -> None:
+    """Erase, and be killed behind the next write to a table."""
+    lake.doomed.append(table)
+    assert not survives(lambda: again(lake))
+    assert not lake.doomed
 
 
 def running(lake: Lake) -> Any:
     return refining(lake, SETTINGS.refine, available_now=True)
+
+
+def certificate(lake: Lake, number: int) -> dict[str, Any]:
+    file = Path(lake.root) / "erasures" / f"{number}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def told(certificate: dict[str, Any]) -> int:
@@ -148,11 +229,11 @@ def told(certificate: dict[str, Any]) -> int:
     return sum(row["rows"] for row in certificate["erased"] if row["detail"])
 
 
-def holding(lake: Lake, user: str) -> list[str]:
-    """The files that hold a user, found by reading them all, without playhead's own search."""
-    word = re.compile(rf"(?<![\w.:-]){user}(?![\w.:-])")
+def holding(lake: Lake) -> list[str]:
+    """The files that hold the user, found by reading them all, without playhead's own search."""
+    gc.collect()  # SQLite deletes files of its own when a connection goes
     files = [file for file in Path(lake.root).rglob("*") if file.is_file()]
-    return [str(file) for file in files if any(map(word.search, texts(file)))]
+    return [str(file) for file in files if any(map(HELD.search, texts(file)))]
 
 
 def texts(file: Path) -> Iterator[str]:
