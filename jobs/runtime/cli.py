@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +78,11 @@ def log_to_console() -> None:
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     # kafka-python logs each attempt of a connection; what fails for good it also raises
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    for chatty in ("great_expectations", "traitlets", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # MLflow sets its own level when it is imported, and warns of the pickle that a pyfunc is
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 @contextmanager
