@@ -47,15 +47,18 @@ def main(
     can be read as of a time before. At the end every file is searched for the id, and a
     certificate is written to <lake.root>/erasures.
 
-    Stop the streaming jobs, and start no other job, until it is through. Killed at any moment,
+    Stop the streaming jobs, and start no other job, until it is through: it refuses to begin
+    beside ingest, refine, fold, attribute, recompute or maintain. Killed at any moment,
     python -m jobs.erase --pending goes on where it was; until then ingest and refine refuse to
     start. Kafka keeps its own copies for its retention, and what arrives later is an event like
     any other: the certificate says when to erase once more to be sure.
 
     python -m jobs.erase ada --dry-run
     """
-    if (user is None) is not pending:
-        raise SettingsError("nobody to erase, or two ways", "give a user's id, or --pending")
+    if user is None and not pending:
+        raise SettingsError("nobody is named to be erased", "give a user's id, or --pending")
+    if user is not None and pending:
+        raise SettingsError(f"--pending, and {user} besides", "give one of them")
     lake = _lake(settings)
     users = pending_users(lake) if user is None else [_id(user)]
     if dry_run:

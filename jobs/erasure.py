@@ -16,8 +16,9 @@ from pyspark.sql import DataFrame
 from jobs.attribute import QUERY as ATTRIBUTE
 from jobs.fold import QUERY as FOLD
 from jobs.fold import folding
-from jobs.recompute import REMADE, catch_up
+from jobs.recompute import REMADE
 from jobs.refine import QUERY as REFINE
+from jobs.refine import refining
 from jobs.runtime.certificate import certified, refuse_finds
 from jobs.runtime.checkpoints import discard, locked
 from jobs.runtime.erasures import (
@@ -134,7 +135,8 @@ class Erasure:
                     record(self.lake, generation.number, Action.RETIRED)
                 self.lake.of_generation(generation.number).remove_generation()
         for build in self._builds:
-            catch_up(build, self.settings)
+            with refining(build, self.settings.refine, available_now=True) as run:
+                follow(run)
 
     @contextmanager
     def _streams_stopped(self) -> Iterator[None]:
@@ -192,13 +194,14 @@ class Erasure:
         for build in self._builds:
             discard(build.checkpoint(ATTRIBUTE), ATTRIBUTE)  # it may want what is purged
             if build.generation in held:
-                self._make_gold_of(build)
+                discard(build.checkpoint(FOLD), FOLD)
+            with folding(build, self.settings.fold, available_now=True) as run:
+                follow(run)
+            if build.generation in held:
+                self._make_rest(build)
         return ()
 
-    def _make_gold_of(self, build: Lake) -> None:
-        discard(build.checkpoint(FOLD), FOLD)
-        with folding(build, self.settings.fold, available_now=True) as run:
-            follow(run)
+    def _make_rest(self, build: Lake) -> None:
         compact(build)
         for table, remake in REMADE.items():
             if build.has(table) and not build.read(table).isEmpty():
