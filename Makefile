@@ -4,6 +4,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 TESTS ?= tests
+WORKERS ?= 2
 SEED ?= 0
 RECORDS ?= 1000000
 PLAYHEAD_CACHE ?= $(HOME)/.cache/playhead
@@ -27,7 +28,7 @@ airflow: setup ## Airflow, for scheduling, into an environment of its own in the
 	@$(PY) -m jobs.setup --spark-conf build/spark >/dev/null
 
 test: setup airflow ## All tests, slow ones included; some of them: make test TESTS=tests/unit
-	$(PY) -m pytest $(TESTS)
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 check: .venv/installed ## Format, lint, types, contracts
 	$(PY) -m ruff format --check .
