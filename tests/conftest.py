@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,9 @@ from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from tests.lakes import MakeLake
 
 numbers = count()
+main = sys.modules["__main__"]
+if not hasattr(main, "__file__"):  # a worker of pytest-xdist: pyspark would take it for doctests
+    main.__file__ = pytest.__file__
 
 
 @pytest.fixture(scope="session")
