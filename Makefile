@@ -28,7 +28,7 @@ airflow: setup ## Airflow, for scheduling, into an environment of its own in the
 	@$(PY) -m jobs.setup --spark-conf build/spark >/dev/null
 
 test: setup airflow ## All tests, slow ones included; some of them: make test TESTS=tests/unit
-	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: .venv/installed ## Format, lint, types, contracts
 	$(PY) -m ruff format --check .
