@@ -16,6 +16,7 @@ from jobs.runtime.cli import job
 from jobs.runtime.generations import generations
 from jobs.runtime.lake import Lake
 from jobs.runtime.needs import Need, needs
+from jobs.runtime.purge import LISTING
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import MaintainSettings, Settings
 from jobs.runtime.tables import (
@@ -103,6 +104,7 @@ def maintain(lake: Lake, settings: Settings, now: datetime) -> None:
     alone = lake.isolated()
     # the policy and the needs are checked here, better than by Delta's single bound
     alone.spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    alone.spark.conf.set(LISTING, alone.spark.conf.get("spark.sql.shuffle.partitions") or "1")
     found = list(tasks(alone, policy, settings.refine.duplicate_horizon_h, now))
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         list(pool.map(lambda task: _kept_up(task, policy, now), found))
