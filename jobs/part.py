@@ -18,7 +18,13 @@ from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import PLACE, repeats, silver_of, without_repeats
+from transforms.silver.refine import (
+    ARRIVAL_ORDER,
+    PLACE,
+    repeats,
+    silver_of,
+    without_repeats,
+)
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 
@@ -81,8 +87,8 @@ def _parts(
 ) -> dict[str, DataFrame]:
     """All tables: what stays of `held`, and what `again` makes of the records in scope.
 
-    Each set of places is read by every table's plan, and kept: without that, plans would hold
-    plans, to the third power of the number of tables.
+    Each set of places, and what was met, is read by several plans, and kept: without that, plans
+    would hold plans, to the third power of the number of tables.
     """
     inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
     before = keep(_places(*(held[table].where(inside[table]) for table in SILVER)))
@@ -91,7 +97,8 @@ def _parts(
     stays = {
         table: held[table].where(~inside[table]).join(made, PLACE, "left_anti") for table in SILVER
     }
-    later = keep(repeats(*stays.values(), *fresh.values()))
+    met = (rows.select("event_id", *ARRIVAL_ORDER) for rows in (*stays.values(), *fresh.values()))
+    later = keep(repeats(keep(reduce(DataFrame.unionAll, met))))
     parts = {
         table: stays[table].unionByName(fresh[table]).join(later, PLACE, "left_anti")
         for table in SILVER
