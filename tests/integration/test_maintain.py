@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,10 +23,35 @@ from jobs.runtime.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, QUA
 from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver, stream
 from tests.oracle import Raw
 from tests.promises import assert_promises
+from tests.strategies import INTERACTIONS, MINUTE, NOON
 
 PLAYBACK = "silver.playback"
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def history() -> list[list[Raw]]:
+    """Three batches of plays, each of a user of its own, on one day."""
+    plays = [play(number) for number in range(6)]
+    return [plays[:2], plays[2:4], plays[4:]]
+
+
+def play(number: int) -> Raw:
+    event = {
+        "eventType": "VideoPlaybackStarted",
+        "version": "2.1",
+        "timestamp": "2026-09-21T14:13:20Z",
+        "eventId": f"e{number}",
+        "userId": f"user_{number}",
+        "sessionId": "s",
+        "deviceInfo": {"deviceType": "mobile", "platform": "web"},
+        "contentInfo": {"titleId": "title_x", "contentType": "movie", "duration": 60},
+        "playbackContext": {"source": "search", "position": 5},
+        "metadata": {},
+    }
+    key = str(event["userId"]).encode()
+    return Raw(INTERACTIONS, 0, number, key, json.dumps(event).encode(), NOON + number * MINUTE)
 
 
 def configured(**policy: Any) -> Settings:
