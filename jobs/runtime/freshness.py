@@ -28,7 +28,7 @@ class Freshness:
         self._rows: list[tuple[str, int, datetime, int, int]] = []
 
     def record(self, batch: DataFrame, sequence: int) -> None:
-        """Note the ages in whole seconds of a batch that was just committed.
+        """Note the ages of a batch just committed: whole seconds, second of arrival to that of now.
 
         Args:
             batch: rows with kafka_timestamp.

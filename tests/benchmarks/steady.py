@@ -74,7 +74,7 @@ def _source(ready: Bench, seconds: int) -> subprocess.Popen[bytes]:
 def _after_warming(ages: DataFrame) -> tuple[int, dict[str, float]]:
     """How many events gold took after WARM_S, and quantiles of their ages in milliseconds.
 
-    Ages are recorded in whole seconds, cut off: what is given is the end of that second.
+    Ages are recorded between whole seconds: what is given, one more, is never below the true age.
     """
     began = ages.agg(F.min("at")).collect()[0][0]
     steady = ages.where(F.col("at") > F.lit(began) + F.make_dt_interval(secs=F.lit(WARM_S)))
