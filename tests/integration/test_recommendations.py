@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -57,6 +58,7 @@ FIRST_SEQUENCE = 2**32  # of a checkpoint's first generation
 USERS, TITLES = 40, 24
 REMOVED, ABROAD = "t03", "t04"  # removed from the catalogue; available in `us` alone
 TOPIC = "recommendation-model-updates"
+PLACE = TopicPartition(TOPIC, 0)
 SILVER = ("silver.playback", "silver.ratings", "silver.catalog")
 
 
@@ -157,6 +159,7 @@ class Service:
     second: Result
     settings: Settings
     kafka: KafkaSettings
+    since: int  # the offset at which its promotions begin: the broker has other users
 
     @property
     def registry(self) -> Registry:
@@ -172,6 +175,8 @@ def service(
     rows = viewing()
     streamed(lake, rows[:400], 1)
     bring(broker, {TOPIC: load_topics("local")[TOPIC]})
+    with consumer(broker) as reader:
+        since = reader.end_offsets([PLACE])[PLACE]
     base = load_settings(environment={})
     settings = base.model_copy(
         update={
@@ -188,7 +193,7 @@ def service(
     refuse(registry, second.version)
     promote(settings, registry, second.version)
     score(lake, SETTINGS)
-    return Service(lake, first, second, settings, broker)
+    return Service(lake, first, second, settings, broker, since)
 
 
 @pytest.fixture
@@ -256,11 +261,11 @@ def test_two_tastes_beat_popularity(service: Service) -> None:
 
 
 def test_promotions_are_published_once_each(service: Service) -> None:
-    told = [json.loads(value) for value in published(service.kafka)]
+    told = [json.loads(value) for value in published(service.kafka, service.since)]
     assert [each["modelVersion"] for each in told] == ["1", "2"]
     assert all(each["alias"] == CHAMPION and "ndcg" in each["metrics"] for each in told)
     promote(service.settings, service.registry, "2")
-    again = [json.loads(value)["eventId"] for value in published(service.kafka)]
+    again = [json.loads(value)["eventId"] for value in published(service.kafka, service.since)]
     assert again == [*(each["eventId"] for each in told), told[1]["eventId"]]
 
 
@@ -298,18 +303,23 @@ def test_without_kafka_nothing_is_promoted(service: Service) -> None:
     assert aliases == ["2", "1"]
 
 
-def published(kafka: KafkaSettings) -> Iterator[bytes]:
-    consumer = KafkaConsumer(**python_options(kafka), isolation_level="read_committed")
-    place = TopicPartition(TOPIC, 0)
+@contextmanager
+def consumer(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
+    reader = KafkaConsumer(**python_options(kafka), isolation_level="read_committed")
+    reader.assign([PLACE])
     try:
-        consumer.assign([place])
-        consumer.seek_to_beginning(place)
-        end = consumer.end_offsets([place])[place]
-        while consumer.position(place) < end:
-            for record in consumer.poll(500).get(place, []):
-                yield record.value
+        yield reader
     finally:
-        consumer.close()
+        reader.close()
+
+
+def published(kafka: KafkaSettings, since: int) -> Iterator[bytes]:
+    with consumer(kafka) as reader:
+        reader.seek(PLACE, since)
+        end = reader.end_offsets([PLACE])[PLACE]
+        while reader.position(PLACE) < end:
+            for record in reader.poll(500).get(PLACE, []):
+                yield record.value
 
 
 def test_lists_hold_their_promises(service: Service) -> None:
