@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from jobs.contracts import load_registry
 from jobs.fold import definitions
-from jobs.refine import Fate, fates_of, judged, ledger_rows
+from jobs.refine import Fate, fates_of, judged, ledger_rows, silver_rows
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.parity import BUILD, OUTPUTS
 from jobs.runtime.settings import RefineSettings
@@ -32,7 +32,7 @@ from transforms import provenance
 from transforms.events.judge import TimeBounds
 from transforms.events.judge import definition as judge_definition
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats, silver_of
+from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats
 from transforms.silver.tables import FAMILIES
 
 END = "recompute-end"
@@ -61,7 +61,9 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
     ):
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         fates = fates_of(rows)
-        outputs = {f"silver.{f}": silver_of(f, rows) for f in {x.family for x in fates if x.family}}
+        outputs = {
+            f"silver.{f}": silver_rows(f, rows) for f in {x.family for x in fates if x.family}
+        }
         if any(fate.reason for fate in fates):
             outputs[QUARANTINE] = quarantined(rows)
         with ThreadPoolExecutor(max_workers=2) as pool:

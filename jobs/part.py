@@ -11,20 +11,14 @@ from pyspark.sql import functions as F
 
 from jobs.build import fill, seal
 from jobs.contracts import load_registry
-from jobs.refine import Fate, judged
+from jobs.refine import Fate, judged, silver_rows
 from jobs.runtime.lake import Lake
 from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import (
-    ARRIVAL_ORDER,
-    PLACE,
-    repeats,
-    silver_of,
-    without_repeats,
-)
+from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats, without_repeats
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 
@@ -111,7 +105,7 @@ def _parts(
 
 def _fresh(table: str, again: DataFrame, scope: Scope, before: DataFrame) -> DataFrame:
     """A table's rows that are in scope, or whose record was in scope before."""
-    rows = silver_of(table.split(".")[1], again.where("reason IS NULL"))
+    rows = silver_rows(table.split(".")[1], again)
     marked = rows.join(before.withColumn("_was", F.lit(True)), PLACE, "left")
     return marked.where(scope.holds(rows) | F.col("_was")).select(rows.columns)
 

@@ -18,7 +18,7 @@ from jobs.generations import refuse_switch
 from jobs.part import build_part
 from jobs.plan import plan, told
 from jobs.quality import check as check_quality
-from jobs.refine import judged, refining
+from jobs.refine import judged, refining, silver_rows
 from jobs.runtime.checkpoints import locked
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.definitions import load_definitions
@@ -49,7 +49,7 @@ from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
 from transforms.gold.parity import EVIDENCE, PLACE, Side
 from transforms.gold.tables import FOLDS
-from transforms.silver.refine import silver_of, without_repeats
+from transforms.silver.refine import without_repeats
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 
@@ -239,7 +239,7 @@ def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None =
     log.info("recomputing from %s at version %d", BRONZE, bronze_version)
     bronze = lake.read(BRONZE, bronze_version)
     with kept(without_repeats(judged(bronze, settings))) as unique:
-        silver = {t: silver_of(t.split(".")[1], unique) for t in FACT_SOURCES}
+        silver = {t: silver_rows(t.split(".")[1], unique) for t in FACT_SOURCES}
         with kept(facts(silver, *EVIDENCE)) as recomputed:
             side = Side(recomputed, _ends(unique), ingested_through(lake, bronze_version))
             new = Build(lambda fold: evaluate(fold, recomputed), lambda: side)

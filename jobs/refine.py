@@ -27,7 +27,7 @@ from jobs.runtime.streams import Observation, Observed, Run, follow, kept, start
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import silver_of, slim, without_recent_repeats, without_repeats
+from transforms.silver.refine import silver_of, without_recent_repeats, without_repeats
 from transforms.silver.release import PLACE, released_events, without_copies
 
 QUERY = "refine"
@@ -79,13 +79,18 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
 
 
 def judged(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
-    """Rows of bronze, streaming or batch, as `judge` and `slim` give them."""
+    """Rows of bronze, streaming or batch, as `judge` gives them."""
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    return slim(judge(bronze, load_registry(), bounds))
+    return judge(bronze, load_registry(), bounds)
+
+
+def silver_rows(family: str, judged: DataFrame) -> DataFrame:
+    """The accepted rows of one family, of those that `judged` gives, as rows of its table."""
+    return silver_of(family, judged, load_registry())
 
 
 def accepted_events(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
-    """The events of bronze as refine accepts them, each once, for `silver_of`."""
+    """The events of bronze as refine accepts them, each once, for `silver_rows`."""
     return without_repeats(judged(bronze, settings)).where("reason IS NULL")
 
 
@@ -184,7 +189,7 @@ class Batches:
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
         transaction = Transaction(QUERY, sequence)
         families = {fate.family for fate in fates if fate.family}
-        outputs = {f"silver.{family}": silver_of(family, rows) for family in families}
+        outputs = {f"silver.{family}": silver_rows(family, rows) for family in families}
         if any(fate.reason for fate in fates):
             outputs[QUARANTINE] = quarantined(rows)
         append = self.lake.append

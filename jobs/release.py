@@ -14,9 +14,9 @@ import click
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from jobs.contracts import load_registry
 from jobs.refine import QUERY as REFINE
-from jobs.refine import RELEASE
+from jobs.refine import RELEASE, silver_rows
+from jobs.refine import judged as judged_anew
 from jobs.runtime.checkpoints import locked
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError
@@ -24,9 +24,8 @@ from jobs.runtime.lake import Lake, Transaction, persisted
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
-from transforms.events.judge import TimeBounds, judge
 from transforms.events.reasons import Reason
-from transforms.silver.refine import ARRIVAL_ORDER, silver_of
+from transforms.silver.refine import ARRIVAL_ORDER
 from transforms.silver.release import PLACE, released
 from transforms.silver.release import SILVER as SILVER_FATE
 
@@ -170,7 +169,7 @@ class Release:
     def decide(self, chosen: Selection, number: int, *, dry_run: bool) -> Counter[str]:
         """Judge the chosen records, and release what is valid, as release `number`."""
         quarantined = chosen.of(self.lake.read(QUARANTINE))
-        judged = self._judge(quarantined).select(*VERDICT_OF)
+        judged = judged_anew(quarantined, self.settings).select(*VERDICT_OF)
         with persisted(judged):
             leaving = released(quarantined, judged, self._silver_ids())
             with persisted(leaving):
@@ -192,7 +191,9 @@ class Release:
         families = Counter[str]()
         for row in told:
             families[row.family] += row["count"] * (row.fate == SILVER_FATE)
-        events = self._judge(rows.where(F.col("fate") == SILVER_FATE)).where("reason IS NULL")
+        events = judged_anew(rows.where(F.col("fate") == SILVER_FATE), self.settings).where(
+            "reason IS NULL"
+        )
         with persisted(events):
             if events.count() != families.total():
                 raise DataError(
@@ -200,7 +201,7 @@ class Release:
                     "run it once more with those it was begun with",
                 )
             for family in +families:
-                self.lake.append(f"silver.{family}", silver_of(family, events), transaction)
+                self.lake.append(f"silver.{family}", silver_rows(family, events), transaction)
         self._enter(told, transaction)
 
     def _record(self, leaving: DataFrame, number: int) -> None:
@@ -226,10 +227,6 @@ class Release:
         ]
         ledger = self.lake.spark.createDataFrame(rows, TABLES[LEDGER].schema)
         self.lake.append(LEDGER, ledger.coalesce(1), transaction)
-
-    def _judge(self, records: DataFrame) -> DataFrame:
-        bounds = TimeBounds(self.settings.future_tolerance_s, self.settings.oldest_event_days)
-        return judge(records, load_registry(), bounds)
 
     def _silver_ids(self) -> DataFrame:
         ids = (self.lake.read(table).select("event_id") for table in SILVER)

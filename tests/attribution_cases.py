@@ -183,7 +183,7 @@ def silver(spark: SparkSession, arrived: Iterable[Event]) -> dict[str, DataFrame
     """The silver tables of SOURCES that events come to, repeats included."""
     judged = judge(bronze_of(spark, raws(arrived)), load_registry(), BOUNDS).persist()
     assert judged.where("reason IS NOT NULL").count() == 0
-    return {table: silver_of(table.split(".")[1], judged) for table in SOURCES}
+    return {table: silver_of(table.split(".")[1], judged, load_registry()) for table in SOURCES}
 
 
 def keyed(rows: DataFrame) -> dict[Key, Row]:

@@ -35,6 +35,15 @@ def spark(base_settings: Settings) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_tables() -> Iterator[None]:
+    """Delta remembers a table's log for an hour: those of a module's lakes end with it."""
+    yield
+    session = SparkSession.getActiveSession()
+    if session is not None and session._jvm is not None:
+        session._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+
+
 @pytest.fixture(scope="session")
 def broker(
     base_settings: Settings, tmp_path_factory: pytest.TempPathFactory

@@ -9,7 +9,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.refine import accepted_events
+from jobs.refine import accepted_events, silver_rows
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake import Lake, Transaction, persisted
 from jobs.runtime.settings import RefineSettings
@@ -22,7 +22,6 @@ from transforms.gold.profile import (
     profiles,
     until,
 )
-from transforms.silver.refine import silver_of
 
 QUERY = "profile"
 
@@ -79,7 +78,7 @@ def verified(
     families = {table: table.split(".")[1] for table in PROFILE_SOURCES}
     accepted = accepted_events(bronze, settings).where(F.col("family").isin(*families.values()))
     with persisted(accepted):
-        events = profile_events({t: silver_of(name, accepted) for t, name in families.items()})
+        events = profile_events({t: silver_rows(name, accepted) for t, name in families.items()})
         with persisted(events.join(ids, ["user_id", "event_id"], "left")) as marked:
             waiting = marked.where("held IS NULL").count()
             refolded = profiles(marked.where("held"), as_of)

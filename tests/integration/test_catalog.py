@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.refine import accepted_events, refining
+from jobs.refine import accepted_events, refining, silver_rows
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams import follow
@@ -19,7 +19,6 @@ from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver
 from tests.oracle import Raw
 from tests.strategies import Delivery, arrived, examples, plays
 from tests.strict import micros
-from transforms.silver.refine import silver_of
 from transforms.silver.validity import at_event_time, entries
 
 SETTINGS = load_settings(overrides=BATCH_BY_BATCH, environment={})
@@ -112,7 +111,7 @@ def test_the_entry_of_then_is_found_by_stream_batch_and_oracle_though_changes_co
     assert streamed == expected([*early, *late])
     assert streamed != before, "the late changes changed nothing"
     accepted = accepted_events(lake.read(BRONZE), SETTINGS.refine).persist()
-    assert found(silver_of("playback", accepted), silver_of("catalog", accepted)) == streamed
+    assert found(silver_rows("playback", accepted), silver_rows("catalog", accepted)) == streamed
     overlapping = (
         entries(lake.read("silver.catalog"))
         .groupBy("title_id")

@@ -120,12 +120,27 @@ def test_a_field_that_comes_back_as_another_type_is_refused(folder: Path):
     assert {f["version"] for f in refused(folder)} == {"1.2"}, "all earlier versions count"
 
 
-@pytest.mark.parametrize(("keyword", "value"), [("x-key", "size"), ("x-topics", ["others"])])
+@pytest.mark.parametrize(("keyword", "value"), [("x-key", "owner"), ("x-topics", ["others"])])
 def test_key_and_topics_stay_within_a_major_version(folder: Path, keyword: str, value: Any):
-    document = contract_document("1.1", size={"type": "integer", "maximum": 10})
-    document["required"].append("size")
+    size = {"type": "integer", "maximum": 10}
+    document = contract_document("1.1", size=size, owner={"type": "string"})
+    document["required"].append("owner")
     write(folder, {**document, keyword: value})
     assert keyword in {found["keyword"] for found in refused(folder)}
+
+
+@pytest.mark.parametrize(
+    ("field", "schema", "message"),
+    [
+        ("thingId", {"type": "integer"}, "thingId must be a string"),
+        ("eventId", {"type": "integer"}, "eventId must be a string"),
+        ("eventId", {"type": "string"}, "eventId must have a minLength of 1 or more"),
+    ],
+)
+def test_what_names_an_event_is_a_text(folder: Path, field: str, schema: Any, message: str):
+    write(folder, contract_document("1.1", **{field: schema}))
+    told = run("check", "--folder", folder)
+    assert (told.exit_code, message in told.output) == (2, True), told.output
 
 
 def test_a_major_version_needs_an_upcaster(folder: Path):

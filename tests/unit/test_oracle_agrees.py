@@ -63,6 +63,8 @@ def test_fates_agree(kept: DataFrame, expected: Outcome) -> None:
 @pytest.mark.parametrize("name", FOLDS)
 def test_gold_agrees(name: str, kept: DataFrame, expected: Outcome) -> None:
     accepted = kept.where("reason IS NULL")
-    silver = {table: silver_of(table.split(".")[1], accepted) for table in FACT_SOURCES}
+    silver = {
+        table: silver_of(table.split(".")[1], accepted, load_registry()) for table in FACT_SOURCES
+    }
     assert table_of(FOLDS[name], evaluate(FOLDS[name], facts(silver))) == expected.gold[name]
     assert expected.gold[name]

@@ -161,7 +161,7 @@ def judged_events(spark: SparkSession, arriving: Sequence[Event]) -> DataFrame:
     judged = judge(bronze_of(spark, arrived(delivered(arriving))), REGISTRY, BOUNDS).persist()
     assert judged.where("reason IS NOT NULL").isEmpty(), "the test sent an event refine refuses"
     return profile_events(
-        {table: silver_of(table.split(".")[1], judged) for table in PROFILE_SOURCES}
+        {table: silver_of(table.split(".")[1], judged, REGISTRY) for table in PROFILE_SOURCES}
     )
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.profile.__main__ import main
-from jobs.refine import accepted_events
+from jobs.refine import accepted_events, silver_rows
 from jobs.runtime.gold import append_partials
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.profiles import rebuilt, replace, verified
@@ -24,7 +24,6 @@ from tests.profile_events import delivered, prefer, rate, view
 from tests.strategies import arrived
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.profile import PROFILE_SOURCES
-from transforms.silver.refine import silver_of
 
 REFINE = load_settings(environment={}).refine
 HISTORY = [
@@ -48,7 +47,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     deliver(lake, [arrived(delivered(HISTORY))])
     accepted = accepted_events(lake.read(BRONZE), REFINE).persist()
     for table in silver:
-        lake.append(table, silver_of(table.split(".")[1], accepted), Transaction("test", 0))
+        lake.append(table, silver_rows(table.split(".")[1], accepted), Transaction("test", 0))
     ratings = facts({t: lake.read(t) for t in FACT_SOURCES})
     append_partials(lake, ratings, Transaction("test", FIRST_SEQUENCE))
     return lake

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from transforms.events.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
 
@@ -37,8 +38,24 @@ FORMATS = {
 
 
 def canonical(contract: Contract) -> str:
-    """The pattern of a contract's canonical texts, for Java."""
-    return f"^{_object(contract.root)}\\z"
+    """The pattern of a contract's canonical texts, for Java; groups hold what `envelope` names."""
+    return f"^{_object(contract.root, _groups(contract))}\\z"
+
+
+def envelope(contract: Contract, lane: int) -> str:
+    """What to replace a canonical text by: its lane, timestamp, eventId and key, between quotes.
+
+    The eventId is empty where the text has none. No canonical text begins with a digit.
+    """
+    groups = _groups(contract)
+    names = ("timestamp", "eventId", contract.key)
+    held = (f"${{{groups[name]}}}" if name in groups else "" for name in names)
+    return '"'.join((str(lane), *held))
+
+
+def _groups(contract: Contract) -> dict[str, str]:
+    groups = {"timestamp": "timestamp", "eventId": "eventId", contract.key: "key"}
+    return {name: group for name, group in groups.items() if name in contract.root.fields}
 
 
 def openings(contract: Contract) -> tuple[str, str]:
@@ -52,7 +69,7 @@ def openings(contract: Contract) -> tuple[str, str]:
     return tight.removesuffix("}"), json.dumps(constants).removesuffix("}")
 
 
-def _value(node: Node) -> str:
+def _value(node: Node, group: str | None = None) -> str:
     if node.kind == "object":
         return _object(node)
     if node.items is not None:
@@ -60,13 +77,13 @@ def _value(node: Node) -> str:
     if node.kind == "boolean":
         return "(?:true|false)"
     if node.kind == "string":
-        return f'"{_string(node)}"'
+        return f'"(?<{group}>{_string(node)})"' if group else f'"{_string(node)}"'
     return _number(node)
 
 
-def _object(node: Node) -> str:
+def _object(node: Node, groups: Mapping[str, str] = MappingProxyType({})) -> str:
     members = [
-        (f'"{name}":{GAP}{_value(child)}', name in node.required)
+        (f'"{name}":{GAP}{_value(child, groups.get(name))}', name in node.required)
         for name, child in node.fields.items()
     ]
     first, *others = members

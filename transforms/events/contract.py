@@ -149,6 +149,13 @@ class Contract:
         lacking = {"eventType", "version", "timestamp", self.key} - self.root.required
         if lacking:
             raise ContractError(f"{self.name}: {', '.join(sorted(lacking))} must be required")
+        for name in ("timestamp", "eventId", self.key):
+            if name in self.root.fields and self.root.fields[name].kind != "string":
+                raise ContractError(f"{self.name}: {name} must be a string")
+        if "eventId" in self.root.fields and not self.root.fields["eventId"].schema.get(
+            "minLength"
+        ):
+            raise ContractError(f"{self.name}: eventId must have a minLength of 1 or more")
 
 
 def _node(schema: Schema, document: Schema, path: str, where: str) -> Node:

@@ -1,4 +1,4 @@
-"""The judgement of a record: a valid event in its newest shape, or a reason, a path and a rule.
+"""The judgement of a record: a valid event, or the reason, path and rule of its rejection.
 
 Two lanes give one meaning. The strict lane parses a text as exactly one JSON document and holds
 each value against the contract. The fast lane takes the texts of which `canonical` proves that
@@ -16,13 +16,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from transforms import provenance
-from transforms.events import canonical, spark_schema, strict, upcasters
+from transforms.events import canonical, strict
 from transforms.events import contract as contract_module
 from transforms.events.contract import Contract, Schema
 from transforms.events.reasons import Reason
 from transforms.events.registry import Registry
-from transforms.events.spark_schema import struct_type
-from transforms.events.upcasters import upcast
 
 CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "ingest_time")
 MAX_VALUE_BYTES = 2**20
@@ -68,54 +66,62 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         - reason, path, rule string: why it is rejected (`Reason`), null when accepted;
         - judged_by string: a digest of the contracts of the event's type and of the bounds, a dot,
           and a digest of the judge's code; where no contract is named, that of all contracts;
-        - one struct for each event type, named as the type: the event without eventType
-          and version, in the shape of the newest contract; null unless the row is a valid
-          event of that type. Fields that are absent are null. Strings, dates and date-times stay as
-          given.
+        - canonical boolean: did the fast lane read it, so that from_json reads its value exactly?
     """
     contracts = list(registry)
-    read = _with_parses(_with_lane(bronze, contracts), contracts)
+    read = _with_readings(_with_envelope(bronze, contracts))
     judged = _with_fault(_with_names(read, contracts), contracts, bounds)
     signed = _signature(registry, bounds).alias("judged_by")
-    return judged.select(*CARRIED, *_verdict(contracts), signed, *_bodies(registry, contracts))
+    canonical = sf.col("lane").isNotNull().alias("canonical")
+    return judged.select(*CARRIED, *_verdict(contracts), signed, canonical)
 
 
-def _with_lane(bronze: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
-    """Add digest and lane: the index of the contract of a canonical text, null for others."""
+def _with_envelope(bronze: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
+    """Add digest and envelope: that of a canonical text; others stay texts, or null."""
     text = sf.col("value").cast("string")
-    lane = sf.when(sf.octet_length("value") > MAX_VALUE_BYTES, sf.lit(None).cast("int"))
+    envelope = sf.when(sf.octet_length("value") > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
     for index, contract in enumerate(contracts):
-        lane = lane.when(_is_canonical(text, contract), index)
+        pattern, held = canonical.canonical(contract), canonical.envelope(contract, index)
+        envelope = envelope.when(
+            _may_be_canonical(text, contract),
+            sf.regexp_replace(text, sf.lit(pattern), sf.lit(held)),
+        )
     digest = sf.sha2(sf.coalesce("value", sf.lit(NO_BYTES)), 256)
-    return bronze.select(*CARRIED, digest.alias("digest"), lane.alias("lane"))
+    return bronze.select(*CARRIED, digest.alias("digest"), envelope.alias("envelope"))
 
 
-def _is_canonical(text: Column, contract: Contract) -> Column:
+def _may_be_canonical(text: Column, contract: Contract) -> Column:
     tight, spaced = canonical.openings(contract)
-    return (
-        sf.col("topic").isin(*contract.topics)
-        & (text.startswith(tight) | text.startswith(spaced))
-        & text.rlike(canonical.canonical(contract))
-    )
+    opens = text.startswith(tight) | text.startswith(spaced)
+    return sf.col("topic").isin(*contract.topics) & opens
 
 
-def _with_parses(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
-    """Add an event column for each contract, read from canonical texts, and pair from others."""
-    text, lane = sf.col("value").cast("string"), sf.col("lane")
+def _with_readings(read: DataFrame) -> DataFrame:
+    """Add what each lane reads.
+
+    The columns: of a canonical text lane, the index of its contract, own_time, own_id and
+    own_key; of any other text pair.
+    """
+    text, envelope = sf.col("value").cast("string"), sf.col("envelope")
+    parts = sf.when(~envelope.startswith("{"), sf.split(envelope, '"'))
     readable = (sf.octet_length("value") <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
-    pair = sf.when(lane.isNull() & readable, strict.paired(text, sf.col("digest")))
-    events = (
-        sf.when(lane == index, sf.from_json(text, struct_type(c.body))).alias(_event(index))
-        for index, c in enumerate(contracts)
+    pair = sf.when(parts.isNull() & readable, strict.paired(text, sf.col("digest")))
+    return read.select(
+        *CARRIED,
+        "digest",
+        sf.get(parts, sf.lit(0)).cast("int").alias("lane"),
+        sf.get(parts, sf.lit(1)).alias("own_time"),
+        sf.nullif(sf.get(parts, sf.lit(2)), sf.lit("")).alias("own_id"),
+        sf.get(parts, sf.lit(3)).alias("own_key"),
+        pair.alias("pair"),
     )
-    return read.select("*", pair.alias("pair"), *events)
 
 
 def _with_names(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
     """Add what either lane read of the envelope.
 
     The columns: document (strict lane), event_type and contract_version, contract (the index of
-    the contract they name, if any), event_time and own_id (the eventId).
+    the contract they name, if any), event_time, own_id (the eventId) and own_key (fast lane).
     """
     lane, document = sf.col("lane"), strict.document(sf.col("pair"), sf.col("digest"))
     said_type = strict.string_at(document, "$.eventType")
@@ -123,56 +129,35 @@ def _with_names(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
     indexes = sf.create_map(
         *(sf.lit(part) for index, c in enumerate(contracts) for part in (c.name, index))
     )
+    time = sf.coalesce("own_time", strict.string_at(document, "$.timestamp"))
     named = sf.element_at(indexes, sf.concat_ws(" ", said_type, said_version))
-    timestamp = _read(contracts, "timestamp", document)
+    types = _literals(c.event_type for c in contracts)
+    versions = _literals(c.version for c in contracts)
     return read.select(
         *CARRIED,
         "digest",
         "lane",
         document.alias("document"),
-        sf.coalesce(sf.get(_literals(c.event_type for c in contracts), lane), said_type).alias(
-            "event_type"
-        ),
-        sf.coalesce(sf.get(_literals(c.version for c in contracts), lane), said_version).alias(
-            "contract_version"
-        ),
+        sf.coalesce(sf.get(types, lane), said_type).alias("event_type"),
+        sf.coalesce(sf.get(versions, lane), said_version).alias("contract_version"),
         sf.coalesce(lane, named).alias("contract"),
-        timestamp.try_cast("timestamp").alias("event_time"),
-        _read(contracts, "eventId", document).alias("own_id"),
-        *(_event(index) for index in range(len(contracts))),
+        time.try_cast("timestamp").alias("event_time"),
+        sf.coalesce("own_id", strict.string_at(document, "$.eventId")).alias("own_id"),
+        "own_key",
     )
-
-
-def _read(contracts: Sequence[Contract], field: str, document: Column) -> Column:
-    """A field of the envelope, from either lane."""
-    events = [
-        sf.col(_event(index))[field] if field in c.body.fields else sf.lit(None).cast("string")
-        for index, c in enumerate(contracts)
-    ]
-    return sf.coalesce(_of_contract("lane", events), strict.string_at(document, f"$.{field}"))
 
 
 def _with_fault(read: DataFrame, contracts: Sequence[Contract], bounds: TimeBounds) -> DataFrame:
-    """Add fault, null for a valid event, and fill the event columns from the strict lane."""
-    lane, contract, document = sf.col("lane"), sf.col("contract"), sf.col("document")
-    name = sf.get(_literals(c.name for c in contracts), contract)
+    """Add fault, null for a valid event."""
+    is_strict = sf.col("lane").isNull()
+    name = sf.get(_literals(c.name for c in contracts), sf.col("contract"))
     fault = sf.coalesce(
-        sf.when(lane.isNull(), _reading_fault(contracts)),
-        sf.when(lane.isNull(), strict.first_fault(document, name, contracts)),
+        sf.when(is_strict, _reading_fault(contracts)),
+        sf.when(is_strict, strict.first_fault(sf.col("document"), name, contracts)),
         _key_fault(contracts),
         _time_fault(bounds),
     )
-    typed = {
-        _event(index): sf.coalesce(
-            sf.col(_event(index)),
-            sf.when(
-                contract == index,
-                sf.try_variant_get(document, "$", struct_type(c.body).simpleString()),
-            ),
-        )
-        for index, c in enumerate(contracts)
-    }
-    return read.withColumns({"fault": fault, **typed})
+    return read.withColumn("fault", fault)
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
@@ -203,9 +188,8 @@ def _unparsed(text: Column) -> Column:
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
-    fast = _of_contract("lane", [sf.col(_event(i))[c.key] for i, c in enumerate(contracts)])
     path = sf.get(_literals(f"$.{c.key}" for c in contracts), sf.col("contract"))
-    own = sf.coalesce(fast, sf.try_variant_get("document", path, "string"))
+    own = sf.coalesce("own_key", sf.try_variant_get("document", path, "string"))
     key = sf.col("key").cast("string")
     return sf.when(~key.eqNullSafe(own), _said(Reason.WRONG_KEY, path, "x-key"))
 
@@ -249,9 +233,7 @@ def _signature(registry: Registry, bounds: TimeBounds) -> Column:
 
 
 def _code() -> str:
-    return provenance.code(
-        sys.modules[__name__], canonical, contract_module, spark_schema, strict, upcasters
-    )
+    return provenance.code(sys.modules[__name__], canonical, contract_module, strict)
 
 
 def _rules(registry: Registry, bounds: TimeBounds) -> dict[str, str]:
@@ -273,32 +255,6 @@ def _identity(accepted: Column) -> Column:
     return sf.when(accepted, sf.coalesce("own_id", digest)).otherwise(
         sf.concat(sf.lit(REJECTED), digest)
     )
-
-
-def _bodies(registry: Registry, contracts: Sequence[Contract]) -> list[Column]:
-    accepted = sf.col("fault").isNull()
-    bodies = []
-    for event_type in registry.event_types:
-        versions = registry.versions(event_type)
-        shapes = [
-            sf.when(
-                accepted & (sf.col("contract") == contracts.index(version)),
-                upcast(sf.col(_event(contracts.index(version))), versions[at:]),
-            )
-            for at, version in enumerate(versions)
-        ]
-        bodies.append(sf.coalesce(*shapes).alias(event_type))
-    return bodies
-
-
-def _of_contract(selector: str, values: Sequence[Column]) -> Column:
-    """The value of the contract whose index the selector column holds."""
-    cases = (sf.when(sf.col(selector) == index, value) for index, value in enumerate(values))
-    return sf.coalesce(*cases)
-
-
-def _event(index: int) -> str:
-    return f"event_{index}"
 
 
 def _literals(values: Iterable[str]) -> Column:

@@ -12,6 +12,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import provenance
+from transforms.events import bodies, spark_schema, upcasters
+from transforms.events.bodies import with_bodies
+from transforms.events.registry import Registry
 
 LINEAGE_COLUMNS = {
     "event_id": "STRING",
@@ -48,28 +51,31 @@ class Family:
         """The table's columns, name to SQL type, in order."""
         return {**LINEAGE_COLUMNS, **self.own_columns}
 
-    def silver(self, accepted: DataFrame) -> DataFrame:
+    def silver(self, accepted: DataFrame, registry: Registry) -> DataFrame:
         """Accepted rows of this family's event types as rows of its table.
 
         Args:
-            accepted: judged_by, the lineage columns but event_date and refined_by, and a struct
-                column per event type that is null unless the row is of that type.
+            accepted: rows of `judge` whose family is this one.
+            registry: the contracts that they were judged by.
 
         Returns:
             refined_by is judged_by, a dot, and a digest of the code that maps events to rows.
         """
-        refined_by = F.concat("judged_by", F.lit(f".{self.definition}"))
-        lineage = accepted.withColumns(
-            {"event_date": F.to_date("event_time"), "refined_by": refined_by}
+        derived = {
+            "event_date": F.to_date("event_time"),
+            "refined_by": F.concat("judged_by", F.lit(f".{self.definition}")),
+        }
+        lineage = accepted.withColumns(derived)
+        return with_bodies(lineage, registry, self.rows, LINEAGE_COLUMNS).select(
+            *LINEAGE_COLUMNS, *self._own
         )
-        return lineage.select(*LINEAGE_COLUMNS, *self._own)
 
     @cached_property
     def definition(self) -> str:
         """A digest of the code that maps events to rows."""
         modules = {inspect.getmodule(row) for row in self.rows.values()}
         named = sorted((m for m in modules if m is not None), key=lambda m: m.__name__)
-        return provenance.code(sys.modules[__name__], *named)
+        return provenance.code(sys.modules[__name__], bodies, spark_schema, upcasters, *named)
 
     @cached_property
     def _own(self) -> list[Column]:

@@ -7,16 +7,11 @@ from functools import reduce
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.events.registry import Registry
 from transforms.silver.tables import FAMILIES
 
 PLACE = ["topic", "partition", "offset"]
 ARRIVAL_ORDER = ("kafka_timestamp", *PLACE)
-
-
-def slim(judged: DataFrame) -> DataFrame:
-    """Judged rows without the bytes of those accepted, which only bronze needs to keep."""
-    rejected = F.col("reason").isNotNull()
-    return judged.withColumns({name: F.when(rejected, F.col(name)) for name in ("key", "value")})
 
 
 def without_repeats(rows: DataFrame, *within: str) -> DataFrame:
@@ -52,6 +47,12 @@ def without_recent_repeats(judged: DataFrame, horizon_h: int) -> DataFrame:
     return watermarked.dropDuplicatesWithinWatermark(["event_id"])
 
 
-def silver_of(family: str, accepted: DataFrame) -> DataFrame:
-    """The accepted rows of one family, as rows of silver.<family>."""
-    return FAMILIES[family].silver(accepted.where(F.col("family") == family))
+def silver_of(family: str, judged: DataFrame, registry: Registry) -> DataFrame:
+    """The accepted rows of one family, as rows of silver.<family>.
+
+    Args:
+        family: the table's name.
+        judged: rows of `judge`.
+        registry: the contracts that they were judged by.
+    """
+    return FAMILIES[family].silver(judged.where(F.col("family") == family), registry)

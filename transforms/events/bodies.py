@@ -1,0 +1,66 @@
+"""The bodies of accepted events, read from their texts into the newest shape of their type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as sf
+
+from transforms.events.contract import Contract
+from transforms.events.registry import Registry
+from transforms.events.spark_schema import struct_type
+from transforms.events.upcasters import upcast
+
+
+def with_bodies(
+    accepted: DataFrame, registry: Registry, event_types: Iterable[str], columns: Iterable[str]
+) -> DataFrame:
+    """The events of some types with their bodies.
+
+    Args:
+        accepted: rows of `judge` that it accepts: value (bytes), canonical, event_type,
+            contract_version and any others.
+        registry: the contracts that they were judged by.
+        event_types: the types to read.
+        columns: names of the columns of `accepted` to carry over.
+
+    Returns:
+        `columns`, and one struct for each of `event_types`, named as the type: the event without
+        eventType and version, in the shape of the newest contract; null in rows of another type.
+        Fields that are absent are null. Strings, dates and date-times stay as given.
+    """
+    types = list(event_types)
+    versions = [contract for event_type in types for contract in registry.versions(event_type)]
+    carried = [sf.col(name) for name in columns]
+    text, canonical = sf.col("value").cast("string"), sf.col("canonical")
+    parsed = accepted.select(
+        *carried,
+        *(_is(contract).alias(f"is {contract.name}") for contract in versions),
+        sf.when(canonical, text).alias("canonical text"),
+        sf.when(~canonical, sf.try_parse_json(text)).alias("document"),
+    )
+    read = parsed.select(*carried, *(_body(contract).alias(contract.name) for contract in versions))
+    return read.select(*carried, *(_newest(registry, name).alias(name) for name in types))
+
+
+def _is(contract: Contract) -> Column:
+    named = sf.col("event_type") == contract.event_type
+    return named & (sf.col("contract_version") == contract.version)
+
+
+def _body(contract: Contract) -> Column:
+    shape = struct_type(contract.body)
+    fast = sf.from_json(sf.col("`canonical text`"), shape)
+    strict = sf.try_variant_get(sf.col("document"), "$", shape.simpleString())
+    return sf.when(
+        sf.col(f"`is {contract.name}`"),
+        sf.when(sf.col("document").isNull(), fast).otherwise(strict),
+    )
+
+
+def _newest(registry: Registry, event_type: str) -> Column:
+    versions = registry.versions(event_type)
+    return sf.coalesce(
+        *(upcast(sf.col(f"`{old.name}`"), versions[at:]) for at, old in enumerate(versions))
+    )
