@@ -103,7 +103,11 @@ class Impact:
     help="The instant that the decisions are of. Default: now.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page.")
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page, and JSON beside it.",
+)
 def main(
     settings: Settings,
     old: int,
@@ -126,7 +130,7 @@ def main(
     if page is not None:
         write_impact(found, page)
     if as_json:
-        click.echo(json.dumps(told(found), indent=2, default=str))
+        click.echo(_json(found))
         return
     for line in _lines(found):
         click.echo(line)
@@ -171,17 +175,22 @@ def lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
 
 
 def write_impact(found: Impact, file: Path) -> None:
-    """Write the page of a comparison."""
+    """Write the page of a comparison, and beside it the same as JSON."""
     figures = {"moved": _moved(found), "watched": _watched(found)}
     if found.lists:
         figures["churn"] = _churn(found.lists)
     drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
     write_page(file, "compare.html", found=found, totals=TOTALS, figures=drawn)
+    file.with_suffix(".json").write_text(_json(found), encoding="utf-8")
 
 
 def told(found: Impact) -> dict[str, Any]:
     """A comparison as a JSON document."""
     return {**asdict(found), "totals": {name: found.total(name) for name in TOTALS}}
+
+
+def _json(found: Impact) -> str:
+    return json.dumps(told(found), indent=2, default=str)
 
 
 def _generation(lake: Lake, number: int) -> Lake:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from pyspark.sql import DataFrame
@@ -13,6 +14,7 @@ from pyspark.sql import functions as F
 
 from jobs.attribute import attributing
 from jobs.build import build_silver, carry_over, definition
+from jobs.compare import PERCENT, TOP, impact, write_impact
 from jobs.fold import definitions, folding
 from jobs.generations import refuse_switch
 from jobs.part import build_part
@@ -80,6 +82,11 @@ PARTS = {
 @click.option("--event-type", "event_types", multiple=True, help="Only this type. Repeatable.")
 @click.option("--user", "users", multiple=True, help="Only this user's. Repeatable.")
 @click.option("--table", type=click.Choice(sorted(PARTS)), help="Only this table's events.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Before any switch, write a page of what people would notice, and JSON beside it.",
+)
 @click.option("--plan", "planning", is_flag=True, help="Say what would be done; do nothing.")
 @click.option("--check", is_flag=True, help="Write nothing: only compare gold with its recompute.")
 def main(
@@ -93,6 +100,7 @@ def main(
     event_types: tuple[str, ...],
     users: tuple[str, ...],
     table: str | None,
+    report: Path | None,
     planning: bool,
 ) -> None:
     """Build the next generation of silver and gold from bronze, in batch, and compare.
@@ -126,6 +134,12 @@ def main(
             if run is None:
                 return
             built = run
+        if report is not None:
+            now = datetime.now(UTC)
+            numbers = (lake.generation, built.generation)
+            found = impact(lake, *numbers, load_definitions(), percent=PERCENT, top=TOP, at=now)
+            write_impact(found, report)
+            log.info("what people would notice: %s", report)
         if switching:
             check_quality(built)
             refuse_switch(built, settings.quality)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -146,6 +147,7 @@ def test_each_planted_change_is_in_its_figure(lakes: MakeLake, tmp_path: Path) -
     text = page.read_text(encoding="utf-8")
     assert "keep_running" in text
     assert "<script src" not in text
+    assert json.loads(page.with_suffix(".json").read_text())["moved"] == found.moved
 
     new.replace(RECOMMENDATIONS, old.read(RECOMMENDATIONS), Transaction("test", 2))
     assert lists(old, new, 3) is None, "lists that were carried over are not its own"
