@@ -25,7 +25,7 @@ if not hasattr(main, "__file__"):  # a worker of pytest-xdist: pyspark would tak
 
 @pytest.fixture(scope="session")
 def base_settings() -> Settings:
-    return load_settings(overrides=["spark.driver_memory=2g"], environment={})
+    return load_settings(overrides=["spark.driver_memory=3g"], environment={})
 
 
 @pytest.fixture(scope="session")
