@@ -59,7 +59,7 @@ SPEED = {
     **{
         f"spark.hadoop.parquet.enable.dictionary#{column}": "false"
         for column in (
-            *("value", "event_id", "session_id", "correlation_id", "offset"),
+            *("key", "value", "event_id", "session_id", "correlation_id", "offset"),
             *("event_time", "kafka_timestamp"),
         )
     },
