@@ -252,7 +252,9 @@ def _of(part: int, whole: int) -> str:
 def _moved(found: Impact) -> go.Figure:
     shares = [100 * found.moved[name] / max(found.users, 1) for name in FEATURES]
     bars = go.Bar(x=shares[::-1], y=FEATURES[::-1], orientation="h", marker_color=BLUE)
-    return go.Figure(bars).update_layout(xaxis_title="users of whom it moved, %")
+    return go.Figure(bars).update_layout(
+        xaxis_title="users of whom it moved, %", xaxis_rangemode="nonnegative"
+    )
 
 
 def _churn(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
