@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from jobs.attribute import attributing
 from jobs.build import build_silver, carry_over, definition
-from jobs.compare import PERCENT, TOP, impact, write_impact
 from jobs.fold import definitions, folding
 from jobs.generations import refuse_switch
 from jobs.part import build_part
@@ -135,17 +134,22 @@ def main(
                 return
             built = run
         if report is not None:
-            now = datetime.now(UTC)
-            numbers = (lake.generation, built.generation)
-            found = impact(lake, *numbers, load_definitions(), percent=PERCENT, top=TOP, at=now)
-            write_impact(found, report)
-            log.info("what people would notice: %s", report)
+            _report(lake, built, report)
         if switching:
             check_quality(built)
             refuse_switch(built, settings.quality)
             switch(lake, built.generation)
             give_names(built, settings.lake.catalog)
             log.info("generation %d is live", built.generation)
+
+
+def _report(lake: Lake, built: Lake, page: Path) -> None:
+    from jobs.compare import PERCENT, TOP, impact, write_impact  # 1 s, only for who wants a page
+
+    now, numbers = datetime.now(UTC), (lake.generation, built.generation)
+    found = impact(lake, *numbers, load_definitions(), percent=PERCENT, top=TOP, at=now)
+    write_impact(found, page)
+    log.info("what people would notice: %s", page)
 
 
 def generation_of(lake: Lake, settings: Settings, bronze_version: int, scope: Scope) -> Lake | None:

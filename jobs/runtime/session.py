@@ -38,6 +38,10 @@ CORRECTNESS = {
     # the reader must never infer a partition column's type from its values
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
+_HARDLY_REPEAT = (
+    *("key", "value", "event_id", "session_id", "correlation_id", "offset"),
+    *("event_time", "kafka_timestamp"),
+)
 SPEED = {
     # every write computes a snapshot anew, a small job: one task, not the 50 of Delta
     "spark.databricks.delta.snapshotPartitions": "1",
@@ -56,13 +60,7 @@ SPEED = {
     # a file is split between tasks at its row groups; Parquet's 128 MB make a batch one task
     "spark.hadoop.parquet.block.size": str(16 * 2**20),
     # a dictionary of values that hardly repeat never pays; trying costs
-    **{
-        f"spark.hadoop.parquet.enable.dictionary#{column}": "false"
-        for column in (
-            *("key", "value", "event_id", "session_id", "correlation_id", "offset"),
-            *("event_time", "kafka_timestamp"),
-        )
-    },
+    **{f"spark.hadoop.parquet.enable.dictionary#{column}": "false" for column in _HARDLY_REPEAT},
     # write the few partitions of a batch side by side instead of sorting its rows first
     "spark.sql.maxConcurrentOutputFileWriters": "16",
     "spark.ui.showConsoleProgress": "false",

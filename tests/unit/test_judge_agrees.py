@@ -11,6 +11,7 @@ from jobs.contracts import load_registry
 from tests.oracle import Bounds, Raw, contract_of, identity, judged
 from tests.shapes import bronze_of
 from tests.strategies import NOON, damaged, examples, histories
+from transforms.events.example import example
 from transforms.events.judge import TimeBounds, judge
 
 BOUNDS = Bounds()
@@ -120,3 +121,20 @@ def test_judge_and_oracle_agree(spark: SparkSession) -> None:
         if not same or (row.family, row.event_id) != (family, identity(raw, event, reasons)):
             differing.append((raw.value, sorted(reasons), row.reason, row.family))
     assert differing == []
+
+
+def test_what_a_serializer_writes_takes_the_fast_lane(spark: SparkSession) -> None:
+    """Tight or spaced, in the contract's order: slow events would be right, and too slow."""
+    sent = [
+        Raw(contract.topics[0], 0, 2 * at + spaced, str(event[contract.key]).encode(), text, NOON)
+        for at, contract in enumerate(load_registry())
+        for event in [{**example(contract), "timestamp": "2026-09-21T14:00:00Z"}]
+        for spaced, text in enumerate(
+            json.dumps(event, separators=marks).encode() for marks in ((",", ":"), (", ", ": "))
+        )
+    ]
+    bounds = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
+    slow = judge(bronze_of(spark, sent), load_registry(), bounds).where(
+        "NOT canonical OR reason IS NOT NULL"
+    )
+    assert [(row.event_type, row.contract_version) for row in slow.collect()] == []

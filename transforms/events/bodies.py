@@ -37,7 +37,7 @@ def with_bodies(
     parsed = accepted.select(
         *carried,
         *(_is(contract).alias(f"is {contract.name}") for contract in versions),
-        sf.when(canonical, text).alias("canonical text"),
+        text.alias("text"),
         sf.when(~canonical, sf.try_parse_json(text)).alias("document"),
     )
     read = parsed.select(*carried, *(_body(contract).alias(contract.name) for contract in versions))
@@ -51,7 +51,7 @@ def _is(contract: Contract) -> Column:
 
 def _body(contract: Contract) -> Column:
     shape = struct_type(contract.body)
-    fast = sf.from_json(sf.col("`canonical text`"), shape)
+    fast = sf.from_json(sf.col("text"), shape)
     strict = sf.try_variant_get(sf.col("document"), "$", shape.simpleString())
     return sf.when(
         sf.col(f"`is {contract.name}`"),

@@ -150,6 +150,7 @@ def _may_match_quote(body: str) -> bool:
 
 
 def _number(node: Node) -> str:
+    """Greater numbers before smaller ones: an optional member never gives back what it matched."""
     schema = node.schema
     above = math.floor(schema.get("exclusiveMinimum", -1)) + 1
     below = math.ceil(schema.get("exclusiveMaximum", MAX_SAFE_INTEGER + 1)) - 1
@@ -157,10 +158,10 @@ def _number(node: Node) -> str:
     high = min(math.floor(schema.get("maximum", MAX_SAFE_INTEGER)), below)
     if "multipleOf" in schema:
         least = low if "exclusiveMinimum" in schema else max(schema.get("minimum", 0), 0)
-        return _any_of(_multiples(least, high, schema["multipleOf"], node.kind))
+        return _any_of(reversed(_multiples(least, high, schema["multipleOf"], node.kind)))
     if node.kind == "integer" or low > high:
-        return _any_of(_whole(low, high))
-    return f"(?:{_any_of(_whole(low, high - 1))}{FRACTION}|{high}{NO_FRACTION})"
+        return _any_of(reversed(_whole(low, high)))
+    return f"(?:{high}{NO_FRACTION}|{_any_of(reversed(_whole(low, high - 1)))}{FRACTION})"
 
 
 def _multiples(low: float, high: int, step: float, kind: str) -> list[str]:
