@@ -44,7 +44,7 @@ from jobs.runtime.reruns import build_of_run, is_compared
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import follow, kept
-from jobs.runtime.tables import BRONZE, EXPERIMENT_USER, QUARANTINE, USER_PROFILE
+from jobs.runtime.tables import BRONZE, EXPERIMENT_USER, QUARANTINE, USER_PROFILE, filled_by
 from transforms import provenance
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
@@ -120,6 +120,7 @@ def main(
     if planning:
         click.echo(told(plan(lake, bronze_version)))
         return
+    _refuse_absent(lake)
     if check:
         refuse_unexplained(recompute(lake, settings.refine, bronze_version))
         return
@@ -141,6 +142,14 @@ def main(
             switch(lake, built.generation)
             give_names(built, settings.lake.catalog)
             log.info("generation %d is live", built.generation)
+
+
+def _refuse_absent(lake: Lake) -> None:
+    for table in (BRONZE, *(f"gold.{name}" for name in FOLDS)):
+        if not lake.has(table):
+            raise DataError(
+                f"{table} does not exist in {lake.root}", f"{filled_by(table)} fills it"
+            )
 
 
 def _report(lake: Lake, built: Lake, page: Path) -> None:
