@@ -88,7 +88,7 @@ def main(settings: Settings, delays: tuple[int, ...], as_json: bool, page: Path 
 
     A watermark drops an event that lies further behind the newest event time than its length. A
     look back, such as a nightly job that reads the last days again, misses an event that took
-    longer to arrive. Reads silver.playback and silver.ratings (docs/semantics.md, Lateness).
+    longer to arrive. Reads what gold counts (docs/semantics.md, Lateness).
     playhead itself drops nothing late: these are the numbers by which to choose elsewhere.
     """
     lake = Lake(

@@ -13,6 +13,7 @@ from jobs.runtime.figures import BLUE, BRONZE, GOLD, INK, RED, SILVER, html_of, 
 from jobs.runtime.gold import read_gold
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import FRESHNESS, RECOMMENDATIONS
+from transforms.gold.business import recommended_by_date
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
 from transforms.recommendations.lists import HOMEPAGE
 
@@ -40,7 +41,7 @@ def write_report(
         "flow": _flow(summary),
         "hours": _viewing_by_hour(lake),
         "titles": _top_titles(lake),
-        "recommended": _recommended_share(lake),
+        **_recommended(lake),
         "throughput": _throughput(batches),
         "freshness": _freshness(lake),
         "quarantine": _quarantine(summary["quarantined"]),
@@ -110,14 +111,21 @@ def _top_titles(lake: Lake) -> go.Figure:
     return figure.update_layout(xaxis_title="plays", height=460)
 
 
-def _recommended_share(lake: Lake) -> go.Figure:
-    """Share of the time watched, by day, whose playback came from a recommendation."""
-    sums = (F.sum(name).alias(name) for name in ("watch_s", "recommended_watch_s"))
-    days = read_gold(lake, BUSINESS_DAY).groupBy("date").agg(*sums).where("watch_s > 0")
-    rows = days.orderBy("date").collect()
-    shares = [row.recommended_watch_s / row.watch_s for row in rows]
-    figure = go.Figure(go.Bar(x=[row.date for row in rows], y=shares, marker_color=BLUE))
-    return figure.update_layout(yaxis_title="share of time watched", yaxis_tickformat=".0%")
+def _recommended(lake: Lake) -> dict[str, go.Figure]:
+    """What recommendations came to, by day: viewing, position of clicks, coverage."""
+    business_day, catalog = read_gold(lake, BUSINESS_DAY), lake.read("silver.catalog")
+    days = recommended_by_date(business_day, catalog).toPandas()
+    axes = {
+        "viewing": {"title": "share of time watched", "tickformat": ".0%"},
+        "click_rank": {"title": "mean rank clicked", "autorange": "reversed"},
+        "coverage": {"title": "share of titles", "tickformat": ".0%"},
+    }
+    return {
+        name: go.Figure(
+            go.Scatter(x=days["date"], y=days[name], mode="markers", marker_color=BLUE)
+        ).update_layout(yaxis=axis)
+        for name, axis in axes.items()
+    }
 
 
 def _example_lists(lake: Lake) -> list[dict[str, Any]]:

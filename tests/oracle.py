@@ -180,13 +180,13 @@ def _faults_of_known(event: Event, raw: Raw, bounds: Bounds) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What gold counts: a playback event or a rating, in the newest shape."""
+    """What gold counts: a playback event, a rating or a click, in the newest shape."""
 
     event_type: str
     event_id: str
     time: int
     user: str
-    title_id: str
+    title_id: str | None
     half_stars: int | None = None
     region: str = "unknown"
     device_type: str | None = None
@@ -194,6 +194,7 @@ class Fact:
     source: str | None = None
     position: int | None = None
     watch_s: int = 0
+    rank: int | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -216,6 +217,10 @@ class Fact:
         return self.half_stars is not None
 
     @property
+    def is_ranked_click(self) -> bool:
+        return self.event_type == "UserEngagement" and self.is_recommended and self.rank is not None
+
+    @property
     def is_recommended(self) -> bool:
         return self.source == "recommendation"
 
@@ -229,6 +234,8 @@ def facts_of(event: Event, event_id: str) -> Iterator[Fact]:
         yield _first_generation_play(event, event_id)
     elif family == "playback":
         yield _playback(event, event_id)
+    elif family == "engagement" and event["engagement"]["kind"] == "click":
+        yield _click(event, event_id)
 
 
 def _rating(event: Event, event_id: str) -> Fact:
@@ -260,6 +267,17 @@ def _first_generation_play(event: Event, event_id: str) -> Fact:
         content_type=event["contentType"],
         source=event["source"],
         position=int(event["positionMs"]) // 1000,
+    )
+
+
+def _click(event: Event, event_id: str) -> Fact:
+    clicked = event["engagement"]
+    return Fact(
+        **_who(event, event_id),
+        title_id=clicked.get("titleId"),
+        region=event["metadata"].get("region", "unknown"),
+        source=clicked.get("source"),
+        rank=None if clicked.get("rank") is None else int(clicked["rank"]),
     )
 
 
@@ -331,7 +349,8 @@ def user_features(facts: list[Fact]) -> Table:
 def user_title(facts: list[Fact]) -> Table:
     """gold.user_title: by user and title."""
     rows = {}
-    for key, group in _grouped(facts, "user", "title_id").items():
+    met = [fact for fact in facts if fact.event_type.startswith("VideoPlayback") or fact.is_rating]
+    for key, group in _grouped(met, "user", "title_id").items():
         positions = [fact.position for fact in group if fact.position is not None]
         rows[key] = {
             **_viewing(group),
@@ -353,12 +372,17 @@ def title_day(facts: list[Fact]) -> Table:
 
 def business_day(facts: list[Fact]) -> Table:
     """gold.business_day: by date and region."""
+    counted = [f for f in facts if f.is_play or f.is_completion or f.is_ranked_click]
     rows = {}
-    for key, group in _grouped(_views(facts), "date", "region").items():
-        recommended = _viewing([fact for fact in group if fact.is_recommended])
+    for key, group in _grouped(counted, "date", "region").items():
+        recommended = [fact for fact in group if fact.is_recommended]
+        ranks = [fact.rank for fact in group if fact.is_ranked_click]
         rows[key] = {
             **_viewing(group),
-            **{f"recommended_{name}": value for name, value in recommended.items()},
+            **{f"recommended_{name}": value for name, value in _viewing(recommended).items()},
+            "recommended_clicks": len(ranks),
+            "recommended_click_ranks": sum(ranks),
+            "recommended_titles": sorted({f.title_id for f in recommended if f.is_play}),
             "viewers": _viewers(group),
         }
     return rows

@@ -124,6 +124,20 @@ content_ratings = _event(
     "ContentRated", "1.0", contentId=titles, data=st.fixed_dictionaries({"rating": stars})
 )
 
+clicks = _event(
+    "UserEngagement",
+    "1.0",
+    engagement=st.fixed_dictionaries(
+        {"kind": st.sampled_from(["click", "click", "impression"])},
+        optional={
+            "titleId": titles,
+            "source": st.sampled_from(["recommendation", "recommendation", "search"]),
+            "rank": st.integers(1, 40),
+        },
+    ),
+    metadata=regions,
+)
+
 
 def _delivered(event: dict[str, Any]) -> Delivery:
     topic = PROFILES if event["eventType"] == "ContentRated" else INTERACTIONS
@@ -137,7 +151,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
     max_leaves=4,
 )
-events = st.one_of(plays, old_plays, pauses, seeks, completions, ratings, content_ratings)
+events = st.one_of(plays, old_plays, pauses, seeks, completions, ratings, content_ratings, clicks)
 sound = events.map(_delivered)
 
 

@@ -3,6 +3,7 @@
 | MovieLens | event | when |
 |---|---|---|
 | each film | ContentMetadataUpdated 1.0 | a day before the first rating |
+| the first rating of a sitting, if recommended | UserEngagement 1.0, a click | as playback starts |
 | each rating | VideoPlaybackStarted 2.1 | the watched time before the end of playback |
 | a rating of a film watched to `ABANDONED` or further | VideoPlaybackCompleted 1.0 | 30 s before |
 | each rating | UserRatingSubmitted 1.0 | the rating's own time |
@@ -15,8 +16,10 @@ length is not squeezed in between.
 
 Made up, but plausible and always the same: the running time of a film (75 to 165 minutes); the
 share of it that was watched, by the stars (`WATCHED`: who disliked a film left early); the device,
-one a sitting, by the person's age (`DEVICES`); where the play came from (`SOURCES`); picture
-quality by device. Every such choice hashes the identifiers it is about, no generator is involved.
+one a sitting, by the person's age (`DEVICES`); where the play came from (`SOURCES`); the place in
+its list of a recommendation that was clicked (`PASSED_OVER`); picture quality by device. The plays
+after the first of a sitting begin by themselves: nobody clicked. Every such choice hashes the
+identifiers it is about, no generator is involved.
 
 Identifiers are user_<number>, title_<number>, session_<user>_<sitting>. An eventId is the UUID 5
 of event type, user and film, so it depends on neither the clock nor the run: events of a second
@@ -26,6 +29,7 @@ replay are recognised as duplicates of the first, whatever times they are given.
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 import uuid
 from bisect import bisect_right
@@ -43,6 +47,7 @@ CATALOGUE_LEAD_S = 86_400
 RATING_DELAY_S = 30
 SHORTEST_S, LONGEST_S = 75 * 60, 165 * 60
 ABANDONED = 0.3
+PASSED_OVER = 0.75  # of those who look at a place in a list, who look at the next
 WATCHED = {1: (0.05, 0.6), 2: (0.2, 0.95), 3: (0.6, 1.0), 4: (0.85, 1.0), 5: (0.95, 1.0)}
 
 Weights = Mapping[str, float]
@@ -108,6 +113,7 @@ class Viewing:
         previous: the film rated before in the same sitting.
         watched: share of the film, 0 to 1.
         source: where the play came from.
+        rank: place in its list, from 1, if it was recommended.
         device: what it was watched on.
     """
 
@@ -117,7 +123,13 @@ class Viewing:
     previous: int | None
     watched: float
     source: str
+    rank: int
     device: str
+
+    @property
+    def was_clicked(self) -> bool:
+        """Did it begin with a click on a recommendation?"""
+        return self.previous is None and self.source == "recommendation"
 
     @property
     def watch_s(self) -> int:
@@ -128,6 +140,11 @@ class Viewing:
     def user_id(self) -> str:
         """As in events."""
         return f"user_{self.rating.user}"
+
+    @property
+    def session_id(self) -> str:
+        """As in events."""
+        return f"session_{self.rating.user}_{self.session}"
 
     @property
     def context(self) -> dict[str, str]:
@@ -174,6 +191,8 @@ def history(data: MovieLens) -> list[Moment]:
     first = data.ratings[0].at - CATALOGUE_LEAD_S
     moments = [Moment(first, "ContentMetadataUpdated", film) for film in data.films.values()]
     for viewing in viewings(data):
+        if viewing.was_clicked:
+            moments.append(Moment(viewing.started, "UserEngagement", viewing))
         moments.append(Moment(viewing.started, "VideoPlaybackStarted", viewing))
         if viewing.watched >= ABANDONED:
             moments.append(Moment(viewing.ended, "VideoPlaybackCompleted", viewing))
@@ -191,7 +210,7 @@ def viewings(data: MovieLens) -> Iterator[Viewing]:
         if not goes_on:
             sitting[rating.user] = sitting.get(rating.user, 0) + 1
         last[rating.user] = rating
-        share, origin = _chances(f"viewing/{rating.user}/{rating.item}")[:2]
+        share, origin, place = _chances(f"viewing/{rating.user}/{rating.item}")[:3]
         low, high = WATCHED[rating.stars]
         person, session = data.people[rating.user], sitting[rating.user]
         yield Viewing(
@@ -201,6 +220,7 @@ def viewings(data: MovieLens) -> Iterator[Viewing]:
             before.item if before is not None and goes_on else None,
             low + (high - low) * share,
             _chosen(SOURCES, origin),
+            1 + int(math.log(1 - place, PASSED_OVER)),
             _device(person, session),
         )
 
@@ -224,6 +244,8 @@ def _body_of(event_type: str, subject: Subject) -> Body:
         return _rated(subject)
     if event_type == "VideoPlaybackCompleted":
         return _completed(subject)
+    if event_type == "UserEngagement":
+        return _clicked(subject)
     return _started(subject)
 
 
@@ -254,11 +276,11 @@ def _completed(viewing: Viewing) -> Body:
 
 
 def _playback(viewing: Viewing, context: Body) -> Body:
-    user, item = viewing.rating.user, viewing.rating.item
+    item = viewing.rating.item
     player = PLAYERS[viewing.device]
     return {
         "userId": viewing.user_id,
-        "sessionId": f"session_{user}_{viewing.session}",
+        "sessionId": viewing.session_id,
         "deviceInfo": player.info(viewing.device),
         "contentInfo": {
             "titleId": f"title_{item}",
@@ -276,6 +298,20 @@ def _rated(viewing: Viewing) -> Body:
         "userId": viewing.user_id,
         "contentInfo": {"titleId": f"title_{viewing.rating.item}"},
         "rating": viewing.rating.stars,
+        "metadata": _metadata(viewing),
+    }
+
+
+def _clicked(viewing: Viewing) -> Body:
+    return {
+        "userId": viewing.user_id,
+        "sessionId": viewing.session_id,
+        "engagement": {
+            "kind": "click",
+            "titleId": f"title_{viewing.rating.item}",
+            "source": viewing.source,
+            "rank": viewing.rank,
+        },
         "metadata": _metadata(viewing),
     }
 

@@ -80,8 +80,11 @@ def day(number: int, plays: int, watch_s: int, recommended: int, region: str = "
         "recommended_plays": recommended,
         "recommended_completions": 0,
         "recommended_watch_s": 0,
+        "recommended_clicks": recommended,
+        "recommended_click_ranks": 2 * recommended,
     }
-    return {"date": date(2026, 9, number), "region": region, **counts, **shares, "viewers": ["a"]}
+    sets = {"recommended_titles": ["t"], "viewers": ["a"]}
+    return {"date": date(2026, 9, number), "region": region, **counts, **shares, **sets}
 
 
 def test_each_planted_change_is_in_its_figure(lakes: MakeLake, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def some_facts(spark: SparkSession, part: int) -> DataFrame:
         "position_s": "IF(id % 4 = 3, NULL, id)",
         "watch_s": "IF(id % 4 = 0, id, NULL)",
         "half_stars": "IF(id % 4 = 3, id % 10, NULL)",
+        "rank": "CAST(NULL AS BIGINT)",
         "kafka_timestamp": "event_time",
     }
     assert list(columns) == list(FACT_COLUMNS)

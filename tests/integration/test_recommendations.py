@@ -59,7 +59,7 @@ USERS, TITLES = 40, 24
 REMOVED, ABROAD = "t03", "t04"  # removed from the catalogue; available in `us` alone
 TOPIC = "recommendation-model-updates"
 PLACE = TopicPartition(TOPIC, 0)
-SILVER = ("silver.playback", "silver.ratings", "silver.catalog")
+SILVER = (*FACT_SOURCES, "silver.catalog")
 
 
 def event(number: int, event_type: str, at: datetime, **given: Any) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def streamed(lake: Lake, rows: list[dict[str, Any]], number: int) -> None:
     land(lake, "silver.playback", rows, number)
     schema = TABLES["silver.playback"].schema
     batch = lake.spark.createDataFrame([tuple(r.get(f.name) for f in schema) for r in rows], schema)
-    nothing = lake.read("silver.ratings").limit(0)
-    of_batch = facts({"silver.playback": batch, "silver.ratings": nothing})
+    silver = {table: lake.read(table).limit(0) for table in FACT_SOURCES}
+    of_batch = facts(silver | {"silver.playback": batch})
     append_partials(lake, of_batch, Transaction("test", FIRST_SEQUENCE + number))
 
 

@@ -112,9 +112,11 @@ def test_only_sums_are_windowed() -> None:
 def silver(spark: SparkSession, events: Iterable[Event]) -> dict[str, DataFrame]:
     ratings = [e for e in events if e["event_type"] in RATED]
     playback = [e for e in events if e["event_type"] not in RATED]
+    clicks = [e | {"event_type": "UserEngagement", "kind": "click"} for e in playback]
     return {
         "silver.playback": frame(spark, "playback", playback),
         "silver.ratings": frame(spark, "ratings", ratings),
+        "silver.engagement": frame(spark, "engagement", clicks),  # of which no feature tells
     }
 
 

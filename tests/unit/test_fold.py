@@ -50,8 +50,9 @@ def varied(spark: SparkSession) -> DataFrame:
     chance = random.Random(7)
     rows = []
     for number in range(120):
-        kind = chance.choice(["Started", "Completed", "Paused", "Seeked", None])
+        kind = chance.choice(["Started", "Completed", "Paused", "Seeked", None, "clicked"])
         event_type = f"VideoPlayback{kind}" if kind else "UserRatingSubmitted"
+        event_type = "UserEngagement" if kind == "clicked" else event_type
         rows.append(
             fact(
                 f"e{number:03}",
@@ -62,7 +63,8 @@ def varied(spark: SparkSession) -> DataFrame:
                 region=chance.choice(["eu", "us"]),
                 source=chance.choice(SOURCES),
                 device_type=chance.choice(DEVICE_TYPES),
-                position_s=None if kind is None else chance.randrange(5000),
+                position_s=None if kind in (None, "clicked") else chance.randrange(5000),
+                rank=chance.randrange(1, 9) if kind == "clicked" else None,
                 watch_s=chance.randrange(5000) if kind == "Completed" else None,
                 half_stars=chance.randrange(1, 11) if kind is None else None,
             )

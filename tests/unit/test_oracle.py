@@ -47,6 +47,14 @@ RATING = {
     "rating": 4.5,
     "metadata": {},
 }
+CLICK = {
+    "eventType": "UserEngagement",
+    "version": "1.0",
+    "timestamp": "2026-09-21T14:00:00Z",
+    "userId": "ann",
+    "engagement": {"kind": "click", "titleId": "t", "source": "recommendation", "rank": 3},
+    "metadata": {"region": "eu"},
+}
 
 
 def without(event: dict[str, Any], name: str) -> dict[str, Any]:
@@ -118,6 +126,9 @@ def test_gold_of_a_play_a_completion_and_a_rating():
             "recommended_plays": 1,
             "recommended_completions": 0,
             "recommended_watch_s": 0,
+            "recommended_clicks": 0,
+            "recommended_click_ranks": 0,
+            "recommended_titles": ["t"],
             "viewers": ["ann"],
         }
     }
@@ -133,6 +144,27 @@ def test_a_rating_alone_counts_in_user_day_and_user_title_only():
     gold = of(RATING).gold
     assert [name for name, rows in gold.items() if rows] == ["user_day", "user_title"]
     assert gold["user_title"]["ann", "t"]["furthest_position_s"] is None
+
+
+def test_a_click_counts_if_it_was_recommended_and_says_its_rank():
+    click = CLICK["engagement"]
+    told = [
+        click,
+        click | {"rank": 8.0},
+        without(click, "titleId"),
+        without(click, "rank"),
+        click | {"source": "search"},
+        click | {"kind": "impression"},
+    ]
+    gold = of(
+        *(CLICK | {"eventId": f"c{n}", "engagement": each} for n, each in enumerate(told))
+    ).gold
+    assert [name for name, rows in gold.items() if rows] == ["business_day"]
+    [row] = gold["business_day"].values()
+    assert {name: value for name, value in row.items() if value} == {
+        "recommended_clicks": 3,
+        "recommended_click_ranks": 14,
+    }
 
 
 def test_a_seek_reaches_where_it_went_to():
@@ -302,7 +334,8 @@ def test_the_order_of_arrival_changes_no_conservation(history, data):
     result = outcome(raws, BOUNDS)
     assert len(result.fates) == len(history)
     distinct = {fate.end for fate in result.fates.values()}
-    assert distinct <= {"silver.playback", "silver.ratings", "quarantine", "duplicate"}
+    silver = {"silver.playback", "silver.ratings", "silver.engagement"}
+    assert distinct <= {*silver, "quarantine", "duplicate"}
 
 
 @given(history=histories())

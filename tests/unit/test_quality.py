@@ -60,6 +60,8 @@ FAILING = {  # for each declared condition, columns of a row for which it is fal
     "size(viewers) <= plays": {"viewers": "transform(sequence(0, plays), i -> string(i))"},
     "recommended_plays <= plays AND recommended_completions <= completions AND "
     "recommended_watch_s <= watch_s": {"recommended_watch_s": "watch_s + 1"},
+    "size(recommended_titles) <= recommended_plays": {"recommended_plays": "0L"},
+    "recommended_clicks <= recommended_click_ranks": {"recommended_click_ranks": "0L"},
     "state <> 'attributed' OR (variant IS NOT NULL AND exposed_at IS NOT NULL)": {
         "state": "'attributed'",
         "variant": "CAST(NULL AS STRING)",

@@ -63,6 +63,7 @@ def test_every_event_keeps_its_contract(data):
     told = [assert_sound(*record)["eventType"] for record in sent(data)]
     assert sorted(set(told)) == [
         "ContentMetadataUpdated",
+        "UserEngagement",
         "UserRatingSubmitted",
         "VideoPlaybackCompleted",
         "VideoPlaybackStarted",

@@ -21,6 +21,7 @@ FACT_COLUMNS = {
     "position_s": "BIGINT",
     "watch_s": "BIGINT",
     "half_stars": "BIGINT",
+    "rank": "BIGINT",
     "kafka_timestamp": "TIMESTAMP",
 }
 
@@ -34,7 +35,9 @@ FACT_SOURCES = {
         *("device_type", "content_type", "source", "position_s", "watch_s"),
     ),
     "silver.ratings": (*_COMMON, "half_stars"),
+    "silver.engagement": (*_COMMON, "source", "rank"),
 }
+_COUNTED = {"silver.engagement": "kind = 'click'"}
 _RENAMED = {"date": "event_date AS date", "region": "coalesce(region, 'unknown') AS region"}
 
 
@@ -47,9 +50,10 @@ def facts(silver: Mapping[str, DataFrame], *also: str) -> DataFrame:
 
     Returns:
         FACT_COLUMNS and `also`; a column that a family does not have is null, a missing region is
-        `unknown`, the date is the UTC date of the event time.
+        `unknown`, the date is the UTC date of the event time. Of silver.engagement the clicks.
     """
-    projected = (_projected(silver[table], have, also) for table, have in FACT_SOURCES.items())
+    counted = {t: silver[t].where(_COUNTED.get(t, "true")) for t in FACT_SOURCES}
+    projected = (_projected(counted[t], have, also) for t, have in FACT_SOURCES.items())
     return reduce(DataFrame.unionAll, projected)
 
 

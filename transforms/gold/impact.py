@@ -15,7 +15,7 @@ from transforms.gold.tables import BUSINESS_DAY, LAST_PLAY, VIEWING
 
 NUMBERS = tuple(VIEWING)
 FEATURES = (*NUMBERS, *(f"last_play_{name}" for name in LAST_PLAY))
-TOTALS = tuple(name for name in BUSINESS_DAY.statistics if name != "viewers")
+TOTALS = tuple(name for name, stat in BUSINESS_DAY.statistics.items() if stat.ddl == "BIGINT")
 LIST = ("user_id", "context_type")
 
 

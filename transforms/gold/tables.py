@@ -9,6 +9,7 @@ COMPLETION = "event_type = 'VideoPlaybackCompleted'"
 PLAYBACK = "event_type LIKE 'VideoPlayback%'"
 RATING = "half_stars IS NOT NULL"
 RECOMMENDED = "source = 'recommendation'"
+RANKED_CLICK = f"event_type = 'UserEngagement' AND {RECOMMENDED} AND rank IS NOT NULL"
 
 DEVICE_TYPES = ("smart_tv", "mobile", "tablet", "desktop", "console", "streaming_stick")
 SOURCES = (
@@ -61,12 +62,15 @@ TITLE_DAY = Fold(
 BUSINESS_DAY = Fold(
     name="business_day",
     key={"date": "DATE", "region": "STRING"},
-    where=f"{PLAY} OR {COMPLETION}",
+    where=f"{PLAY} OR {COMPLETION} OR {RANKED_CLICK}",
     statistics={
         **VIEWING,
         "recommended_plays": count(f"{PLAY} AND {RECOMMENDED}"),
         "recommended_completions": count(f"{COMPLETION} AND {RECOMMENDED}"),
         "recommended_watch_s": total("watch_s", where=RECOMMENDED),
+        "recommended_clicks": count(RANKED_CLICK),
+        "recommended_click_ranks": total("rank", where=RANKED_CLICK),
+        "recommended_titles": distinct("title_id", where=f"{PLAY} AND {RECOMMENDED}"),
         "viewers": distinct("user_id", where=PLAY),
     },
 )
