@@ -12,7 +12,7 @@ from typing import Any
 import click
 import plotly.graph_objects as go
 
-from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.cli import AwareInstant, PageFile, job
 from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.experiment_results import compute, newest, refuse_stale
@@ -103,11 +103,7 @@ class Impact:
     help="The instant that the decisions are of. Default: now.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--page",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a page, and JSON beside it.",
-)
+@click.option("--page", type=PageFile(), help="Write a page, and JSON beside it.")
 def main(
     settings: Settings,
     old: int,

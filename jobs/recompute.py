@@ -21,7 +21,7 @@ from jobs.plan import plan, told
 from jobs.quality import check as check_quality
 from jobs.refine import judged, refining, silver_rows
 from jobs.runtime.checkpoints import locked
-from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.cli import AwareInstant, PageFile, job
 from jobs.runtime.definitions import load_definitions
 from jobs.runtime.erasures import history_begins, refuse_unfinished
 from jobs.runtime.errors import DataError, SettingsError
@@ -83,7 +83,7 @@ PARTS = {
 @click.option("--table", type=click.Choice(sorted(PARTS)), help="Only this table's events.")
 @click.option(
     "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PageFile(),
     help="Before any switch, write a page of what people would notice, and JSON beside it.",
 )
 @click.option("--plan", "planning", is_flag=True, help="Say what would be done; do nothing.")
@@ -116,6 +116,11 @@ def main(
     from bronze as it was then is taken as it is, and so is its comparison. Once readers have been
     switched to it, a repeat does nothing, also if they have been switched on, or back, since.
     """
+    if report is not None and (planning or check):
+        raise SettingsError(
+            "--report tells of a build, and --check and --plan make none",
+            "leave it out, or compare two builds: python -m jobs.compare OLD NEW --page FILE",
+        )
     lake = Lake(spark_session(JOB, settings.spark), settings.lake.root)
     if planning:
         click.echo(told(plan(lake, bronze_version)))
@@ -135,7 +140,7 @@ def main(
                 return
             built = run
         if report is not None:
-            _report(lake, built, report)
+            report_on(lake, built, report)
         if switching:
             check_quality(built)
             refuse_switch(built, settings.quality)
@@ -152,7 +157,8 @@ def _refuse_absent(lake: Lake) -> None:
             )
 
 
-def _report(lake: Lake, built: Lake, page: Path) -> None:
+def report_on(lake: Lake, built: Lake, page: Path) -> None:
+    """Write what people would notice if readers went from one generation to another."""
     from jobs.compare import PERCENT, TOP, impact, write_impact  # 1 s, only for who wants a page
 
     now, numbers = datetime.now(UTC), (lake.generation, built.generation)

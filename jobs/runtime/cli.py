@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,6 +36,20 @@ class AwareInstant(click.ParamType[datetime]):
         except (ValueError, OverflowError):
             pass
         return self.fail(f"{value!r} is not an instant such as 2026-01-31T12:00:00Z", param, ctx)
+
+
+class PageFile(click.Path):
+    """A file for a page that has JSON of the same name beside it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Read the option."""
+        file: Path = super().convert(value, param, ctx)
+        if file.suffix == ".json":
+            self.fail(f"{value!r} is where the page's JSON goes: name a .html file", param, ctx)
+        return file
 
 
 def job(function: Callable[..., None]) -> click.Command:

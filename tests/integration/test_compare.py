@@ -155,6 +155,9 @@ def test_each_planted_change_is_in_its_figure(lakes: MakeLake, tmp_path: Path) -
     new.replace(RECOMMENDATIONS, old.read(RECOMMENDATIONS), Transaction("test", 2))
     assert lists(old, new, 3) is None, "lists that were carried over are not its own"
 
+    same_name = CliRunner().invoke(main, ["1", "2", "--page", "impact.json"])
+    assert "'impact.json' is where the page's JSON goes: name a .html file" in same_name.stderr
+
     refused = CliRunner().invoke(main, ["1", "7", "--set", f"lake.root={old.root}"])
     assert refused.exit_code == 2
     assert "the lake has no gold of generation 7 -> compare two of: 1, 2" in refused.stderr

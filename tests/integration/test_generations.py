@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import date
+from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from jobs.build import build_silver
 from jobs.part import build_part
 from jobs.plan import plan
-from jobs.recompute import compared, next_generation
+from jobs.recompute import compared, next_generation, report_on
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.generations import Action, Superseded, generations, record, retire, switch
 from jobs.runtime.gold import read_gold
@@ -60,7 +61,7 @@ def configured() -> Settings:
 
 @pytest.mark.slow
 def test_a_generation_is_built_caught_up_compared_and_switched(
-    lakes: MakeLake, configured: Settings, history: list[list[Raw]]
+    lakes: MakeLake, configured: Settings, history: list[list[Raw]], tmp_path: Path
 ) -> None:
     live = lakes(Lake)
     deliver(live, history[:2])
@@ -79,6 +80,11 @@ def test_a_generation_is_built_caught_up_compared_and_switched(
     switch(live, new.generation)
     assert moved()
     assert watcher.finish() == {expected}, "a reader saw a gap, a double or a mixture"
+
+    page = tmp_path / "report.html"
+    report_on(live, new, page)
+    assert json.loads(page.with_suffix(".json").read_text())["moved"]["any"] == 0
+    assert "generation 1 to 2" in page.read_text(encoding="utf-8")
 
     assert found.compared
     assert found.differing == 0

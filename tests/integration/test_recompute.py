@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
@@ -188,3 +189,20 @@ def test_what_was_deleted_from_bronze_is_erased_and_what_refine_has_not_read_is_
     deliver(lake, [*HISTORY, [arrived(10, NOON + 4 * DAY, play("new"))]])
     found = recompute(lake, base_settings.refine)
     assert found.causes == LATE + Counter(erased=1, in_flight=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--check"], "bronze.events does not exist in"),
+        (["--check", "--report", "page.html"], "--check and --plan make none -> leave it out"),
+        (["--plan", "--report", "page.html"], "--check and --plan make none -> leave it out"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_that_says_why(
+    spark: SparkSession, tmp_path: Path, options: list[str], told: str
+) -> None:
+    refused = CliRunner().invoke(job.main, [*options, "--set", f"lake.root={tmp_path}"])
+    assert refused.exit_code != 0
+    assert told in refused.stderr
+    assert "Traceback" not in refused.output
