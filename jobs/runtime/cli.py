@@ -46,7 +46,7 @@ class PageFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Read the option."""
-        file: Path = super().convert(value, param, ctx)
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
         if file.suffix == ".json":
             self.fail(f"{value!r} is where the page's JSON goes: name a .html file", param, ctx)
         return file
