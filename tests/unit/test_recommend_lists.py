@@ -109,6 +109,16 @@ def test_the_parts_sum_to_the_score_exactly(model: Recommender) -> None:
         assert all(0 < share <= 1 for share in told["because_shares"])
 
 
+def test_the_reason_is_what_sets_a_title_apart_in_its_list() -> None:
+    rows = lists(MODEL, shelf(length=20))["homepage"]
+    least = min(row["popularity"] for row in rows)
+    assert {row["kind"] for row in rows} == {"because", "popular"}
+    for row in rows:
+        history = sum(row["because_units"]) + row["others"]
+        is_own = bool(row["because"]) and history >= row["popularity"] - least
+        assert row["kind"] == ("because" if is_own else "popular")
+
+
 @MODELS
 def test_the_score_is_that_of_the_profile(model: Recommender) -> None:
     history = {"t00": 4096, "t02": 2000, "t04": 4096}

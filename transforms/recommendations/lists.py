@@ -287,6 +287,7 @@ def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any,
     shares = parts / np.maximum(_speaks_for(ranking), 1)[:, None]
     told = np.where(parts > 0, parts, 0).sum(axis=1)
     sums = said.sum(axis=1)
+    lift = popularity - np.min(popularity, initial=np.iinfo(np.int64).max)
     columns = zip(
         shelf.titles[ranking.places].tolist(),
         (sums + popularity + resume).tolist(),
@@ -297,10 +298,11 @@ def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any,
         (sums - told).tolist(),
         popularity.tolist(),
         resume.tolist(),
+        (sums >= lift).tolist(),
         strict=True,
     )
     for rank, column in enumerate(columns, start=1):
-        title, units, first, part, share, count, others, views, recent = column
+        title, units, first, part, share, count, others, views, recent, is_own = column
         yield (
             viewer.user_id,
             viewer.region,
@@ -308,7 +310,7 @@ def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any,
             rank,
             title,
             units,
-            ranking.kind or _kind(part[:count], views, viewer),
+            ranking.kind or _kind(viewer, is_own=is_own and count > 0),
             first[:count],
             part[:count],
             share[:count],
@@ -324,9 +326,9 @@ def _speaks_for(ranking: Ranking) -> Integers:
     return positive + np.maximum(ranking.popularity, 0) + ranking.resume
 
 
-def _kind(told: list[int], popularity: int, viewer: Viewer) -> str:
-    """What the score owes most to."""
-    if told and told[0] >= popularity:
+def _kind(viewer: Viewer, *, is_own: bool) -> str:
+    """What sets a title apart in its list: the viewer's own history, or popularity."""
+    if is_own:
         return "because"
     regional = viewer.region is not None and not len(viewer.met)
     return "regional" if regional else "popular"
