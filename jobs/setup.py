@@ -6,14 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
+from pyspark.sql import SparkSession
 
+from jobs.runtime.class_archive import ARCHIVE, archive
 from jobs.runtime.cli import job
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.jars import BROKER, SPARK, resolve
 from jobs.runtime.java import java_binary
+from jobs.runtime.session import JAVA_OPTIONS, spark_session
 from jobs.runtime.settings import Settings, SparkSettings
 
 # Debian 12 and Ubuntu have the first, Debian 13 only the second
@@ -34,6 +38,9 @@ def main(settings: Settings, folder: Path | None) -> None:
         click.echo(f"{bundle.name}: {len(resolve(bundle))} jars in {bundle.folder}")
     if folder is not None:
         write_spark_conf(folder, settings.spark)
+    if not ARCHIVE.exists() and sys.prefix != sys.base_prefix:
+        click.echo("spark: started once, so that every job starts faster")
+        archive(lambda java_options: _worked(settings, java_options))
 
 
 def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
@@ -43,7 +50,7 @@ def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
         "spark.pyspark.python": sys.executable,
         "spark.pyspark.driver.python": sys.executable,
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": "-Xss16m -XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
     }
@@ -52,6 +59,23 @@ def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spark-defaults.conf").write_text("".join(lines), encoding="utf-8")
     (folder / "spark-env.sh").write_text(f'export JAVA_HOME="{java_home}"\n', encoding="utf-8")
+
+
+def _worked(settings: Settings, java_options: str) -> SparkSession:
+    """A session in which streams have run over a lake without events."""
+    from jobs.fold import folding  # 1 s, for the one time
+    from jobs.refine import refining
+    from jobs.runtime.lake import Lake
+    from jobs.runtime.streams import follow
+
+    own = settings.spark.model_copy(update={"java_options": java_options})
+    with tempfile.TemporaryDirectory(prefix="playhead-setup-") as root:
+        lake = Lake(spark_session("setup", own), root)
+        with refining(lake, settings.refine, available_now=True) as run:
+            follow(run)
+        with folding(lake, settings.fold, available_now=True) as run:
+            follow(run)
+        return lake.spark
 
 
 def _java() -> Path:

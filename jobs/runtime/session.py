@@ -20,12 +20,14 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from jobs.runtime.class_archive import sharing
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.jars import SPARK, resolve
 from jobs.runtime.java import java_binary
 from jobs.runtime.settings import CONF_DIR, SparkSettings
 
 LOG_LEVEL = "ERROR"
+JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC"
 LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
@@ -153,7 +155,9 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
         "spark.driver.extraJavaOptions": " ".join(
             [
-                "-Xss16m -XX:+UseParallelGC",
+                JAVA_OPTIONS,
+                sharing(),
+                settings.java_options,
                 *(f"-D{key}={value}" for key, value in java_options.items()),
             ]
         ),

@@ -84,6 +84,7 @@ class SparkSettings(Section):
     shuffle_partitions: int = Field(gt=0)
     driver_memory: str = Field(pattern=r"^\d+[mg]$")
     master: str | None
+    java_options: str
     executor_wait_s: float = Field(gt=0)
 
 

@@ -1,0 +1,35 @@
+"""The archive of Spark's classes: used where there is one, and never in the way."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime import class_archive
+from jobs.runtime.java import java_binary
+
+
+def test_without_an_archive_nothing_is_asked_of_the_jvm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_archive, "ARCHIVE", tmp_path / "none.jsa")
+    assert class_archive.sharing() == ""
+
+
+def test_a_jvm_starts_without_a_word_though_the_archive_is_of_no_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "of-another-java.jsa"
+    archive.write_bytes(b"not an archive")
+    monkeypatch.setattr(class_archive, "ARCHIVE", archive)
+    options = class_archive.sharing().split()
+    assert f"-XX:SharedArchiveFile={archive}" in options
+    plain, sharing = (
+        subprocess.run([java_binary(), *with_, "-version"], capture_output=True, text=True)
+        for with_ in ([], options)
+    )
+    assert sharing.returncode == 0
+    assert sharing.stdout == plain.stdout == ""
+    assert sharing.stderr == plain.stderr.replace("mixed mode, sharing", "mixed mode")
