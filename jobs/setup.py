@@ -62,9 +62,8 @@ def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
 
 
 def _worked(settings: Settings, java_options: str) -> SparkSession:
-    """A session in which streams have run over a lake without events."""
-    from jobs.fold import folding  # 1 s, for the one time
-    from jobs.refine import refining
+    """A session in which a stream has run over a lake without events."""
+    from jobs.refine import refining  # 1 s, for the one time
     from jobs.runtime.lake import Lake
     from jobs.runtime.streams import follow
 
@@ -72,8 +71,6 @@ def _worked(settings: Settings, java_options: str) -> SparkSession:
     with tempfile.TemporaryDirectory(prefix="playhead-setup-") as root:
         lake = Lake(spark_session("setup", own), root)
         with refining(lake, settings.refine, available_now=True) as run:
-            follow(run)
-        with folding(lake, settings.fold, available_now=True) as run:
             follow(run)
         return lake.spark
 
