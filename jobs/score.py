@@ -31,6 +31,7 @@ from jobs.runtime.training import (
     now,
     placed,
 )
+from transforms.gold.tables import PLAYBACK
 from transforms.recommendations.candidates import DAY_S, faded_views
 from transforms.recommendations.columns import LIST_COLUMNS
 from transforms.recommendations.fixed_point import PREFERENCE_ONE, SCORE_ONE, Integers, Titles
@@ -176,7 +177,7 @@ def viewers(known: Past, half_life: float) -> DataFrame:
     columns = {"user_id": "user_id", "region": "region", **named, "last_s": "last_s"}
     region = F.max(F.struct("event_time", "event_id", "region")).alias("last")
     regions = (
-        known.facts.where(f"source IS NOT NULL AND region != '{UNKNOWN}'")
+        known.facts.where(f"{PLAYBACK} AND region != '{UNKNOWN}'")
         .groupBy("user_id")
         .agg(region)
         .select("user_id", F.col("last.region").alias("region"))

@@ -11,14 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from transforms.gold.business import recommended_by_date
 from transforms.gold.tables import BUSINESS_DAY
+from transforms.silver.tables import FAMILIES
 
-CATALOG = (
-    "title_id STRING, name STRING, content_type STRING, genres ARRAY<STRING>, duration_s BIGINT, "
-    "release_date DATE, regions ARRAY<STRING>, maturity_rating STRING, removed BOOLEAN, "
-    "removal_reason STRING, event_time TIMESTAMP, event_id STRING, kafka_timestamp TIMESTAMP, "
-    "topic STRING, partition INT, offset BIGINT"
-)
-DDL = ", ".join(f"{name} {ddl}" for name, ddl in BUSINESS_DAY.columns.items())
+CATALOG = FAMILIES["catalog"].columns
 
 
 def change(title: str, at: datetime, *, removed: bool = False) -> dict[str, Any]:
@@ -27,9 +22,11 @@ def change(title: str, at: datetime, *, removed: bool = False) -> dict[str, Any]
     return {**of, "event_time": at, "kafka_timestamp": at, **where}
 
 
-def frame(spark: SparkSession, ddl: str, rows: list[Mapping[str, Any]]) -> DataFrame:
-    names = [column.split()[0] for column in ddl.split(", ")]
-    return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], ddl)
+def frame(
+    spark: SparkSession, columns: Mapping[str, str], rows: list[Mapping[str, Any]]
+) -> DataFrame:
+    ddl = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
+    return spark.createDataFrame([tuple(row.get(name) for name in columns) for row in rows], ddl)
 
 
 def day(number: int, region: str, titles: list[str], **sums: int) -> dict[str, Any]:
@@ -56,7 +53,9 @@ def days(spark: SparkSession) -> dict[int, Any]:
         day(4, "eu", ["a", "never told of"], all_s=50),
         day(5, "eu", [], clicks=2, click_ranks=3),
     ]
-    found = recommended_by_date(frame(spark, DDL, rows), frame(spark, CATALOG, changes)).collect()
+    found = recommended_by_date(
+        frame(spark, BUSINESS_DAY.columns, rows), frame(spark, CATALOG, changes)
+    ).collect()
     assert [row.date.day for row in found] == [3, 4, 5]
     return {row.date.day: row for row in found}
 
@@ -76,6 +75,6 @@ def test_coverage_is_of_the_titles_in_the_catalogue_that_day(days: dict[int, Any
 
 
 def test_without_a_catalogue_there_is_no_coverage(spark: SparkSession) -> None:
-    rows = frame(spark, DDL, [day(3, "eu", ["a"], all_s=4, watch_s=1)])
+    rows = frame(spark, BUSINESS_DAY.columns, [day(3, "eu", ["a"], all_s=4, watch_s=1)])
     [row] = recommended_by_date(rows, frame(spark, CATALOG, [])).collect()
     assert (row.viewing, row.coverage) == (0.25, None)

@@ -50,23 +50,22 @@ def varied(spark: SparkSession) -> DataFrame:
     chance = random.Random(7)
     rows = []
     for number in range(120):
-        kind = chance.choice(["Started", "Completed", "Paused", "Seeked", None, "clicked"])
-        event_type = f"VideoPlayback{kind}" if kind else "UserRatingSubmitted"
-        event_type = "UserEngagement" if kind == "clicked" else event_type
+        kind = chance.choice(["Started", "Completed", "Paused", "Seeked", "rated", "clicked"])
+        others = {"rated": "UserRatingSubmitted", "clicked": "UserEngagement"}
         rows.append(
             fact(
                 f"e{number:03}",
-                event_type,
+                others.get(kind, f"VideoPlayback{kind}"),
                 event_time=NOON + timedelta(hours=chance.randrange(60)),
                 user_id=f"u{chance.randrange(4)}",
                 title_id=f"t{chance.randrange(5)}",
                 region=chance.choice(["eu", "us"]),
                 source=chance.choice(SOURCES),
                 device_type=chance.choice(DEVICE_TYPES),
-                position_s=None if kind in (None, "clicked") else chance.randrange(5000),
+                position_s=None if kind in others else chance.randrange(5000),
                 rank=chance.randrange(1, 9) if kind == "clicked" else None,
                 watch_s=chance.randrange(5000) if kind == "Completed" else None,
-                half_stars=chance.randrange(1, 11) if kind is None else None,
+                half_stars=chance.randrange(1, 11) if kind == "rated" else None,
             )
         )
     return frame(spark, rows).persist()

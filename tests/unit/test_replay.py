@@ -96,6 +96,21 @@ def test_a_rating_keeps_person_film_stars_and_time(data):
     ]
 
 
+def test_the_first_play_of_a_sitting_is_clicked_if_it_was_recommended(data):
+    clicks = events(data, "UserEngagement")
+    first = [
+        play
+        for play in events(data, "VideoPlaybackStarted")
+        if play["playbackContext"]["source"] == "recommendation"
+        and not play["playbackContext"]["autoPlay"]
+    ]
+    assert [
+        (click["timestamp"], click["sessionId"], click["engagement"]["titleId"]) for click in clicks
+    ] == [(play["timestamp"], play["sessionId"], play["contentInfo"]["titleId"]) for play in first]
+    assert clicks
+    assert all(click["engagement"]["kind"] == "click" for click in clicks)
+
+
 def test_a_viewing_lasts_as_long_as_was_watched(data):
     for body in events(data, "VideoPlaybackCompleted"):
         duration = body["contentInfo"]["duration"]

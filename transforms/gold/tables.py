@@ -9,7 +9,8 @@ COMPLETION = "event_type = 'VideoPlaybackCompleted'"
 PLAYBACK = "event_type LIKE 'VideoPlayback%'"
 RATING = "half_stars IS NOT NULL"
 RECOMMENDED = "source = 'recommendation'"
-RANKED_CLICK = f"event_type = 'UserEngagement' AND {RECOMMENDED} AND rank IS NOT NULL"
+CLICK = "event_type = 'UserEngagement'"  # facts hold no engagement but clicks
+RANKED_CLICK = f"{CLICK} AND {RECOMMENDED} AND rank IS NOT NULL"
 
 DEVICE_TYPES = ("smart_tv", "mobile", "tablet", "desktop", "console", "streaming_stick")
 SOURCES = (
