@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,16 @@ def load_registry(folder: Path = SCHEMAS) -> Registry:
     Raises:
         SettingsError: a file is not JSON or not a contract; names the file or the contract.
     """
+    files = sorted(folder.glob("*/*.json"))
+    written = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return _registry(folder, written)
+
+
+@lru_cache(maxsize=8)
+def _registry(folder: Path, written: tuple[tuple[Path, int, int], ...]) -> Registry:
+    """The registry of files as they were last written: one object, by which others remember."""
     documents: dict[str, dict[str, Any]] = {}
-    for file in sorted(folder.glob("*/*.json")):
+    for file, *_ in written:
         documents.setdefault(file.parent.name, {})[file.stem] = _read_json(file)
     try:
         return Registry(documents)

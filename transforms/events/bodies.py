@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache, reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
@@ -30,18 +31,23 @@ def with_bodies(
         eventType and version, in the shape of the newest contract; null in rows of another type.
         Fields that are absent are null. Strings, dates and date-times stay as given.
     """
-    types = list(event_types)
-    versions = [contract for event_type in types for contract in registry.versions(event_type)]
     carried = [sf.col(name) for name in columns]
+    steps = _steps(registry, tuple(event_types))
+    return reduce(lambda rows, step: rows.select(*carried, *step), steps, accepted)
+
+
+@lru_cache(maxsize=64)
+def _steps(registry: Registry, types: tuple[str, ...]) -> tuple[list[Column], ...]:
+    """The columns that `with_bodies` selects, step by step; dear to make, so made once."""
+    versions = [contract for event_type in types for contract in registry.versions(event_type)]
     text, canonical = sf.col("value").cast("string"), sf.col("canonical")
-    parsed = accepted.select(
-        *carried,
-        *(_is(contract).alias(f"is {contract.name}") for contract in versions),
-        text.alias("text"),
-        sf.when(~canonical, sf.try_parse_json(text)).alias("document"),
+    named = [_is(contract).alias(f"is {contract.name}") for contract in versions]
+    document = sf.when(~canonical, sf.try_parse_json(text)).alias("document")
+    return (
+        [*named, text.alias("text"), document],
+        [_body(contract).alias(contract.name) for contract in versions],
+        [_newest(registry, name).alias(name) for name in types],
     )
-    read = parsed.select(*carried, *(_body(contract).alias(contract.name) for contract in versions))
-    return read.select(*carried, *(_newest(registry, name).alias(name) for name in types))
 
 
 def _is(contract: Contract) -> Column:

@@ -11,6 +11,8 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
+from itertools import product
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
@@ -23,9 +25,13 @@ from transforms.events.reasons import Reason
 from transforms.events.registry import Registry
 
 CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "ingest_time")
+# what every step carries: Spark copies the bytes of a binary column each time they are looked at
+READ = tuple("text" if name == "value" else name for name in CARRIED)
 MAX_VALUE_BYTES = 2**20
 BLANK = r"^[ \t\r\n]*\z"
 NO_BYTES = b""
+MICROS_PER_S = 1_000_000
+SECONDS_PER_DAY = 86_400
 REJECTED = "rejected/"
 SURROGATE = r"\\\\u[dD][89a-fA-F]"
 
@@ -68,56 +74,72 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
           and a digest of the judge's code; where no contract is named, that of all contracts;
         - canonical boolean: did the fast lane read it, so that from_json reads its value exactly?
     """
+    return reduce(lambda rows, step: rows.select(*step), _steps(registry, bounds), bronze)
+
+
+@lru_cache(maxsize=8)
+def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
+    """The columns that `judge` selects, step by step; they cost seconds to make, so made once."""
     contracts = list(registry)
-    read = _with_readings(_with_envelope(bronze, contracts))
-    judged = _with_fault(_with_names(read, contracts), contracts, bounds)
+    value, text = sf.col("value").cast("string"), sf.col("text").cast("binary")
+    carried = [text.alias("value") if name == "text" else sf.col(name) for name in READ]
     signed = _signature(registry, bounds).alias("judged_by")
     canonical = sf.col("lane").isNotNull().alias("canonical")
-    return judged.select(*CARRIED, *_verdict(contracts), signed, canonical)
+    return (
+        [value.alias("text") if name == "text" else sf.col(name) for name in READ],
+        _envelope(contracts),
+        _readings(),
+        _names(contracts),
+        _fault(contracts, bounds),
+        [*carried, *_verdict(contracts), signed, canonical],
+    )
 
 
-def _with_envelope(bronze: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
+def _carried(*also: str) -> list[Column]:
+    return [sf.col(name) for name in (*READ, *also)]
+
+
+def _envelope(contracts: Sequence[Contract]) -> list[Column]:
     """Add digest and envelope: that of a canonical text; others stay texts, or null."""
-    text = sf.col("value").cast("string")
-    envelope = sf.when(sf.octet_length("value") > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
-    for index, contract in enumerate(contracts):
-        pattern, held = canonical.canonical(contract), canonical.envelope(contract, index)
+    text = sf.col("text")
+    envelope = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
+    for (index, contract), gap in product(enumerate(contracts), canonical.GAPS):
+        pattern, held = canonical.canonical(contract, gap), canonical.envelope(contract, index)
         envelope = envelope.when(
-            _may_be_canonical(text, contract),
+            text.startswith(canonical.opening(contract, gap))
+            & sf.col("topic").isin(*contract.topics),
             sf.regexp_replace(text, sf.lit(pattern), sf.lit(held)),
         )
-    digest = sf.sha2(sf.coalesce("value", sf.lit(NO_BYTES)), 256)
-    return bronze.select(*CARRIED, digest.alias("digest"), envelope.alias("envelope"))
+    digest = sf.sha2(sf.coalesce(text.cast("binary"), sf.lit(NO_BYTES)), 256)
+    return [*_carried(), digest.alias("digest"), envelope.alias("envelope")]
 
 
-def _may_be_canonical(text: Column, contract: Contract) -> Column:
-    tight, spaced = canonical.openings(contract)
-    opens = text.startswith(tight) | text.startswith(spaced)
-    return sf.col("topic").isin(*contract.topics) & opens
-
-
-def _with_readings(read: DataFrame) -> DataFrame:
+def _readings() -> list[Column]:
     """Add what each lane reads.
 
     The columns: of a canonical text lane, the index of its contract, own_time, own_id and
     own_key; of any other text pair.
     """
-    text, envelope = sf.col("value").cast("string"), sf.col("envelope")
-    parts = sf.when(~envelope.startswith("{"), sf.split(envelope, '"'))
-    readable = (sf.octet_length("value") <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
-    pair = sf.when(parts.isNull() & readable, strict.paired(text, sf.col("digest")))
-    return read.select(
-        *CARRIED,
-        "digest",
-        sf.get(parts, sf.lit(0)).cast("int").alias("lane"),
-        sf.get(parts, sf.lit(1)).alias("own_time"),
-        sf.nullif(sf.get(parts, sf.lit(2)), sf.lit("")).alias("own_id"),
-        sf.get(parts, sf.lit(3)).alias("own_key"),
+    text, envelope = sf.col("text"), sf.col("envelope")
+    held = sf.when(~envelope.startswith("{"), envelope)
+    readable = (sf.octet_length(text) <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
+    pair = sf.when(held.isNull() & readable, strict.paired(text, sf.col("digest")))
+    return [
+        *_carried("digest"),
+        _part(held, 1).cast("int").alias("lane"),
+        _part(held, 2).alias("own_time"),
+        sf.nullif(_part(held, 3), sf.lit("")).alias("own_id"),
+        _part(held, 4).alias("own_key"),
         pair.alias("pair"),
-    )
+    ]
 
 
-def _with_names(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
+def _part(held: Column, number: int) -> Column:
+    """One of the parts between quotes; costs less than to split them all."""
+    return sf.substring_index(sf.substring_index(held, '"', number), '"', -1)
+
+
+def _names(contracts: Sequence[Contract]) -> list[Column]:
     """Add what either lane read of the envelope.
 
     The columns: document (strict lane), event_type and contract_version, contract (the index of
@@ -133,21 +155,18 @@ def _with_names(read: DataFrame, contracts: Sequence[Contract]) -> DataFrame:
     named = sf.element_at(indexes, sf.concat_ws(" ", said_type, said_version))
     types = _literals(c.event_type for c in contracts)
     versions = _literals(c.version for c in contracts)
-    return read.select(
-        *CARRIED,
-        "digest",
-        "lane",
+    return [
+        *_carried("digest", "lane", "own_key"),
         document.alias("document"),
         sf.coalesce(sf.get(types, lane), said_type).alias("event_type"),
         sf.coalesce(sf.get(versions, lane), said_version).alias("contract_version"),
         sf.coalesce(lane, named).alias("contract"),
         time.try_cast("timestamp").alias("event_time"),
         sf.coalesce("own_id", strict.string_at(document, "$.eventId")).alias("own_id"),
-        "own_key",
-    )
+    ]
 
 
-def _with_fault(read: DataFrame, contracts: Sequence[Contract], bounds: TimeBounds) -> DataFrame:
+def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
     """Add fault, null for a valid event."""
     is_strict = sf.col("lane").isNull()
     name = sf.get(_literals(c.name for c in contracts), sf.col("contract"))
@@ -157,16 +176,17 @@ def _with_fault(read: DataFrame, contracts: Sequence[Contract], bounds: TimeBoun
         _key_fault(contracts),
         _time_fault(bounds),
     )
-    return read.withColumn("fault", fault)
+    named = ("event_type", "contract_version", "contract", "event_time", "own_id")
+    return [*_carried("digest", "lane", *named), fault.alias("fault")]
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
-    text, document = sf.col("value").cast("string"), sf.col("document")
+    text, document = sf.col("text"), sf.col("document")
     known = sf.col("event_type").isin(*{c.event_type for c in contracts})
     topics = sf.get(sf.lit([list(c.topics) for c in contracts]), sf.col("contract"))
     return (
         sf.when(text.isNull() | text.rlike(BLANK), _said(Reason.EMPTY_VALUE))
-        .when(sf.octet_length("value") > MAX_VALUE_BYTES, _said(Reason.OVERSIZE_VALUE))
+        .when(sf.octet_length(text) > MAX_VALUE_BYTES, _said(Reason.OVERSIZE_VALUE))
         .when(~sf.is_valid_utf8(text), _said(Reason.INVALID_UTF8))
         .when(document.isNull(), _unparsed(text))
         .when(~strict.is_object(document), _said(Reason.NOT_AN_OBJECT, "$"))
@@ -195,9 +215,9 @@ def _key_fault(contracts: Sequence[Contract]) -> Column:
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
-    arrival, time = sf.col("kafka_timestamp"), sf.col("event_time")
-    ahead = arrival + sf.make_dt_interval(secs=sf.lit(bounds.future_tolerance_s))
-    behind = arrival - sf.make_dt_interval(days=sf.lit(bounds.oldest_event_days))
+    arrival, time = sf.unix_micros("kafka_timestamp"), sf.unix_micros("event_time")
+    ahead = arrival + bounds.future_tolerance_s * MICROS_PER_S
+    behind = arrival - bounds.oldest_event_days * SECONDS_PER_DAY * MICROS_PER_S
     return sf.when(time > ahead, _said(Reason.FUTURE_TIME, "$.timestamp")).when(
         time < behind, _said(Reason.OLD_TIME, "$.timestamp")
     )
