@@ -27,7 +27,8 @@ from jobs.runtime.java import java_binary
 from jobs.runtime.settings import CONF_DIR, SparkSettings
 
 LOG_LEVEL = "ERROR"
-JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC"
+# Spark's classes fill 200 MB: at less, the collector would stop a starting job several times
+JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC -XX:MetaspaceSize=256m"
 LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
@@ -65,6 +66,8 @@ SPEED = {
     **{f"spark.hadoop.parquet.enable.dictionary#{column}": "false" for column in _HARDLY_REPEAT},
     # write the few partitions of a batch side by side instead of sorting its rows first
     "spark.sql.maxConcurrentOutputFileWriters": "16",
+    # to note the line that made a column, PySpark talks to the JVM ten times for each
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.ui.retainedExecutions": "20",
 }
@@ -146,13 +149,18 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         "playhead.log": spark_log(),
         "derby.system.home": tempfile.gettempdir(),
     }
+    master = settings.master or "local[*]"
+    jars = [str(jar) for jar in resolve(SPARK)]
     return {
-        "spark.master": settings.master or "local[*]",
+        "spark.master": master,
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
-        "spark.jars": ",".join(str(jar) for jar in resolve(SPARK)),
+        # of the JVM's own class path, so that the archive of classes holds theirs too; executors
+        # elsewhere fetch the jars
+        "spark.driver.extraClassPath": os.pathsep.join(jars),
+        **({} if master.startswith("local") else {"spark.jars": ",".join(jars)}),
         "spark.driver.extraJavaOptions": " ".join(
             [
                 JAVA_OPTIONS,
