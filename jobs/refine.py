@@ -187,14 +187,12 @@ class Batches:
                 self._seal(read.events, fates, sequence)  # 3
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
-        transaction = Transaction(QUERY, sequence)
-        families = {fate.family for fate in fates if fate.family}
-        outputs = {f"silver.{family}": silver_rows(family, rows) for family in families}
-        if any(fate.reason for fate in fates):
-            outputs[QUARANTINE] = quarantined(rows)
-        append = self.lake.append
+        def append(table: str) -> None:
+            self.lake.append(table, _rows_of(table, rows), Transaction(QUERY, sequence))
+
+        tables = {f"silver.{fate.family}" if fate.family else QUARANTINE for fate in fates}
         with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(lambda table: append(table, outputs[table], transaction), outputs))
+            list(pool.map(append, tables))
 
     def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
         ledger = ledger_rows(self.lake, events, fates, sequence, datetime.now(UTC))
@@ -210,6 +208,12 @@ class Batches:
             return rows
         written = (self.lake.read(table).select("event_id") for table in OUTPUTS)
         return rows.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
+
+
+def _rows_of(table: str, judged: DataFrame) -> DataFrame:
+    if table == QUARANTINE:
+        return quarantined(judged)
+    return silver_rows(table.removeprefix("silver."), judged)
 
 
 def ledger_rows(
@@ -254,7 +258,9 @@ def _refuse_late(read: Observed) -> None:
 
 
 def _refuse_unfinished(lake: Lake) -> None:
-    decided, done = (lake.transaction(table, RELEASE)[1] for table in (RELEASED, LEDGER))
+    with ThreadPoolExecutor() as pool:
+        told = pool.map(lambda table: lake.transaction(table, RELEASE), (RELEASED, LEDGER))
+        (_, decided), (_, done) = told
     if decided != done:
         raise DataError(
             f"{QUERY}: release {decided} was killed before its end",
