@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
@@ -11,7 +12,7 @@ from pyspark.sql import functions as sf
 from transforms.events.contract import Contract
 from transforms.events.registry import Registry
 from transforms.events.spark_schema import struct_type
-from transforms.events.upcasters import upcast
+from transforms.events.upcasters import UPCASTERS, upcast
 
 
 def with_bodies(
@@ -32,13 +33,18 @@ def with_bodies(
         Fields that are absent are null. Strings, dates and date-times stay as given.
     """
     carried = [sf.col(name) for name in columns]
-    steps = _steps(registry, tuple(event_types))
+    steps = _steps(registry, tuple(event_types), frozenset(UPCASTERS.items()))
     return reduce(lambda rows, step: rows.select(*carried, *step), steps, accepted)
 
 
 @lru_cache(maxsize=64)
-def _steps(registry: Registry, types: tuple[str, ...]) -> tuple[list[Column], ...]:
-    """The columns that `with_bodies` selects, step by step; dear to make, so made once."""
+def _steps(
+    registry: Registry, types: tuple[str, ...], _upcasters: frozenset[Any]
+) -> tuple[list[Column], ...]:
+    """The columns that `with_bodies` selects, step by step; dear to make, so made once.
+
+    Upcasters are among what they are remembered by, as they decide what a column means.
+    """
     versions = [contract for event_type in types for contract in registry.versions(event_type)]
     text, canonical = sf.col("value").cast("string"), sf.col("canonical")
     named = [_is(contract).alias(f"is {contract.name}") for contract in versions]
