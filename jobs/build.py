@@ -17,21 +17,15 @@ from pyspark.sql import functions as F
 
 from jobs.contracts import load_registry
 from jobs.fold import definitions
-from jobs.refine import Fate, fates_of, judged, ledger_rows, silver_rows
+from jobs.refine import Fate, fates_of, judged, ledger_rows, rows_of, tables_of
 from jobs.runtime.lake import Lake, Transaction
 from jobs.runtime.parity import BUILD, OUTPUTS
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept
-from jobs.runtime.tables import (
-    BRONZE,
-    LEDGER,
-    QUARANTINE,
-    TABLES,
-)
+from jobs.runtime.tables import BRONZE, LEDGER, TABLES
 from transforms import provenance
 from transforms.events.judge import TimeBounds
 from transforms.events.judge import definition as judge_definition
-from transforms.silver.quarantine import quarantined
 from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats
 from transforms.silver.tables import FAMILIES
 
@@ -61,13 +55,12 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
     ):
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         fates = fates_of(rows)
-        outputs = {
-            f"silver.{f}": silver_rows(f, rows) for f in {x.family for x in fates if x.family}
-        }
-        if any(fate.reason for fate in fates):
-            outputs[QUARANTINE] = quarantined(rows)
+
+        def write(table: str) -> None:
+            fill(lake, table, rows_of(table, rows), bronze_version)
+
         with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(lambda table: fill(lake, table, outputs[table], bronze_version), outputs))
+            list(pool.map(write, tables_of(fates)))
     seal(lake, arrived, fates, bronze_version)
     return arrived
 

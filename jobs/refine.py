@@ -188,11 +188,10 @@ class Batches:
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
         def append(table: str) -> None:
-            self.lake.append(table, _rows_of(table, rows), Transaction(QUERY, sequence))
+            self.lake.append(table, rows_of(table, rows), Transaction(QUERY, sequence))
 
-        tables = {f"silver.{fate.family}" if fate.family else QUARANTINE for fate in fates}
         with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(append, tables))
+            list(pool.map(append, tables_of(fates)))
 
     def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
         ledger = ledger_rows(self.lake, events, fates, sequence, datetime.now(UTC))
@@ -210,7 +209,13 @@ class Batches:
         return rows.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
 
 
-def _rows_of(table: str, judged: DataFrame) -> DataFrame:
+def tables_of(fates: Iterable[Fate]) -> set[str]:
+    """The tables that records with these fates go to."""
+    return {f"silver.{fate.family}" if fate.family else QUARANTINE for fate in fates}
+
+
+def rows_of(table: str, judged: DataFrame) -> DataFrame:
+    """The rows of one of `tables_of`, of those that `judged` gives."""
     if table == QUARANTINE:
         return quarantined(judged)
     return silver_rows(table.removeprefix("silver."), judged)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from pyspark.sql import SparkSession
 
-from jobs.runtime.class_archive import ARCHIVE, archive
+from jobs.runtime.class_archive import archive, archive_file
 from jobs.runtime.cli import job
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.jars import BROKER, SPARK, resolve
@@ -38,7 +38,7 @@ def main(settings: Settings, folder: Path | None) -> None:
         click.echo(f"{bundle.name}: {len(resolve(bundle))} jars in {bundle.folder}")
     if folder is not None:
         write_spark_conf(folder, settings.spark)
-    if not ARCHIVE.exists() and sys.prefix != sys.base_prefix:
+    if not archive_file().exists() and sys.prefix != sys.base_prefix:
         click.echo("spark: started once, so that every job starts faster")
         archive(lambda java_options: _worked(settings, java_options))
 

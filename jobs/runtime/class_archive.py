@@ -1,31 +1,44 @@
 """Spark's classes as the JVM read them once, so that a job starts without reading them again.
 
-The archive lies in the Python environment whose jars it is of. The JVM holds it to its own version
-and to the jars, and starts without it if either has changed.
+The archive lies in the Python environment whose jars it is of, under a name of the Java and the
+class path that it is of. The JVM holds it to both, and starts without it if either has changed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
+from jobs.runtime.jars import SPARK, resolve
+from jobs.runtime.java import java_binary
+
+_FOLDER = Path(sys.prefix)
 _QUIETLY = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 _EXIT_S = 300
 
 
+def archive_file() -> Path:
+    """Where the archive is of the Java, the Spark and the jars that are in use now."""
+    of = (java_binary().resolve(), pyspark.__version__, *resolve(SPARK))
+    digest = hashlib.sha256("\n".join(map(str, of)).encode()).hexdigest()[:12]
+    return _FOLDER / f"spark-classes-{digest}.jsa"
+
+
 def sharing() -> str:
     """The JVM's options to start with the archive; none where there is no archive."""
-    return f"-XX:SharedArchiveFile={ARCHIVE} {_QUIETLY}" if ARCHIVE.exists() else ""
+    file = archive_file()
+    return f"-XX:SharedArchiveFile={file} {_QUIETLY}" if file.exists() else ""
 
 
 def archive(start: Callable[[str], SparkSession]) -> None:
-    """Make the archive of the classes that a session has loaded when it ends.
+    """Make the archive of the classes that a session has loaded when it ends; drop all others.
 
     A JVM that makes none leaves an empty file, which every JVM ignores: it is not asked again.
 
@@ -33,7 +46,8 @@ def archive(start: Callable[[str], SparkSession]) -> None:
         start: starts a JVM with the options that it is given, and a session that has done what a
             job does.
     """
-    unfinished = ARCHIVE.with_suffix(f".{os.getpid()}")
+    file = archive_file()
+    unfinished = file.with_suffix(f".{os.getpid()}")
     start(f"-XX:ArchiveClassesAtExit={unfinished} {_QUIETLY}").stop()
     gateway = SparkContext._gateway
     assert gateway is not None
@@ -41,4 +55,6 @@ def archive(start: Callable[[str], SparkSession]) -> None:
     gateway.proc.stdin.close()  # which is how the JVM learns that nobody needs it any more
     gateway.proc.wait(_EXIT_S)
     unfinished.touch()
-    unfinished.replace(ARCHIVE)
+    for other in _FOLDER.glob("spark-classes*.jsa"):
+        other.unlink(missing_ok=True)
+    unfinished.replace(file)

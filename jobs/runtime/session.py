@@ -27,7 +27,7 @@ from jobs.runtime.java import java_binary
 from jobs.runtime.settings import CONF_DIR, SparkSettings
 
 LOG_LEVEL = "ERROR"
-# Spark's classes fill 200 MB: at less, the collector would stop a starting job several times
+# at Java's own size a starting job is stopped three times to make room for classes
 JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC -XX:MetaspaceSize=256m"
 LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
@@ -102,7 +102,11 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
 
 def is_local(spark: SparkSession) -> bool:
     """Is all work done in the driver, so that no executor can be lost?"""
-    return str(spark.sparkContext.master).split("[")[0] == "local"
+    return _is_one_process(str(spark.sparkContext.master))
+
+
+def _is_one_process(master: str) -> bool:
+    return master.split("[")[0] == "local"  # local-cluster[2,1,1024] is several
 
 
 def spark_log() -> Path:
@@ -160,7 +164,7 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         # of the JVM's own class path, so that the archive of classes holds theirs too; executors
         # elsewhere fetch the jars
         "spark.driver.extraClassPath": os.pathsep.join(jars),
-        **({} if master.startswith("local") else {"spark.jars": ",".join(jars)}),
+        **({} if _is_one_process(master) else {"spark.jars": ",".join(jars)}),
         "spark.driver.extraJavaOptions": " ".join(
             [
                 JAVA_OPTIONS,

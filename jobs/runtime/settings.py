@@ -102,8 +102,8 @@ class RefineSettings(Section):
     trigger_s: float = Field(gt=0)
     max_bytes_per_batch: str = Field(pattern=r"^\d+[kmg]$")
     duplicate_horizon_h: int = Field(gt=0)
-    future_tolerance_s: int = Field(ge=0)
-    oldest_event_days: int = Field(gt=0)
+    future_tolerance_s: int = Field(ge=0, le=10**10)
+    oldest_event_days: int = Field(gt=0, le=10**6)
 
 
 class FoldSettings(Section):

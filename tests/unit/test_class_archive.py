@@ -14,7 +14,7 @@ from jobs.runtime.java import java_binary
 def test_without_an_archive_nothing_is_asked_of_the_jvm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(class_archive, "ARCHIVE", tmp_path / "none.jsa")
+    monkeypatch.setattr(class_archive, "archive_file", lambda: tmp_path / "none.jsa")
     assert class_archive.sharing() == ""
 
 
@@ -23,7 +23,7 @@ def test_a_jvm_starts_without_a_word_though_the_archive_is_of_no_use(
 ) -> None:
     archive = tmp_path / "of-another-java.jsa"
     archive.write_bytes(b"not an archive")
-    monkeypatch.setattr(class_archive, "ARCHIVE", archive)
+    monkeypatch.setattr(class_archive, "archive_file", lambda: archive)
     options = class_archive.sharing().split()
     assert f"-XX:SharedArchiveFile={archive}" in options
     plain, sharing = (
@@ -33,3 +33,9 @@ def test_a_jvm_starts_without_a_word_though_the_archive_is_of_no_use(
     assert sharing.returncode == 0
     assert sharing.stdout == plain.stdout == ""
     assert sharing.stderr == plain.stderr.replace("mixed mode, sharing", "mixed mode")
+
+
+def test_another_class_path_has_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = class_archive.archive_file()
+    monkeypatch.setattr(class_archive, "resolve", lambda bundle: [Path("of-another-release.jar")])
+    assert class_archive.archive_file() != mine

@@ -75,6 +75,15 @@ def test_the_contracts_of_the_house_hold_their_promises():
     assert "not published yet" not in result.output, "run: python -m jobs.contracts lock"
 
 
+def test_a_registry_is_remembered_until_a_file_changes(folder: Path):
+    write(folder, contract_document("1.1", size={"type": "integer", "maximum": 10}))
+    before = load_registry(folder)
+    assert load_registry(folder) is before
+    write(folder, contract_document("1.1", size={"type": "integer", "maximum": 9_999}))
+    size = load_registry(folder).newest("ThingSeen").root.fields["size"]
+    assert size.schema["maximum"] == 9_999
+
+
 def test_an_optional_field_may_come_with_a_minor_version(folder: Path):
     size = {"type": "integer", "maximum": 10}
     write(folder, contract_document("1.1", size=size, colour={"type": "string"}))
