@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
+from jobs.runtime.commits import Transaction
 from jobs.runtime.definitions import load_definitions, planned
 from jobs.runtime.generations import Superseded, live_lakes
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.settings import AttributeSettings, Settings
 from jobs.runtime.streams import Run, follow, kept, start
 from jobs.runtime.tables import EXPERIMENT_USER

@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 from jobs.contracts import load_registry
 from jobs.fold import definitions
 from jobs.refine import Fate, fates_of, judged, ledger_rows, rows_of, tables_of
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.parity import BUILD, OUTPUTS
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept

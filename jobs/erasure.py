@@ -21,6 +21,7 @@ from jobs.refine import QUERY as REFINE
 from jobs.refine import refining
 from jobs.runtime.certificate import certified, refuse_finds
 from jobs.runtime.checkpoints import discard, locked
+from jobs.runtime.commits import Transaction
 from jobs.runtime.erasures import (
     DECIDED,
     HISTORY,
@@ -35,7 +36,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.generations import Action, generations, record
 from jobs.runtime.gold import compact
 from jobs.runtime.holdings import Held, Told, builds, found, rows_of, side_by_side, told, written
-from jobs.runtime.lake import Lake, Transaction, persisted
+from jobs.runtime.lake import Lake, persisted
 from jobs.runtime.ledger import ERASED
 from jobs.runtime.list_store import open_store
 from jobs.runtime.purge import mark, purge

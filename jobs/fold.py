@@ -12,10 +12,11 @@ from pyspark.sql import DataFrame
 
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
+from jobs.runtime.commits import Transaction
 from jobs.runtime.freshness import Freshness
 from jobs.runtime.generations import Action, Superseded, live_lakes, record
 from jobs.runtime.gold import append_partials, compact, folded_through, rebuild
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FoldSettings, Settings
 from jobs.runtime.streams import Run, follow, kept, start
 from jobs.runtime.tables import FRESHNESS, PARTIALS

@@ -17,10 +17,11 @@ from pyspark.sql import functions as F
 from jobs.contracts import load_registry
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
+from jobs.runtime.commits import Transaction
 from jobs.runtime.erasures import history_begins, refuse_unfinished
 from jobs.runtime.errors import DataError
 from jobs.runtime.generations import Superseded, live_lakes
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import Observation, Observed, Run, follow, kept, start

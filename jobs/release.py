@@ -19,8 +19,9 @@ from jobs.refine import RELEASE, silver_rows
 from jobs.refine import judged as judged_anew
 from jobs.runtime.checkpoints import locked
 from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import Lake, Transaction, persisted
+from jobs.runtime.lake import Lake, persisted
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES

@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.artifact import Trained
 from jobs.runtime.cli import job
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.registry import CHAMPION, Registry
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RecommendSettings, Settings

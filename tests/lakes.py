@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 
 from jobs.fold import folding
 from jobs.refine import refining
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import PlayheadError
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams import follow
 from jobs.runtime.tables import BRONZE, TABLES

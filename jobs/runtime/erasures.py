@@ -19,8 +19,9 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import BRONZE, ERASURES, TABLES
 
 DECIDED, HISTORY, PURGED = "decided", "history", "purged"

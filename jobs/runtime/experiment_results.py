@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
 from transforms.experiments.analysis import Observed, analyse
 from transforms.experiments.definitions import Catalogue, Experiment, defined_by

@@ -16,8 +16,9 @@ from typing import Any
 from filelock import Timeout
 
 from jobs.runtime.checkpoints import lock_of
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import FIRST_GENERATION, Lake, Transaction
+from jobs.runtime.lake import FIRST_GENERATION, Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from jobs.runtime.tables import GENERATIONS, TABLES

@@ -16,8 +16,9 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import PARTIALS
 from transforms.gold.fold import Fold, evaluate, merge
 from transforms.gold.tables import FOLDS

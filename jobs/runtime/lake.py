@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from jobs.runtime import commits
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.faults import SPARK_ERRORS, explained
 from jobs.runtime.tables import GENERATIONS, NO_STATISTICS, TABLES, is_generational, table_path
 
 FIRST_GENERATION = 1
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """Names a write, so that repeating it changes nothing.
-
-    Delta records (application, version) in the commit and skips a write whose version is not
-    greater than the one recorded.
-    """
-
-    application: str
-    version: int
 
 
 class Lake:
@@ -131,12 +120,23 @@ class Lake:
         )
 
     def append(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
-        """Append `rows` once, however often the same transaction is repeated."""
-        self._writer(rows, transaction).mode("append").save(self.path(table))
+        """Append `rows` once, however often the same transaction is repeated.
+
+        Raises:
+            ValueError: `rows` has not exactly the columns that are declared.
+        """
+        _refuse_others(table, rows.schema)
+        commits.append(self._log(table), rows, transaction)
 
     def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
         """Replace all rows in one commit, once."""
-        self._writer(rows, transaction).mode("overwrite").save(self.path(table))
+        (
+            rows.write.format("delta")
+            .option("txnAppId", transaction.application)
+            .option("txnVersion", transaction.version)
+            .mode("overwrite")
+            .save(self.path(table))
+        )
 
     def version(self, table: str) -> int:
         """The newest Delta version of a table."""
@@ -172,8 +172,7 @@ class Lake:
     def transaction(self, table: str, application: str) -> tuple[int, int | None]:
         """The newest Delta version of a table, and what `application` last recorded by then."""
         snapshot = self._snapshot(table)
-        recorded = snapshot.transactions().get(application)
-        return int(snapshot.version()), int(recorded.get()) if recorded.isDefined() else None
+        return int(snapshot.version()), commits.recorded(snapshot, application)
 
     def upsert(
         self, table: str, rows: DataFrame, key: Sequence[str], transaction: Transaction
@@ -259,13 +258,6 @@ class Lake:
         nothing = jvm.scala.Option.empty()
         return self._log(table).update(False, nothing, nothing)
 
-    def _writer(self, rows: DataFrame, transaction: Transaction) -> Any:
-        return (
-            rows.write.format("delta")
-            .option("txnAppId", transaction.application)
-            .option("txnVersion", transaction.version)
-        )
-
     def _ensure(self, table: str) -> None:
         declared = TABLES[table]
         if self.has(table):
@@ -299,6 +291,16 @@ class Lake:
         if missing:
             columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
+
+
+def _refuse_others(table: str, found: StructType) -> None:
+    declared = TABLES[table].schema
+    if {field.name: field.dataType for field in found} != {
+        field.name: field.dataType for field in declared
+    }:
+        raise ValueError(
+            f"{table} takes {declared.simpleString()}, and was given {found.simpleString()}"
+        )
 
 
 def mark_read(root: str, generation: int) -> None:

@@ -19,9 +19,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.checkpoints import BATCH_BITS, read_whole, remembered
+from jobs.runtime.commits import Transaction
 from jobs.runtime.erasures import history_begins
 from jobs.runtime.gold import NOTHING, Snapshot, read_gold_at, snapshot
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.streams import kept
 from jobs.runtime.tables import BRONZE, LEDGER, PARITY, QUARANTINE, TABLES
 from transforms.gold import parity

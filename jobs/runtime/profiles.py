@@ -10,8 +10,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.refine import accepted_events, silver_rows
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.lake import Lake, Transaction, persisted
+from jobs.runtime.lake import Lake, persisted
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.tables import BRONZE, USER_PROFILE
 from transforms.gold.profile import (

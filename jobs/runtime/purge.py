@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import TABLES
 
 LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # 10,000 tasks a VACUUM

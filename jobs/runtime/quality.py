@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.expectations import (
     Expectation,
@@ -22,7 +23,7 @@ from jobs.runtime.expectations import (
 )
 from jobs.runtime.faults import SPARK_ERRORS
 from jobs.runtime.gold import NOTHING, Snapshot, read_gold_at, snapshot
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.settings import QualitySettings
 from jobs.runtime.tables import PARTIALS, QUALITY, TABLES
 from transforms.gold.tables import FOLDS

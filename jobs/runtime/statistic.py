@@ -15,8 +15,9 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.runtime.commits import Transaction
 from jobs.runtime.faults import SPARK_ERRORS
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import TABLES, TITLE_GRAM, USER_HISTORY
 from transforms.recommendations.fixed_point import Titles
 from transforms.recommendations.gram import Gram, InteractionError

@@ -16,7 +16,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import load_settings
 from jobs.runtime.tables import TABLES

@@ -23,7 +23,8 @@ from pyspark.sql import functions as F
 
 from jobs.attribute import attributing
 from jobs.experiments import refreshed
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams import follow

@@ -11,7 +11,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.lake import Lake, Transaction, persisted
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake, persisted
 from jobs.runtime.profiles import profile_events_of, rebuilt
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import load_settings

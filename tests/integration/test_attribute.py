@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.attribute import QUERY, attributing, everyone
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams import follow
 from jobs.runtime.tables import EXPERIMENT_USER

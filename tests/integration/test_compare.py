@@ -11,8 +11,9 @@ from typing import Any
 from click.testing import CliRunner
 
 from jobs.compare import Decisions, impact, lists, main, told, write_impact
+from jobs.runtime.commits import Transaction
 from jobs.runtime.generations import Action, record
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_USER, PARTIALS, RECOMMENDATIONS, TABLES
 from tests.attribution_cases import END, START, documents
 from tests.lakes import MakeLake

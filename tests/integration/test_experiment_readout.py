@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 from jobs.attribute import everyone
 from jobs.experiments import refreshed
 from jobs.readout import write_readout
+from jobs.runtime.commits import Transaction
 from jobs.runtime.experiment_looks import instants, look_back
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_USER
 from tests.attribution_cases import END, documents, random_history, silver
 from tests.attribution_oracle import Event, experiment_users

@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
 from jobs.experiments import audited, main, refreshed
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError
 from jobs.runtime.experiment_results import arms_of, newest, reproduced, stored
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
 from tests.attribution_cases import END, documents, random_history
 from tests.attribution_oracle import Key, Row, experiment_users

@@ -14,8 +14,9 @@ from jobs.fold import folding
 from jobs.maintain import maintain
 from jobs.recompute import next_generation
 from jobs.refine import refining
+from jobs.runtime.commits import Transaction
 from jobs.runtime.generations import switch
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.needs import Need, needs
 from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.streams import follow, stop

@@ -16,8 +16,9 @@ from jobs.attribute import everyone
 from jobs.experiments import refreshed
 from jobs.notebooks import main, notebook, notebooks, write_page
 from jobs.recompute import compared, next_generation
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.registry import CHAMPION, Registry
 from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.tables import EXPERIMENT_USER

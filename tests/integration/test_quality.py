@@ -14,9 +14,10 @@ from jobs.experiments import main as experiments
 from jobs.generations import main as generations
 from jobs.promote import main as promote
 from jobs.quality import check, refuse
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.generations import Action, record
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.quality import refuse_failing
 from jobs.runtime.settings import QualitySettings
 from jobs.runtime.tables import QUALITY, TABLES

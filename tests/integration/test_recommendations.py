@@ -21,10 +21,11 @@ from jobs.promote import main as promote_job
 from jobs.promote import promote, refuse
 from jobs.publish import publish
 from jobs.recommend import main as recommend
+from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, ServiceError, SettingsError
 from jobs.runtime.gold import append_partials, read_gold, rebuild
 from jobs.runtime.kafka import python_options
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.list_store import open_store
 from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.lateness import main
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from tests.as_of_oracle import COMPLETED, STARTED, Event
 from tests.lakes import MakeLake
 from tests.strategies import MINUTE, NOON

@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 
 from jobs.profile.__main__ import main
 from jobs.refine import accepted_events, silver_rows
+from jobs.runtime.commits import Transaction
 from jobs.runtime.gold import append_partials
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.lake import Lake
 from jobs.runtime.profiles import rebuilt, replace, verified
 from jobs.runtime.read_model import LakeRatings
 from jobs.runtime.settings import load_settings

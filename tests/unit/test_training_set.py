@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
-from jobs.runtime.lake import Lake, Transaction
+from jobs.runtime.commits import Transaction
+from jobs.runtime.lake import Lake
 from jobs.training_set import SOURCES, main
 from tests.as_of_oracle import STARTED
 from tests.shapes import plain_rows

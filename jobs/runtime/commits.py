@@ -1,0 +1,56 @@
+"""Commits to a Delta table that are made once, however often they are repeated.
+
+Delta records (application, version) in a commit. To find what an application recorded last,
+`DataFrame.write` of Delta 4.4 computes the state of the whole table: three Spark jobs before every
+write, which cost more than a small write itself. The checksum that Delta leaves beside each version
+says the same, and is asked here first. Delta's main branch does so too
+(USE_SNAPSHOT_STATE_FROM_CHECKSUM_ENABLED); with a release that has it, `append` is a plain write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """Names a write, so that repeating it changes nothing: versions of an application only grow."""
+
+    application: str
+    version: int
+
+
+def recorded(snapshot: Any, application: str) -> int | None:
+    """The version that `application` recorded last, by a Delta snapshot; None if it never did."""
+    checksum = snapshot.checksumOpt()
+    known = checksum.get().setTransactions() if checksum.isDefined() else checksum
+    transactions = known.get() if known.isDefined() else snapshot.setTransactions()
+    for transaction in map(transactions.apply, range(transactions.size())):
+        if transaction.appId() == application:
+            return int(transaction.version())
+    return None
+
+
+def append(log: Any, rows: DataFrame, transaction: Transaction) -> None:
+    """Append `rows` in one commit, unless the transaction, or a later one, is recorded.
+
+    Args:
+        log: the table's `DeltaLog`.
+        rows: with the columns of the table; Delta does not compare them here.
+        transaction: a concurrent commit by the same application makes this one fail.
+    """
+    jvm = rows.sparkSession._jvm
+    assert jvm is not None
+    delta, nothing = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
+    commit = log.startTransaction(nothing, nothing)
+    last = recorded(commit.snapshot(), transaction.application)
+    if last is not None and last >= transaction.version:
+        return
+    commit.readTxn().addOne(transaction.application)
+    mark = delta.actions.SetTransaction(transaction.application, transaction.version, nothing)
+    mode = jvm.org.apache.spark.sql.SaveMode.Append
+    write = getattr(delta, "DeltaOperations$Write")(mode, *[nothing] * 8)
+    commit.commit(commit.writeFiles(rows._jdf).appended(mark), write)
