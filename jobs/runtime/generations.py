@@ -157,17 +157,15 @@ class Superseded:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._seen: int | None = None
+        self._seen = lake.switches
 
     def __call__(self) -> bool:
         """Is another generation live? Never, for a lake that is pinned."""
         lake = self._lake
-        if lake.pinned or not lake.has(GENERATIONS):
+        switches = None if lake.pinned else lake.newest_switches()
+        if switches == self._seen:
             return False
-        version = lake.version(GENERATIONS)
-        if version == self._seen:
-            return False
-        self._seen = version
+        self._seen = switches
         return lake.live() != lake.generation
 
 

@@ -34,6 +34,8 @@ class Lake:
 
     Attributes:
         pinned: was the generation given?
+        switches: the version of ops.generations that the live generation was taken from; None if
+            the generation is pinned or there was nothing to take it from.
     """
 
     def __init__(self, spark: SparkSession, root: str, generation: int | None = None) -> None:
@@ -41,7 +43,8 @@ class Lake:
         self.root = root if "://" in root else str(Path(root).absolute())
         self.pinned = generation is not None
         self.generation = FIRST_GENERATION if generation is None else generation
-        if generation is None:
+        self.switches = None if self.pinned else self.newest_switches()
+        if self.switches:
             self.generation = self.live()
 
     def path(self, table: str) -> str:
@@ -58,11 +61,15 @@ class Lake:
 
     def live(self) -> int:
         """The generation that readers are switched to."""
-        if not self.has(GENERATIONS):
+        if not self.newest_switches():
             return FIRST_GENERATION
         switches = self.read(GENERATIONS).where("action = 'switched'")
         [newest] = switches.agg(F.max_by("generation", "sequence")).collect()
         return newest[0] or FIRST_GENERATION
+
+    def newest_switches(self) -> int | None:
+        """The newest version of ops.generations, 0 if it was only created; None without it."""
+        return self.version(GENERATIONS) if self.has(GENERATIONS) else None
 
     def of_generation(self, generation: int) -> Lake:
         """The same lake, silver and gold of a generation."""
