@@ -302,12 +302,15 @@ class Lake:
 
 def _refuse_others(table: str, found: StructType) -> None:
     declared = TABLES[table].schema
-    if {field.name: field.dataType for field in found} != {
-        field.name: field.dataType for field in declared
-    }:
+    if _kinds(found) != _kinds(declared):
         raise ValueError(
             f"{table} takes {declared.simpleString()}, and was given {found.simpleString()}"
         )
+
+
+def _kinds(schema: StructType) -> dict[str, str]:
+    """Names and types; what may be null is up to the rows."""
+    return {field.name: field.dataType.simpleString() for field in schema}
 
 
 def mark_read(root: str, generation: int) -> None:
