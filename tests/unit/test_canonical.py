@@ -60,7 +60,7 @@ def _takes(pattern: str, number: int | str) -> bool:
 
 def _pattern(contract: Contract, gap: str) -> str:
     """The pattern for Java as Python writes it."""
-    return canonical(contract, gap).replace("(?<", "(?P<").replace(r"\z", r"\Z")
+    return canonical(contract, gap).replace(r"\z", r"\Z")
 
 
 def _contract(least: int, most: int) -> Contract:

@@ -1,4 +1,4 @@
-"""The bodies of accepted events, read from their texts into the newest shape of their type."""
+"""The bodies of accepted events, read into the newest shape of their type."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
+from transforms.events import cells
 from transforms.events.contract import Contract
 from transforms.events.registry import Registry
 from transforms.events.spark_schema import struct_type
@@ -21,7 +22,7 @@ def with_bodies(
     """The events of some types with their bodies.
 
     Args:
-        accepted: rows of `judge` that it accepts: value (bytes), canonical, event_type,
+        accepted: rows of `judge` that it accepts: value (bytes), cells, event_type,
             contract_version and any others.
         registry: the contracts that they were judged by.
         event_types: the types to read.
@@ -46,11 +47,11 @@ def _steps(
     Upcasters are among what they are remembered by, as they decide what a column means.
     """
     versions = [contract for event_type in types for contract in registry.versions(event_type)]
-    text, canonical = sf.col("value").cast("string"), sf.col("canonical")
     named = [_is(contract).alias(f"is {contract.name}") for contract in versions]
-    document = sf.when(~canonical, sf.try_parse_json(text)).alias("document")
+    lines = sf.split("cells", cells.SEPARATOR)
+    document = sf.try_parse_json(sf.col("value").cast("string"))
     return (
-        [*named, text.alias("text"), document],
+        [*named, lines.alias("lines"), document.alias("document")],
         [_body(contract).alias(contract.name) for contract in versions],
         [_newest(registry, name).alias(name) for name in types],
     )
@@ -62,9 +63,9 @@ def _is(contract: Contract) -> Column:
 
 
 def _body(contract: Contract) -> Column:
-    shape = struct_type(contract.body)
-    fast = sf.from_json(sf.col("text"), shape)
-    strict = sf.try_variant_get(sf.col("document"), "$", shape.simpleString())
+    shape = struct_type(contract.body).simpleString()
+    strict = sf.try_variant_get(sf.col("document"), "$", shape)
+    fast = cells.body(contract, sf.col("lines"))
     return sf.when(
         sf.col(f"`is {contract.name}`"),
         sf.when(sf.col("document").isNull(), fast).otherwise(strict),

@@ -2,10 +2,11 @@
 
 Almost every event is written by a serializer in the contract's own order, without unknown
 fields, escapes or nulls. A contract has two patterns for such texts: without gaps, and with one
-space after each comma and colon. A text that matches is a valid event that from_json reads
-exactly: the pattern leaves no room for a repeated or unknown key, a value of another type or out
-of bounds, an escape, a byte outside printable ASCII, or anything before or behind the document.
-The converse does not hold: a text that does not match may be as valid, and `strict` decides.
+space after each comma and colon. A text that matches is a valid event, whose values the groups of
+the pattern hold for `cells`: the pattern leaves no room for a repeated or unknown key, a value of
+another type or out of bounds, an escape, a byte outside printable ASCII, or anything before or
+behind the document. The converse does not hold: a text that does not match may be as valid, and
+`strict` decides.
 
 Patterns are most of what a record costs, so they are written for Java's engine: it goes through
 a literal faster than through an optional space, and tries what is frequent first.
@@ -19,13 +20,16 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from transforms.events import cells
 from transforms.events.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
 
 GAPS = ("", " ")  # after a comma or a colon
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 NEVER = "(?!)"
+NOTHING: Mapping[str, bool] = MappingProxyType({})
 CLASS = r"\[(?:\\.|[^\]\\])*\]"
 CHARACTERS = re.compile(rf"{CLASS}\+")
+GROUP = re.compile(rf"\\.|{CLASS}|\((?!\?)")  # an opening one, or what may look so
 FRACTION = r"(?:\.[0-9]{1,17})?+"
 NO_FRACTION = r"(?:\.0)?+"
 MOST_REPEATS = 32
@@ -47,24 +51,8 @@ FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape 
 
 
 def canonical(contract: Contract, gap: str) -> str:
-    """The pattern of a contract's canonical texts, for Java; groups hold what `envelope` names."""
-    return f"^{_object(contract.root, gap, _groups(contract))}\\z"
-
-
-def envelope(contract: Contract, lane: int) -> str:
-    """What to replace a canonical text by: its lane, timestamp, eventId and key, between quotes.
-
-    The eventId is empty where the text has none. No canonical text begins with a digit.
-    """
-    groups = _groups(contract)
-    names = ("timestamp", "eventId", contract.key)
-    held = (f"${{{groups[name]}}}" if name in groups else "" for name in names)
-    return '"'.join((str(lane), *held))
-
-
-def _groups(contract: Contract) -> dict[str, str]:
-    groups = {"timestamp": "timestamp", "eventId": "eventId", contract.key: "key"}
-    return {name: group for name, group in groups.items() if name in contract.root.fields}
+    """The pattern of a contract's canonical texts, for Java; its groups are `cells.captured`."""
+    return f"^{_object(contract.root, gap, cells.captured(contract))}\\z"
 
 
 def opening(contract: Contract, gap: str) -> str:
@@ -77,31 +65,38 @@ def opening(contract: Contract, gap: str) -> str:
     return json.dumps(constants, separators=(f",{gap}", f":{gap}")).removesuffix("}")
 
 
-def _value(node: Node, gap: str, group: str | None = None) -> str:
+def _value(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
     if node.kind == "object":
-        return _object(node, gap)
+        return _object(node, gap, held)
+    if node.kind == "string":
+        text = _string(node)
+        if node.path not in held:
+            return f'"{text}"'
+        return f'("{text})"' if held[node.path] else f'"({text})"'
+    text = _unquoted(node, gap)
+    return f"({text})" if node.path in held else text
+
+
+def _unquoted(node: Node, gap: str) -> str:
     if node.items is not None:
         return _map(node, gap) if node.kind == "map" else _array(node, gap)
-    if node.kind == "boolean":
-        return "(?:true|false)"
-    if node.kind == "string":
-        return f'"(?<{group}>{_string(node)})"' if group else f'"{_string(node)}"'
-    return _number(node)
+    return "(?:true|false)" if node.kind == "boolean" else _number(node)
 
 
-def _object(node: Node, gap: str, groups: Mapping[str, str] = MappingProxyType({})) -> str:
+def _object(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
+    opened = r"(\{)" if node.path in held else r"\{"
     members = [
-        (f'"{name}":{gap}{_value(child, gap, groups.get(name))}', name in node.required)
+        (f'"{name}":{gap}{_value(child, gap, held)}', name in node.required)
         for name, child in node.fields.items()
     ]
     first, *others = members
     if first[1]:
         tail = (f",{gap}{text}" if must else f"(?:,{gap}{text})?+" for text, must in others)
-        return rf"\{{{first[0]}{''.join(tail)}\}}"
+        return rf"{opened}{first[0]}{''.join(tail)}\}}"
     # any member may be the last: a comma must lead to another, else the object ends
     ended = rf'(?:,{gap}(?=")|(?=\}}))'
     parts = (text + ended if must else f"(?:{text}{ended})?+" for text, must in members)
-    return rf"\{{{''.join(parts)}\}}"
+    return rf"{opened}{''.join(parts)}\}}"
 
 
 def _array(node: Node, gap: str) -> str:
@@ -138,7 +133,7 @@ def _string(node: Node) -> str:
         return shape
     if CHARACTERS.fullmatch(body) and "format" not in schema:
         return _plain_class(body) + times
-    return NEVER if _may_match_quote(body) else f'(?=(?:{body})"){shape}'
+    return NEVER if _may_match_quote(body) else f'(?=(?:{_without_groups(body)})"){shape}'
 
 
 def _is_plain(text: str) -> bool:
@@ -157,6 +152,11 @@ def _may_match_quote(body: str) -> bool:
     classes = re.findall(CLASS, body)
     rest = re.sub(r"\\.", "", re.sub(CLASS, "", body))
     return any(re.fullmatch(found, '"') for found in classes) or any(c in rest for c in '."')
+
+
+def _without_groups(body: str) -> str:
+    """A pattern whose parentheses hold nothing, so that groups are counted as cells are."""
+    return GROUP.sub(lambda found: "(?:" if found[0] == "(" else found[0], body)
 
 
 def _number(node: Node) -> str:

@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from transforms import provenance
-from transforms.events import canonical, strict
+from transforms.events import canonical, cells, strict
 from transforms.events import contract as contract_module
 from transforms.events.contract import Contract, Schema
 from transforms.events.reasons import Reason
@@ -59,9 +59,11 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         bounds: how far the event time may lie from the arrival time.
 
     Returns:
-        One row for each row of bronze: topic, partition, offset, key, value, kafka_timestamp,
+        One row for each row of bronze: topic, partition, offset, key, kafka_timestamp,
         ingest_time as they are, and
 
+        - value binary: as it is, but null where `cells` holds all that it says;
+        - cells string: what the fast lane read of a valid event, for `bodies`; null otherwise;
         - event_id string: the eventId of a valid event that has one, else the lower-case
           hexadecimal SHA-256 of the value's bytes (of no bytes for a null value); the digest of a
           rejected record follows `rejected/`, which no eventId can hold;
@@ -71,8 +73,7 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         - family string: the contract's x-family, null when rejected;
         - reason, path, rule string: why it is rejected (`Reason`), null when accepted;
         - judged_by string: a digest of the contracts of the event's type and of the bounds, a dot,
-          and a digest of the judge's code; where no contract is named, that of all contracts;
-        - canonical boolean: did the fast lane read it, so that from_json reads its value exactly?
+          and a digest of the judge's code; where no contract is named, that of all contracts.
     """
     return reduce(lambda rows, step: rows.select(*step), _steps(registry, bounds), bronze)
 
@@ -81,17 +82,14 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
 def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
     """The columns that `judge` selects, step by step; they cost seconds to make, so made once."""
     contracts = list(registry)
-    value, text = sf.col("value").cast("string"), sf.col("text").cast("binary")
-    carried = [text.alias("value") if name == "text" else sf.col(name) for name in READ]
-    signed = _signature(registry, bounds).alias("judged_by")
-    canonical = sf.col("lane").isNotNull().alias("canonical")
+    value, signed = sf.col("value").cast("string"), _signature(registry, bounds)
     return (
         [value.alias("text") if name == "text" else sf.col(name) for name in READ],
-        _envelope(contracts),
+        _cells(contracts),
         _readings(),
         _names(contracts),
         _fault(contracts, bounds),
-        [*carried, *_verdict(contracts), signed, canonical],
+        [*_verdict(contracts), signed.alias("judged_by")],
     )
 
 
@@ -99,44 +97,44 @@ def _carried(*also: str) -> list[Column]:
     return [sf.col(name) for name in (*READ, *also)]
 
 
-def _envelope(contracts: Sequence[Contract]) -> list[Column]:
-    """Add digest and envelope: that of a canonical text; others stay texts, or null."""
+def _cells(contracts: Sequence[Contract]) -> list[Column]:
+    """Add cells: of a canonical text; others stay texts, or null."""
     text = sf.col("text")
-    envelope = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
-    for (index, contract), gap in product(enumerate(contracts), canonical.GAPS):
-        pattern, held = canonical.canonical(contract, gap), canonical.envelope(contract, index)
-        envelope = envelope.when(
+    held = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
+    for (lane, contract), gap in product(enumerate(contracts), canonical.GAPS):
+        pattern, replacement = canonical.canonical(contract, gap), cells.replacement(contract, lane)
+        held = held.when(
             text.startswith(canonical.opening(contract, gap))
             & sf.col("topic").isin(*contract.topics),
-            sf.regexp_replace(text, sf.lit(pattern), sf.lit(held)),
+            sf.regexp_replace(text, sf.lit(pattern), sf.lit(replacement)),
         )
-    digest = sf.sha2(sf.coalesce(text.cast("binary"), sf.lit(NO_BYTES)), 256)
-    return [*_carried(), digest.alias("digest"), envelope.alias("envelope")]
+    return [*_carried(), held.alias("cells")]
 
 
 def _readings() -> list[Column]:
     """Add what each lane reads.
 
-    The columns: of a canonical text lane, the index of its contract, own_time, own_id and
-    own_key; of any other text pair.
+    The columns: of a canonical text its cells, lane, the index of its contract, own_time, own_id
+    and own_key; of any other text digest and pair.
     """
-    text, envelope = sf.col("text"), sf.col("envelope")
-    held = sf.when(~envelope.startswith("{"), envelope)
+    text = sf.col("text")
+    held = sf.when(~sf.col("cells").startswith("{"), sf.col("cells"))
     readable = (sf.octet_length(text) <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
-    pair = sf.when(held.isNull() & readable, strict.paired(text, sf.col("digest")))
+    pair = sf.when(held.isNull() & readable, strict.paired(text, _digest()))
     return [
-        *_carried("digest"),
-        _part(held, 1).cast("int").alias("lane"),
-        _part(held, 2).alias("own_time"),
-        sf.nullif(_part(held, 3), sf.lit("")).alias("own_id"),
-        _part(held, 4).alias("own_key"),
+        *_carried(),
+        sf.when(held.isNull(), _digest()).alias("digest"),
+        held.alias("cells"),
+        cells.envelope(held, "lane").cast("int").alias("lane"),
+        cells.envelope(held, "timestamp").alias("own_time"),
+        sf.nullif(cells.envelope(held, "eventId"), sf.lit("")).alias("own_id"),
+        cells.envelope(held, "key").alias("own_key"),
         pair.alias("pair"),
     ]
 
 
-def _part(held: Column, number: int) -> Column:
-    """One of the parts between quotes; costs less than to split them all."""
-    return sf.substring_index(sf.substring_index(held, '"', number), '"', -1)
+def _digest() -> Column:
+    return sf.sha2(sf.coalesce(sf.col("text").cast("binary"), sf.lit(NO_BYTES)), 256)
 
 
 def _names(contracts: Sequence[Contract]) -> list[Column]:
@@ -156,7 +154,7 @@ def _names(contracts: Sequence[Contract]) -> list[Column]:
     types = _literals(c.event_type for c in contracts)
     versions = _literals(c.version for c in contracts)
     return [
-        *_carried("digest", "lane", "own_key"),
+        *_carried("digest", "cells", "lane", "own_key"),
         document.alias("document"),
         sf.coalesce(sf.get(types, lane), said_type).alias("event_type"),
         sf.coalesce(sf.get(versions, lane), said_version).alias("contract_version"),
@@ -177,7 +175,7 @@ def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
         _time_fault(bounds),
     )
     named = ("event_type", "contract_version", "contract", "event_time", "own_id")
-    return [*_carried("digest", "lane", *named), fault.alias("fault")]
+    return [*_carried("digest", "cells", *named), fault.alias("fault")]
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
@@ -224,10 +222,13 @@ def _time_fault(bounds: TimeBounds) -> Column:
 
 
 def _verdict(contracts: Sequence[Contract]) -> list[Column]:
-    fault = sf.col("fault")
+    fault, held, text = sf.col("fault"), sf.col("cells"), sf.col("text").cast("binary")
     accepted = fault.isNull()
+    value = sf.when(~accepted | held.isNull(), text)
     family = sf.get(_literals(c.family for c in contracts), sf.col("contract"))
     return [
+        *(value.alias("value") if name == "text" else sf.col(name) for name in READ),
+        sf.when(accepted, held).alias("cells"),
         _identity(accepted).alias("event_id"),
         sf.col("event_type"),
         sf.col("contract_version"),
@@ -253,7 +254,7 @@ def _signature(registry: Registry, bounds: TimeBounds) -> Column:
 
 
 def _code() -> str:
-    return provenance.code(sys.modules[__name__], canonical, contract_module, strict)
+    return provenance.code(sys.modules[__name__], canonical, cells, contract_module, strict)
 
 
 def _rules(registry: Registry, bounds: TimeBounds) -> dict[str, str]:
@@ -271,7 +272,7 @@ def _canonical_json(schema: Schema) -> str:
 
 
 def _identity(accepted: Column) -> Column:
-    digest = sf.col("digest")
+    digest = sf.coalesce("digest", _digest())
     return sf.when(accepted, sf.coalesce("own_id", digest)).otherwise(
         sf.concat(sf.lit(REJECTED), digest)
     )

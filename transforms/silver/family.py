@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import provenance
-from transforms.events import bodies, spark_schema, upcasters
+from transforms.events import bodies, cells, spark_schema, upcasters
 from transforms.events.bodies import with_bodies
 from transforms.events.registry import Registry
 
@@ -75,7 +75,8 @@ class Family:
         """A digest of the code that maps events to rows."""
         modules = {inspect.getmodule(row) for row in self.rows.values()}
         named = sorted((m for m in modules if m is not None), key=lambda m: m.__name__)
-        return provenance.code(sys.modules[__name__], bodies, spark_schema, upcasters, *named)
+        shared = (sys.modules[__name__], bodies, cells, spark_schema, upcasters)
+        return provenance.code(*shared, *named)
 
     @cached_property
     def _own(self) -> list[Column]:

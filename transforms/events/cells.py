@@ -1,0 +1,104 @@
+"""Cells: the values of a canonical text, one a line, as the groups of its pattern capture them.
+
+The first lines say which contract it is and hold the envelope, so that the judge need not read
+the others. A text is taken apart once, by the pattern that proves it valid; nothing parses it
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyspark.sql import Column
+from pyspark.sql import functions as sf
+
+from transforms.events.contract import Contract, Node
+from transforms.events.spark_schema import spark_type
+
+SEPARATOR = "\n"  # which no canonical text holds
+QUOTED = '"([^"]*)"'
+ENVELOPE = ("lane", "timestamp", "eventId", "key")
+LONGEST = 2**31 - 1
+
+
+def captured(contract: Contract) -> dict[str, bool]:
+    """The paths of the values that a pattern's groups hold, in the order of the groups.
+
+    Of an object there is no more to hold than that it is there; if it must be, nothing is held.
+
+    Returns:
+        For each path, whether its opening quote is held too: that of a string that may be empty,
+        but there.
+    """
+    return dict(_captured(contract.body))
+
+
+def replacement(contract: Contract, lane: int) -> str:
+    """What to replace a canonical text by, for Java: ENVELOPE, then the other cells.
+
+    A value that the text does not have is an empty line. Lane is a number for the contract.
+    """
+    groups = {path: f"${number}" for number, path in enumerate(captured(contract), start=1)}
+    return SEPARATOR.join((str(lane), *(groups.get(path, "") for path in _lines(contract))))
+
+
+def envelope(cells: Column, name: str) -> Column:
+    """One of the texts of ENVELOPE; costs less than to split all cells."""
+    lines = sf.substring_index(cells, SEPARATOR, ENVELOPE.index(name) + 1)
+    return sf.substring_index(lines, SEPARATOR, -1)
+
+
+def body(contract: Contract, lines: Column) -> Column:
+    """The struct of a contract's body, from the cells of one of its texts, split at SEPARATOR."""
+    at = {path: number for number, path in enumerate(_lines(contract), start=1)}
+    quoted = captured(contract)
+
+    def members(node: Node) -> Column:
+        below = node.fields.items()
+        return sf.struct(
+            *(value(child, name in node.required).alias(name) for name, child in below)
+        )
+
+    def value(node: Node, required: bool) -> Column:
+        if node.kind == "object":
+            return members(node) if required else sf.when(given(node).isNotNull(), members(node))
+        text = cell(node) if required else given(node)
+        return sf.substring(text, 2, LONGEST) if quoted[node.path] else _read(node, text)
+
+    def given(node: Node) -> Column:
+        return sf.nullif(cell(node), sf.lit(""))
+
+    def cell(node: Node) -> Column:
+        return sf.get(lines, sf.lit(at[node.path]))
+
+    return members(contract.body)
+
+
+def _captured(node: Node) -> Iterator[tuple[str, bool]]:
+    for name, child in node.fields.items():
+        required = name in node.required
+        if child.kind != "object" or not required:
+            yield child.path, not required and child.kind == "string" and _may_be_empty(child)
+        yield from _captured(child)
+
+
+def _may_be_empty(node: Node) -> bool:
+    schema = node.schema
+    if "enum" in schema or "const" in schema:
+        return "" in schema.get("enum", [schema.get("const")])
+    return not schema.get("minLength") and "format" not in schema
+
+
+def _lines(contract: Contract) -> list[str]:
+    first = ["$.timestamp", "$.eventId", f"$.{contract.key}"]
+    return [*first, *(path for path in captured(contract) if path not in first)]
+
+
+def _read(node: Node, text: Column) -> Column:
+    if node.kind == "string":
+        return text
+    if node.items is None:
+        return text.try_cast(spark_type(node))
+    if node.kind == "array" and node.items.kind == "string":
+        return sf.regexp_extract_all(text, sf.lit(QUOTED), sf.lit(1))
+    return sf.from_json(text, spark_type(node).simpleString())
