@@ -161,6 +161,8 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
+        # every query describes its plan for these pages; nobody sees them here
+        "spark.sql.ui.explainMode": "simple",
         # of the JVM's own class path, so that the archive of classes holds theirs too; executors
         # elsewhere fetch the jars
         "spark.driver.extraClassPath": os.pathsep.join(jars),
