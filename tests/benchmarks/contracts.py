@@ -24,6 +24,7 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.streams import follow
+from jobs.runtime.tables import BRONZE
 from tests.benchmarks.data import reference_events
 from tests.benchmarks.pipeline import EVENTS, TOPIC
 from tests.lakes import land
@@ -42,6 +43,7 @@ def run() -> dict[str, Any]:
         settings = load_settings()
         lake = Lake(spark_session("bench", settings.spark), root)
         now_ms = int(time.time() * 1000)
+        lake.ensure([BRONZE])
         land(lake, _records(lake, now_ms), 0)
         taken: dict[str, list[float]] = {"rules": [], "trust": []}
         for turn in range(2 * (ROUNDS + 1)):
