@@ -77,8 +77,10 @@ def trusting(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataF
     """As `judge`, with records all taken for plays in the newest shape, which is kept."""
     play = F.from_json(F.col("value").cast("string"), struct_type(registry.newest(PLAY).root))
     nothing = F.lit(None).cast("string")
+    others = (name for name in CARRIED if name != "value")
     return bronze.select(*CARRIED, play.alias(PLAY)).select(
-        *CARRIED,
+        *others,
+        F.lit(None).cast("binary").alias("value"),  # as that of an event which `judge` has read
         F.coalesce(f"{PLAY}.eventId", F.sha2("value", 256)).alias("event_id"),
         F.col(f"{PLAY}.eventType").alias("event_type"),
         F.col(f"{PLAY}.version").alias("contract_version"),

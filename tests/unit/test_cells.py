@@ -18,7 +18,7 @@ from transforms.events.contract import Contract, Node
 from transforms.events.example import example
 from transforms.events.spark_schema import struct_type
 
-LABEL = {"type": "string", "pattern": "^(a|b(c|\\\\(d))*[(e]*)$"}
+LABEL = {"type": "string", "pattern": "^(a|b(c|\\(d)*[(e]*)$"}
 EVERY_KIND = Contract(
     "Everything",
     "1.0",
@@ -70,7 +70,7 @@ FULL = {
     "ratio": 99.12345678901234567,
     "flag": False,
     "object": {"inner": "i", "deep": {"n": 0}},
-    "labels": ["a", "b", "bcc"],
+    "labels": ["a", "b", "b(dc(e"],
     "numbers": [0, 1.5, 100],
     "objects": [{"n": 1}, {}],
     "map": {"k, '": 5},
@@ -130,7 +130,11 @@ def _variants(contract: Contract, full: Mapping[str, Any]) -> Iterator[dict[str,
         if node.kind == "array" and not node.schema.get("minItems"):
             yield _edited(full, names, [])
         if node.path in ("$.maybe", "$.listed", "$.object.inner"):
-            yield _edited(full, names, "")
+            yield from (_edited(full, names, text) for text in ("", "x"))
+        if node.path == "$.maybe":
+            yield _edited(full, names, "$1,")
+        if node.kind == "map" and not node.schema.get("minProperties"):
+            yield _edited(full, names, {})
     yield dict(full)
 
 

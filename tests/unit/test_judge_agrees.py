@@ -109,7 +109,7 @@ def test_judge_and_oracle_agree(spark: SparkSession) -> None:
     told = {
         (row.topic, row.partition, row.offset): row
         for row in judge(bronze_of(spark, raws), load_registry(), bounds)
-        .select("topic", "partition", "offset", "family", "reason", "event_id")
+        .select("topic", "partition", "offset", "family", "reason", "event_id", "value", "cells")
         .collect()
     }
     differing = []
@@ -120,6 +120,9 @@ def test_judge_and_oracle_agree(spark: SparkSession) -> None:
         same = row.reason in reasons if reasons else row.reason is None
         if not same or (row.family, row.event_id) != (family, identity(raw, event, reasons)):
             differing.append((raw.value, sorted(reasons), row.reason, row.family))
+        held = row.cells is not None
+        assert row.value == (None if held else raw.value), "the bytes are kept, or their cells"
+        assert not (held and reasons), "a rejected record keeps its bytes"
     assert differing == []
 
 

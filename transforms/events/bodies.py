@@ -22,8 +22,8 @@ def with_bodies(
     """The events of some types with their bodies.
 
     Args:
-        accepted: rows of `judge` that it accepts: value (bytes), cells, event_type,
-            contract_version and any others.
+        accepted: rows of `judge` that it accepts: cells, value (bytes; read where cells is
+            null), event_type, contract_version and any others.
         registry: the contracts that they were judged by.
         event_types: the types to read.
         columns: names of the columns of `accepted` to carry over.
@@ -68,7 +68,7 @@ def _body(contract: Contract) -> Column:
     fast = cells.body(contract, sf.col("lines"))
     return sf.when(
         sf.col(f"`is {contract.name}`"),
-        sf.when(sf.col("document").isNull(), fast).otherwise(strict),
+        sf.when(sf.col("lines").isNull(), strict).otherwise(fast),
     )
 
 

@@ -33,6 +33,7 @@ GROUP = re.compile(rf"\\.|{CLASS}|\((?!\?)")  # an opening one, or what may look
 FRACTION = r"(?:\.[0-9]{1,17})?+"
 NO_FRACTION = r"(?:\.0)?+"
 MOST_REPEATS = 32
+LONGEST_KEY = 512
 MOST_MULTIPLES = 100
 DATE = (
     "[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -115,7 +116,7 @@ def _map(node: Node, gap: str) -> str:
     assert node.items is not None
     if node.schema.get("minProperties", 0) > 1 or node.schema.get("maxProperties", 1) < 1:
         return NEVER
-    one = f'"{PLAIN}*+":{gap}{_value(node.items, gap)}'
+    one = f'"{PLAIN}{{0,{LONGEST_KEY}}}+":{gap}{_value(node.items, gap)}'
     return rf"\{{{one}\}}" if node.schema.get("minProperties", 0) else rf"\{{(?:{one})?+\}}"
 
 

@@ -1,8 +1,8 @@
 """Cells: the values of a canonical text, one a line, as the groups of its pattern capture them.
 
 The first lines say which contract it is and hold the envelope, so that the judge need not read
-the others. A text is taken apart once, by the pattern that proves it valid; nothing parses it
-again.
+the others. A text is taken apart once, by the pattern that proves it valid; nothing parses all
+of it again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ LONGEST = 2**31 - 1
 def captured(contract: Contract) -> dict[str, bool]:
     """The paths of the values that a pattern's groups hold, in the order of the groups.
 
-    Of an object there is no more to hold than that it is there; if it must be, nothing is held.
+    An optional object has a group for its opening brace, which tells that it is there; a required
+    one has none.
 
     Returns:
         For each path, whether its opening quote is held too: that of a string that may be empty,
@@ -90,7 +91,8 @@ def _may_be_empty(node: Node) -> bool:
 
 
 def _lines(contract: Contract) -> list[str]:
-    first = ["$.timestamp", "$.eventId", f"$.{contract.key}"]
+    """The paths of all lines but the lane's: first those of ENVELOPE."""
+    first = [f"$.{contract.key if name == 'key' else name}" for name in ENVELOPE[1:]]
     return [*first, *(path for path in captured(contract) if path not in first)]
 
 
@@ -101,4 +103,4 @@ def _read(node: Node, text: Column) -> Column:
         return text.try_cast(spark_type(node))
     if node.kind == "array" and node.items.kind == "string":
         return sf.regexp_extract_all(text, sf.lit(QUOTED), sf.lit(1))
-    return sf.from_json(text, spark_type(node).simpleString())
+    return sf.from_json(text, spark_type(node).json())

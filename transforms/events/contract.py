@@ -97,6 +97,7 @@ class Contract:
 
     def __post_init__(self) -> None:
         self._check_heading()
+        self._check_names()
 
     @property
     def name(self) -> str:
@@ -149,6 +150,11 @@ class Contract:
         lacking = {"eventType", "version", "timestamp", self.key} - self.root.required
         if lacking:
             raise ContractError(f"{self.name}: {', '.join(sorted(lacking))} must be required")
+
+    def _check_names(self) -> None:
+        """That timestamp, eventId and key can be what they are for."""
+        if self.key in HEADING:
+            raise ContractError(f"{self.name}: x-key must name a field that varies, not {self.key}")
         for name in ("timestamp", "eventId", self.key):
             if name in self.root.fields and self.root.fields[name].kind != "string":
                 raise ContractError(f"{self.name}: {name} must be a string")

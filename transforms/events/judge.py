@@ -63,7 +63,8 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         ingest_time as they are, and
 
         - value binary: as it is, but null where `cells` holds all that it says;
-        - cells string: what the fast lane read of a valid event, for `bodies`; null otherwise;
+        - cells string: what the fast lane read of an event that is accepted, for `bodies`; null
+          for all others, so that a rejected record always keeps its value;
         - event_id string: the eventId of a valid event that has one, else the lower-case
           hexadecimal SHA-256 of the value's bytes (of no bytes for a null value); the digest of a
           rejected record follows `rejected/`, which no eventId can hold;
@@ -85,7 +86,7 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
     value, signed = sf.col("value").cast("string"), _signature(registry, bounds)
     return (
         [value.alias("text") if name == "text" else sf.col(name) for name in READ],
-        _cells(contracts),
+        _replaced(contracts),
         _readings(),
         _names(contracts),
         _fault(contracts, bounds),
@@ -97,8 +98,8 @@ def _carried(*also: str) -> list[Column]:
     return [sf.col(name) for name in (*READ, *also)]
 
 
-def _cells(contracts: Sequence[Contract]) -> list[Column]:
-    """Add cells: of a canonical text; others stay texts, or null."""
+def _replaced(contracts: Sequence[Contract]) -> list[Column]:
+    """Add replaced: a canonical text by its cells; others stay, and begin with a brace, or null."""
     text = sf.col("text")
     held = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
     for (lane, contract), gap in product(enumerate(contracts), canonical.GAPS):
@@ -108,7 +109,7 @@ def _cells(contracts: Sequence[Contract]) -> list[Column]:
             & sf.col("topic").isin(*contract.topics),
             sf.regexp_replace(text, sf.lit(pattern), sf.lit(replacement)),
         )
-    return [*_carried(), held.alias("cells")]
+    return [*_carried(), held.alias("replaced")]
 
 
 def _readings() -> list[Column]:
@@ -117,8 +118,8 @@ def _readings() -> list[Column]:
     The columns: of a canonical text its cells, lane, the index of its contract, own_time, own_id
     and own_key; of any other text digest and pair.
     """
-    text = sf.col("text")
-    held = sf.when(~sf.col("cells").startswith("{"), sf.col("cells"))
+    text, replaced = sf.col("text"), sf.col("replaced")
+    held = sf.when(~replaced.startswith("{"), replaced)
     readable = (sf.octet_length(text) <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
     pair = sf.when(held.isNull() & readable, strict.paired(text, _digest()))
     return [
