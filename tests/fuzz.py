@@ -35,7 +35,7 @@ from jobs.runtime.ledger import Conservation, conservation
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, load_settings
 from jobs.runtime.streams import follow
-from jobs.runtime.tables import QUARANTINE, SILVER
+from jobs.runtime.tables import BRONZE, QUARANTINE, SILVER
 from tests.independent_judge import Record, judge
 from tests.lakes import land
 from tests.mutator import mutants
@@ -68,6 +68,7 @@ def fuzz(lake: Lake, refine: RefineSettings, seed: int, count: int) -> Conservat
     """
     chunks = list(range(-(-count // CHUNK)))
     made = partial(records, seed, count, drawn(seed))
+    lake.ensure([BRONZE])
     for chunk in chunks:
         rows = bronze_of(lake.spark, made(chunk), _instant(ARRIVAL))
         land(lake, rows.coalesce(1), chunk)
