@@ -61,7 +61,7 @@ class Lake:
 
     def live(self) -> int:
         """The generation that readers are switched to."""
-        if not (self.newest_switches() and self._has_successors()):
+        if not self.newest_switches():
             return FIRST_GENERATION
         switches = self.read(GENERATIONS).where("action = 'switched'")
         [newest] = switches.agg(F.max_by("generation", "sequence")).collect()
@@ -243,13 +243,6 @@ class Lake:
         if "://" in self.root or not mark.exists():
             return None
         return datetime.fromtimestamp(mark.stat().st_mtime, UTC)
-
-    def _has_successors(self) -> bool:
-        """Are there files of later generations? To list folders costs less than to read a table."""
-        root, files = self._files(self.root)
-        names = {status.getPath().getName() for status in files.listStatus(root)}
-        first = f"generation={FIRST_GENERATION}"
-        return any(name.startswith("generation=") for name in names - {first})
 
     def _files(self, path: str) -> tuple[Any, Any]:
         """A path and its file system, as Hadoop has them."""
