@@ -122,9 +122,8 @@ def _map(node: Node, gap: str) -> str:
 
 def _string(node: Node) -> str:
     schema = node.schema
-    listed = schema.get("enum", [schema["const"]] if "const" in schema else None)
-    if listed is not None:
-        return _any_of(re.escape(value) for value in listed if _is_plain(value))
+    if node.listed is not None:
+        return _any_of(re.escape(value) for value in node.listed if _is_plain(value))
     times = f"{{{schema.get('minLength', 0)},{schema.get('maxLength', '')}}}+"
     shape = FORMATS.get(schema.get("format", ""), PLAIN + times)
     if "pattern" not in schema:

@@ -84,10 +84,9 @@ def _captured(node: Node) -> Iterator[tuple[str, bool]]:
 
 
 def _may_be_empty(node: Node) -> bool:
-    schema = node.schema
-    if "enum" in schema or "const" in schema:
-        return "" in schema.get("enum", [schema.get("const")])
-    return not schema.get("minLength") and "format" not in schema
+    if node.listed is not None:
+        return "" in node.listed
+    return not node.schema.get("minLength") and "format" not in node.schema
 
 
 def _lines(contract: Contract) -> list[str]:

@@ -69,6 +69,13 @@ class Node:
     closed: bool = False
     items: Node | None = None
 
+    @property
+    def listed(self) -> list[str] | None:
+        """The only texts that a string may be; None if they are not listed."""
+        if "const" in self.schema:
+            return [self.schema["const"]]
+        return list(self.schema["enum"]) if "enum" in self.schema else None
+
     def walk(self) -> Iterator[Node]:
         """This node and all below it, parents first, in the order of the file."""
         yield self

@@ -101,15 +101,15 @@ def _carried(*also: str) -> list[Column]:
 def _replaced(contracts: Sequence[Contract]) -> list[Column]:
     """Add replaced: a canonical text by its cells; others stay, and begin with a brace, or null."""
     text = sf.col("text")
-    held = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
+    replaced = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
     for (lane, contract), gap in product(enumerate(contracts), canonical.GAPS):
         pattern, replacement = canonical.canonical(contract, gap), cells.replacement(contract, lane)
-        held = held.when(
+        replaced = replaced.when(
             text.startswith(canonical.opening(contract, gap))
             & sf.col("topic").isin(*contract.topics),
             sf.regexp_replace(text, sf.lit(pattern), sf.lit(replacement)),
         )
-    return [*_carried(), held.alias("replaced")]
+    return [*_carried(), replaced.alias("replaced")]
 
 
 def _readings() -> list[Column]:
