@@ -55,7 +55,7 @@ def main(settings: Settings, available_now: bool) -> None:
     a definition, all rows are computed from silver first.
     """
     definitions = load_definitions()
-    for lake in live_lakes(QUERY, settings):
+    for lake in live_lakes(QUERY, settings.tuned(settings.attribute.tuned_for)):
         with attributing(lake, settings.attribute, definitions, available_now=available_now) as run:
             follow(run, until=Superseded(lake))
 

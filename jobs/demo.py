@@ -75,7 +75,7 @@ def main(settings: Settings, limit: int | None) -> None:
     """
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    settings = _in_folder(settings)
+    settings = _for_demo(settings)
     until = datetime.now(UTC).replace(microsecond=0)
     _define_experiment(until)
     seconds: dict[str, float] = {}
@@ -120,9 +120,9 @@ def main(settings: Settings, limit: int | None) -> None:
     _refuse_loss(sent, kept, parity)
 
 
-def _in_folder(settings: Settings) -> Settings:
+def _for_demo(settings: Settings) -> Settings:
     lake = settings.lake.model_copy(update={"root": str(FOLDER / "lake")})
-    return settings.model_copy(update={"lake": lake})
+    return settings.model_copy(update={"lake": lake}).tuned("little_data")
 
 
 def _define_experiment(until: datetime) -> None:

@@ -72,6 +72,9 @@ SPEED = {
     "spark.sql.ui.retainedExecutions": "20",
 }
 
+FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
+FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
+
 
 def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     """The session of this process, started or taken over from spark-submit.
@@ -83,21 +86,29 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     Raises:
         ServiceError: the cluster gave no executor within `executor_wait_s`.
     """
-    wanted = {**SPEED, "spark.sql.shuffle.partitions": str(settings.shuffle_partitions)}
     builder = SparkSession.builder
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # set by spark-submit
-        said = _submitted()
-        wanted = {key: value for key, value in wanted.items() if key not in said}
-    else:
+    if not _is_submitted():
         builder = builder.appName(app)
-        wanted |= _own_machine(settings)
-    for key, value in {**CORRECTNESS, **wanted}.items():
+    for key, value in {**CORRECTNESS, **wanted_of(settings)}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel(LOG_LEVEL)
     if not is_local(spark):
         _await_executor(spark, settings.executor_wait_s)
     return spark
+
+
+def wanted_of(settings: SparkSettings) -> Mapping[str, str]:
+    """What concerns speed, as far as it is for playhead to say, and its own machine."""
+    wanted = {
+        **SPEED,
+        **({} if settings.tuned_for == "peak" else FOR_LITTLE_DATA),
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+    }
+    if not _is_submitted():
+        return {**wanted, **_own_machine(settings)}
+    said = _submitted()
+    return {key: value for key, value in wanted.items() if key not in said}
 
 
 def is_local(spark: SparkSession) -> bool:
@@ -112,6 +123,10 @@ def _is_one_process(master: str) -> bool:
 def spark_log() -> Path:
     """Where the log of a Spark that this process starts goes; spark-submit has its own."""
     return Path(tempfile.gettempdir()) / f"playhead-spark-{os.getpid()}.log"
+
+
+def _is_submitted() -> bool:
+    return "PYSPARK_GATEWAY_PORT" in os.environ  # set by spark-submit
 
 
 def _submitted() -> Collection[str]:
@@ -170,6 +185,7 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         "spark.driver.extraJavaOptions": " ".join(
             [
                 JAVA_OPTIONS,
+                *([FIRST_COMPILER_ONLY] if settings.tuned_for == "start" else []),
                 sharing(),
                 settings.java_options,
                 *(f"-D{key}={value}" for key, value in java_options.items()),

@@ -23,6 +23,8 @@ CONF_DIR = Path(os.environ.get("PLAYHEAD_CONF", HOME / "conf"))
 ENVIRONMENT_PREFIX = "PLAYHEAD_"
 NESTING = "__"
 
+Tuning = Literal["peak", "little_data", "start"]
+
 
 class Section(BaseModel):
     """A group of settings: immutable, and a key it does not know is an error."""
@@ -85,6 +87,7 @@ class SparkSettings(Section):
     driver_memory: str = Field(pattern=r"^\d+[mg]$")
     master: str | None
     java_options: str
+    tuned_for: Tuning
     executor_wait_s: float = Field(gt=0)
 
 
@@ -119,6 +122,7 @@ class AttributeSettings(Section):
 
     trigger_s: float = Field(gt=0)
     max_bytes_per_batch: str = Field(pattern=r"^\d+[kmg]$")
+    tuned_for: Tuning
 
 
 class CommandsSettings(Section):
@@ -186,6 +190,11 @@ class Settings(Section):
     recommend: RecommendSettings
     quality: QualitySettings
     maintain: MaintainSettings
+
+    def tuned(self, goal: Tuning) -> Settings:
+        """The same, for a Spark session that is tuned for another goal."""
+        spark = self.spark.model_copy(update={"tuned_for": goal})
+        return self.model_copy(update={"spark": spark})
 
 
 def load_settings(
