@@ -106,8 +106,9 @@ def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mappi
     The versions are fixed before the table is computed from newer ones: events between the two
     are streamed as well, which computes the same rows once more.
     """
+    start = Transaction(f"{QUERY}-start", checkpoint.generation)
     starts: dict[str, int] = checkpoint.remembered(
-        "starts", lambda: {table: lake.version(table) for table in SOURCES}
+        "starts", lambda: {table: lake.behind(table, start) for table in SOURCES}
     )
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: computing all of %s from silver", QUERY, EXPERIMENT_USER)

@@ -83,8 +83,7 @@ def carry_over(live: Lake, new: Lake, bronze_version: int) -> None:
 def fill(lake: Lake, table: str, rows: DataFrame, bronze_version: int) -> None:
     """Write a table, and a commit without rows behind it, from which streams may start."""
     lake.append(table, rows, Transaction(BUILD, bronze_version))
-    nothing = lake.spark.createDataFrame([], TABLES[table].schema)
-    lake.append(table, nothing, Transaction(END, bronze_version))
+    lake.behind(table, Transaction(END, bronze_version))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,10 +101,12 @@ def main(settings: Settings, limit: int | None) -> None:
         sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
         kept = conservation(lake)
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
-    with _timed("recompute", seconds):
-        parity = recompute(lake, settings.refine)
-    with _timed("notebooks", seconds):
-        executed = _notebooks(settings)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        notebooks = beside.submit(_notebooks, settings)
+        with _timed("recompute", seconds):
+            parity = recompute(lake, settings.refine)
+        with _timed("notebooks", seconds):
+            executed = notebooks.result()
     summary = {
         **_summary(sent, kept, gold, parity),
         "recommendations": recommended,

@@ -92,8 +92,9 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
     """
     if checkpoint.is_new:
         record(lake, lake.generation, Action.FOLDED, folds=definitions())
+    start = Transaction(f"{QUERY}-start", checkpoint.generation)
     starts: dict[str, int] = checkpoint.remembered(
-        "starts", lambda: {table: lake.version(table) for table in FACT_SOURCES}
+        "starts", lambda: {table: lake.behind(table, start) for table in FACT_SOURCES}
     )
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: rebuilding the gold tables from silver at versions %s", QUERY, starts)

@@ -135,6 +135,17 @@ class Lake:
         _refuse_others(table, rows.schema)
         commits.append(self._log(table), rows, transaction)
 
+    def behind(self, table: str, transaction: Transaction) -> int:
+        """A version from which a stream reads nothing that the table holds now, only what follows.
+
+        Delta starts streams only from versions that exist, so one without rows is committed, once;
+        a table that is as it was created needs none.
+        """
+        if self.version(table):
+            nothing = self.spark.createDataFrame([], TABLES[table].schema)
+            self.append(table, nothing, transaction)
+        return self.version(table)
+
     def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
         """Replace all rows in one commit, once."""
         (

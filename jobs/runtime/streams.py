@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,8 +133,9 @@ def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
 
 def stop(*runs: Run) -> None:
     """Stop queries after the batch that they are in."""
+    with ThreadPoolExecutor(max_workers=len(runs)) as pool:
+        list(pool.map(Run.stop, runs))
     for run in runs:
-        run.stop()
         run.log_batches()
 
 
