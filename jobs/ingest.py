@@ -14,6 +14,7 @@ from jobs.runtime import erasures
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
+from jobs.runtime.commits import Transaction
 from jobs.runtime.kafka import partitions, spark_options
 from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
@@ -50,15 +51,19 @@ def ingesting(
     lake.ensure([BRONZE])
     erasures.refuse_unfinished(lake, QUERY)
     where = lake.shared_checkpoint(QUERY)
-    with open_checkpoint(where, QUERY, definition="1", last_sequence=None) as checkpoint:
+    _, last_sequence = lake.transaction(BRONZE, QUERY)
+    with open_checkpoint(where, QUERY, definition="2", last_sequence=last_sequence) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
+
+        def land(batch: DataFrame, batch_id: int) -> None:
+            lake.append(BRONZE, batch, Transaction(QUERY, checkpoint.sequence(batch_id)))
+
         yield start(
-            to_bronze(records, F.current_timestamp())
-            .writeStream.format("delta")
-            .option("path", lake.path(BRONZE)),
+            to_bronze(records, F.current_timestamp()).writeStream,
             checkpoint,
             trigger_s=settings.ingest.trigger_s,
             available_now=available_now,
+            write_batch=land,
         )
 
 
