@@ -78,7 +78,7 @@ def attributing(
             for table, version in starts.items()
         }
         yield start(
-            assignments(sources[ASSIGNMENTS]).unionAll(outcomes(sources)).writeStream,
+            assignments(sources[ASSIGNMENTS]).unionAll(outcomes(sources)),
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,

@@ -68,7 +68,7 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
         batches = Batches(lake, checkpoint, freshness, settings.compact_every_batches)
         try:
             yield start(
-                facts(sources).writeStream,
+                facts(sources),
                 checkpoint,
                 trigger_s=settings.trigger_s,
                 available_now=available_now,

@@ -55,15 +55,15 @@ def ingesting(
     with open_checkpoint(where, QUERY, definition="2", last_sequence=last_sequence) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
 
-        def land(batch: DataFrame, batch_id: int) -> None:
+        def write(batch: DataFrame, batch_id: int) -> None:
             lake.append(BRONZE, batch, Transaction(QUERY, checkpoint.sequence(batch_id)))
 
         yield start(
-            to_bronze(records, F.current_timestamp()).writeStream,
+            to_bronze(records, F.current_timestamp()),
             checkpoint,
             trigger_s=settings.ingest.trigger_s,
             available_now=available_now,
-            write_batch=land,
+            write_batch=write,
         )
 
 

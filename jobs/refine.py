@@ -71,7 +71,7 @@ def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> It
             _refuse_cut_off(lake)
         observation = _observation(lake, checkpoint)
         yield start(
-            _unmet(lake, settings, checkpoint, observation).writeStream,
+            _unmet(lake, settings, checkpoint, observation),
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,

@@ -130,6 +130,16 @@ class Reader:
         through = base.transaction_version(FOLDED_THROUGH)
         return Pin(table, base.version(), partials, NOTHING if through is None else through)
 
+    def commits(self, table: str) -> list[datetime]:
+        """The instants at which what a table holds was committed, oldest first, UTC.
+
+        Of a fold those of its base and of its partials, from when both were there.
+        """
+        names = [table, PARTIALS] if _is_fold(table) else [table]
+        logs = [sorted(_commits(self._opened(name, None, None)).values()) for name in names]
+        since = max(log[0] for log in logs)
+        return sorted(at for log in logs for at in log if at >= since)
+
     def duckdb(
         self, table: str, version: int | None = None, at: datetime | None = None
     ) -> DuckDBPyRelation:
@@ -211,12 +221,20 @@ def _version_at(opened: DeltaTable, table: str, at: datetime) -> int:
     """The newest version that was committed by an instant."""
     if at.utcoffset() is None:
         raise SettingsError(f"{table}: {at} has no time zone", "add one, such as tzinfo=UTC")
-    commits = [(commit["version"], commit["timestamp"]) for commit in opened.history()]
-    known = [version for version, millis in commits if millis <= at.timestamp() * MILLIS]
+    commits = _commits(opened)
+    known = [version for version, committed in commits.items() if committed <= at]
     if not known:
-        first = datetime.fromtimestamp(min(millis for _, millis in commits) / MILLIS, UTC)
+        first = min(commits.values())
         raise SettingsError(f"{table} was not there at {at}", f"ask for {first} or later")
-    return int(max(known))
+    return max(known)
+
+
+def _commits(opened: DeltaTable) -> dict[int, datetime]:
+    """When each version was committed that the log still tells of."""
+    return {
+        int(commit["version"]): datetime.fromtimestamp(commit["timestamp"] / MILLIS, UTC)
+        for commit in opened.history()
+    }
 
 
 def _move(opened: DeltaTable, table: str, version: int) -> None:

@@ -15,7 +15,6 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
-from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.runtime.checkpoints import Checkpoint
 from jobs.runtime.faults import SPARK_ERRORS, explained
@@ -78,17 +77,17 @@ class Run:
 
 
 def start(
-    writer: DataStreamWriter,
+    rows: DataFrame,
     checkpoint: Checkpoint,
     *,
     trigger_s: float,
     available_now: bool,
-    write_batch: Callable[[DataFrame, int], None] | None = None,
+    write_batch: Callable[[DataFrame, int], None],
 ) -> Run:
     """Start a query on its checkpoint.
 
     Args:
-        writer: the query, with its sink unless there is a `write_batch`.
+        rows: a streaming DataFrame.
         checkpoint: locked for as long as the query runs.
         trigger_s: seconds between the starts of two micro-batches.
         available_now: work through what is there now, in as many batches as needed, and end.
@@ -98,8 +97,7 @@ def start(
         PlayheadError: it cannot start.
     """
     raised: list[Exception] = []
-    if write_batch:
-        writer = writer.foreachBatch(_keeping_what_it_raises(write_batch, raised))
+    writer = rows.writeStream.foreachBatch(_keeping_what_it_raises(write_batch, raised))
     triggered = (
         writer.trigger(availableNow=True)
         if available_now

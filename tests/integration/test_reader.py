@@ -98,6 +98,9 @@ def test_every_engine_reads_the_same_now_then_and_in_another_generation(
     assert before_compaction != now
     assert with_duckdb(reader) == now
     assert with_duckdb(reader, at=then) == before_compaction
+    changed = reader.commits("gold.user_title")
+    assert with_duckdb(reader, at=changed[-1]) == now
+    assert not reader.polars("gold.user_title", at=changed[0]).height
     title = FOLDS["user_title"]
     spark = lake.spark
     assert by_key(plain_rows(reader.spark(spark, "gold.user_title")), title) == now["user_title"]

@@ -19,6 +19,7 @@ from jobs.runtime.tables import LEDGER, TABLES
 from tests.lakes import MakeLake
 
 FIRST, SECOND = Transaction("test", 0), Transaction("test", 1)
+FIRST_START = Transaction("test-start", 1)
 
 
 @pytest.fixture
@@ -61,6 +62,20 @@ def test_without_a_checksum_the_log_is_asked(lake: Lake) -> None:
 
     lake.append(LEDGER, told(lake, 2), FIRST)
     assert sequences(lake) == [1], "a killed writer left no checksum: its commit was repeated"
+
+
+def test_a_stream_that_starts_behind_a_table_reads_only_what_follows(lake: Lake) -> None:
+    start = lake.behind(LEDGER, FIRST_START)
+    assert lake.behind(LEDGER, FIRST_START) == start, "a repeated start committed once more"
+    lake.append(LEDGER, told(lake, 2), SECOND)
+    stream = lake.stream(LEDGER, from_version=start, max_bytes="1g").select("sequence")
+    query = stream.writeStream.format("memory").queryName("behind").trigger(availableNow=True)
+    query.start().awaitTermination()
+    assert [row[0] for row in lake.spark.table("behind").collect()] == [2]
+
+
+def test_a_table_as_it_was_created_needs_no_commit_to_start_behind(lakes: MakeLake) -> None:
+    assert lakes(Lake).behind(LEDGER, FIRST_START) == 0
 
 
 @dataclass
