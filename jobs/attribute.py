@@ -20,7 +20,7 @@ from jobs.runtime.definitions import load_definitions, planned
 from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import AttributeSettings, Settings
-from jobs.runtime.streams import Run, follow, kept, start
+from jobs.runtime.streams import Run, first_versions, follow, kept, start
 from jobs.runtime.tables import EXPERIMENT_USER
 from transforms.experiments.definitions import Catalogue
 from transforms.gold.experiment_user import (
@@ -106,10 +106,7 @@ def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mappi
     The versions are fixed before the table is computed from newer ones: events between the two
     are streamed as well, which computes the same rows once more.
     """
-    start = Transaction(f"{QUERY}-start", checkpoint.generation)
-    starts: dict[str, int] = checkpoint.remembered(
-        "starts", lambda: {table: lake.behind(table, start) for table in SOURCES}
-    )
+    starts = first_versions(lake, checkpoint, SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: computing all of %s from silver", QUERY, EXPERIMENT_USER)
         through = Transaction(QUERY, checkpoint.before_first)

@@ -102,11 +102,10 @@ def main(settings: Settings, limit: int | None) -> None:
         kept = conservation(lake)
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
     with ThreadPoolExecutor(max_workers=1) as beside:
-        notebooks = beside.submit(_notebooks, settings)
+        notebooks = beside.submit(_notebooks, settings, seconds)
         with _timed("recompute", seconds):
             parity = recompute(lake, settings.refine)
-        with _timed("notebooks", seconds):
-            executed = notebooks.result()
+    executed = notebooks.result()
     summary = {
         **_summary(sent, kept, gold, parity),
         "recommendations": recommended,
@@ -214,15 +213,16 @@ def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, An
     return {**rows[0]["decision"], "users": rows[0]["states"], "readout": "experiment.html"}
 
 
-def _notebooks(settings: Settings) -> dict[str, str]:
+def _notebooks(settings: Settings, seconds: dict[str, float]) -> dict[str, str]:
     """Run notebooks over the demo's lake; the page of each that found what it asks for."""
     pages = {}
-    for name in NOTEBOOKS:
-        try:
-            written = write_page(notebook(name), FOLDER / "notebooks", settings, {})
-            pages[name] = str(written.relative_to(FOLDER))
-        except PlayheadError as error:
-            log.warning("%s", error.problem)
+    with _timed("notebooks", seconds):
+        for name in NOTEBOOKS:
+            try:
+                written = write_page(notebook(name), FOLDER / "notebooks", settings, {})
+                pages[name] = str(written.relative_to(FOLDER))
+            except PlayheadError as error:
+                log.warning("%s", error.problem)
     return pages
 
 

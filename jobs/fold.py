@@ -18,7 +18,7 @@ from jobs.runtime.generations import Action, Superseded, live_lakes, record
 from jobs.runtime.gold import append_partials, compact, folded_through, rebuild
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FoldSettings, Settings
-from jobs.runtime.streams import Run, follow, kept, start
+from jobs.runtime.streams import Run, first_versions, follow, kept, start
 from jobs.runtime.tables import FRESHNESS, PARTIALS
 from transforms import provenance
 from transforms.gold import facts as facts_module
@@ -92,10 +92,7 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
     """
     if checkpoint.is_new:
         record(lake, lake.generation, Action.FOLDED, folds=definitions())
-    start = Transaction(f"{QUERY}-start", checkpoint.generation)
-    starts: dict[str, int] = checkpoint.remembered(
-        "starts", lambda: {table: lake.behind(table, start) for table in FACT_SOURCES}
-    )
+    starts = first_versions(lake, checkpoint, FACT_SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: rebuilding the gold tables from silver at versions %s", QUERY, starts)
         before = {table: lake.read(table, max(v - 1, 0)) for table, v in starts.items()}

@@ -136,10 +136,11 @@ class Lake:
         commits.append(self._log(table), rows, transaction)
 
     def behind(self, table: str, transaction: Transaction) -> int:
-        """A version from which a stream reads nothing that the table holds now, only what follows.
+        """The newest version, from which a stream reads no row that the table held before.
 
         Delta starts streams only from versions that exist, so one without rows is committed, once;
-        a table that is as it was created needs none.
+        a table that is as it was created needs none. Rows that somebody commits right after it, or
+        before this is repeated, may be in the version that is given.
         """
         if self.version(table):
             nothing = self.spark.createDataFrame([], TABLES[table].schema)

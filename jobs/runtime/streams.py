@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.runtime.checkpoints import Checkpoint
+from jobs.runtime.commits import Transaction
 from jobs.runtime.faults import SPARK_ERRORS, explained
-from jobs.runtime.lake import persisted
+from jobs.runtime.lake import Lake, persisted
 from jobs.runtime.session import is_local
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,15 @@ class Run:
             if progress["batchId"] > self._logged and progress["numInputRows"]:
                 log.info("%s", _progress_line(progress))
                 self._logged = progress["batchId"]
+
+
+def first_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) -> dict[str, int]:
+    """The version from which a query streams each table: behind what it held at the first start."""
+    mark = Transaction(f"{checkpoint.query}-start", checkpoint.generation)
+    starts: dict[str, int] = checkpoint.remembered(
+        "starts", lambda: {table: lake.behind(table, mark) for table in tables}
+    )
+    return starts
 
 
 def start(
