@@ -53,7 +53,8 @@ _FAULTS: tuple[tuple[str, type[PlayheadError], str, str], ...] = (
         "free space and start again: the batch in progress is repeated whole",
     ),
     (
-        r"[Pp]ermission denied|Mkdirs failed to create|DELTA_CANNOT_CREATE_LOG_PATH",
+        r"[Pp]ermission denied|AccessDeniedException|Not a directory|Read-only file system"
+        r"|Mkdirs failed to create|DELTA_CANNOT_CREATE_LOG_PATH",
         ServiceError,
         "a file of the lake cannot be written",
         "make lake.root writable, or set lake.root to a place that is, and start again",

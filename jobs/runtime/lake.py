@@ -86,8 +86,11 @@ class Lake:
             list(pool.map(self._ensure, tables))
 
     def has(self, table: str) -> bool:
-        """Whether the table exists."""
-        return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+        """Whether the table exists; ServiceError if its place cannot be looked at."""
+        try:
+            return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+        except SPARK_ERRORS as error:
+            raise explained(error, f"{table} at {self.path(table)}") from None
 
     def read(self, table: str, version: int | None = None) -> DataFrame:
         """The rows of a table, now or as of a Delta version."""

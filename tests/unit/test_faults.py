@@ -24,6 +24,8 @@ class JvmError(Exception):
     [
         ("java.io.IOException: No space left on device", ServiceError, "disk is full"),
         ("FileNotFoundException: /lake/x (Permission denied)", ServiceError, "cannot be written"),
+        ("java.nio.file.AccessDeniedException: /lake/x", ServiceError, "cannot be written"),
+        ("FileSystemException: /file/lake: Not a directory", ServiceError, "cannot be written"),
         ("[KAFKA_DATA_LOSS.START_OFFSET_RESET] ...", DataError, "no longer holds"),
         ("UnknownTopicOrPartitionException: no such", ServiceError, "topic is missing"),
         (
