@@ -15,7 +15,7 @@ from jobs.runtime.cli import job
 from jobs.runtime.commits import Transaction
 from jobs.runtime.freshness import Freshness
 from jobs.runtime.generations import Action, Superseded, live_lakes, record
-from jobs.runtime.gold import append_partials, compact, folded_through, rebuild
+from jobs.runtime.gold import Compaction, append_partials, compact, folded_through, rebuild
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FoldSettings, Settings
 from jobs.runtime.streams import Run, first_versions, follow, kept, start
@@ -64,8 +64,9 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
             table: lake.stream(table, from_version=version, max_bytes=settings.max_bytes_per_batch)
             for table, version in _starts(lake, checkpoint).items()
         }
-        freshness = Freshness(lake, "gold")
-        batches = Batches(lake, checkpoint, freshness, settings.compact_every_batches)
+        freshness, compaction = Freshness(lake, "gold"), Compaction(lake)
+        every = settings.compact_every_batches
+        batches = Batches(lake, checkpoint, freshness, compaction, every)
         try:
             yield start(
                 facts(sources),
@@ -76,6 +77,7 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
             )
         finally:
             freshness.flush()
+            compaction.end(wait=True)
 
 
 def definitions() -> dict[str, str]:
@@ -107,11 +109,12 @@ def _last_sequence(lake: Lake) -> int:
 
 @dataclass(frozen=True)
 class Batches:
-    """Writes micro-batches of facts, one commit each, and compacts now and then."""
+    """Writes micro-batches of facts, one commit each, and has them compacted now and then."""
 
     lake: Lake
     checkpoint: Checkpoint
     freshness: Freshness
+    compaction: Compaction
     compact_every: int
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
@@ -120,9 +123,10 @@ class Batches:
         with kept(batch) as facts_of_batch:
             append_partials(self.lake, facts_of_batch, Transaction(QUERY, sequence))
             self.freshness.record(facts_of_batch, sequence)
+        self.compaction.end()
         if batch_id % self.compact_every == self.compact_every - 1:
             self.freshness.flush()
-            compact(self.lake)
+            self.compaction.begin()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ moment, whatever was killed in between: the number is part of the base's own com
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
@@ -90,13 +90,48 @@ def append_partials(lake: Lake, facts: DataFrame, transaction: Transaction) -> N
 
 def compact(lake: Lake) -> None:
     """Fold all partials into the bases, then drop them; readers see the same table throughout."""
+    drop_partials(lake, fold_in(lake))
+
+
+def fold_in(lake: Lake, at_once: int = len(FOLDS)) -> int:
+    """Fold the partials that are there into the bases, so many at once; through which number."""
     partials = lake.read(PARTIALS, lake.version(PARTIALS))
     newest: int | None = partials.agg(F.max("sequence")).collect()[0][0]
     if newest is None:
-        return
-    with ThreadPoolExecutor(max_workers=len(FOLDS)) as pool:
+        return NOTHING
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(lambda fold: _fold_in(lake.isolated(), fold, newest), FOLDS.values()))
-    lake.delete(PARTIALS, f"sequence <= {newest}")
+    return newest
+
+
+def drop_partials(lake: Lake, through: int) -> None:
+    """Drop the partials through a number to which all bases are folded."""
+    if through != NOTHING:
+        lake.delete(PARTIALS, f"sequence <= {through}")
+
+
+class Compaction:
+    """Compacts beside a stream that goes on appending partials.
+
+    Folding in takes ten times as long as a batch, and waits for nobody. Dropping is quick, but
+    Delta refuses it if partials are appended meanwhile: it is left to a moment between batches.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._folding_in: Future[int] | None = None
+
+    def begin(self) -> None:
+        """Start to fold in what was appended until now, unless an earlier start is not ended."""
+        if self._folding_in is None:
+            self._folding_in = self._pool.submit(fold_in, self._lake, at_once=1)
+
+    def end(self, *, wait: bool = False) -> None:
+        """Drop what is folded in, if that is done or shall be waited for; raise what failed."""
+        if self._folding_in is not None and (wait or self._folding_in.done()):
+            folded_in, self._folding_in = self._folding_in, None
+            drop_partials(self._lake, folded_in.result())
 
 
 def rebuild(lake: Lake, facts: DataFrame, through: int) -> None:
