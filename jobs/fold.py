@@ -13,12 +13,12 @@ from pyspark.sql import DataFrame
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
 from jobs.runtime.commits import Transaction
-from jobs.runtime.freshness import Freshness
+from jobs.runtime.freshness import Freshness, arrivals_of
 from jobs.runtime.generations import Action, Superseded, live_lakes, record
 from jobs.runtime.gold import Compaction, append_partials, compact, folded_through, rebuild
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FoldSettings, Settings
-from jobs.runtime.streams import Run, first_versions, follow, kept, start
+from jobs.runtime.streams import Run, first_versions, follow, gathered, kept, start
 from jobs.runtime.tables import FRESHNESS, PARTIALS
 from transforms import provenance
 from transforms.gold import facts as facts_module
@@ -121,8 +121,10 @@ class Batches:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
         with kept(batch) as facts_of_batch:
-            append_partials(self.lake, facts_of_batch, Transaction(QUERY, sequence))
-            self.freshness.record(facts_of_batch, sequence)
+            arrivals = arrivals_of(facts_of_batch)
+            few = gathered(facts_of_batch, sum(arrivals.values()))
+            append_partials(self.lake, few, Transaction(QUERY, sequence))
+        self.freshness.record(arrivals, sequence)
         self.compaction.end()
         if batch_id % self.compact_every == self.compact_every - 1:
             self.freshness.flush()

@@ -24,7 +24,7 @@ from jobs.runtime.generations import Superseded, live_lakes
 from jobs.runtime.lake import Lake
 from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings, Settings
-from jobs.runtime.streams import Observation, Observed, Run, follow, kept, start
+from jobs.runtime.streams import Observation, Observed, Run, follow, gathered, kept, start
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, TABLES
 from transforms.events.judge import TimeBounds, judge
 from transforms.silver.quarantine import quarantined
@@ -184,7 +184,7 @@ class Batches:
             read = self.observation.made(self.lake.spark, QUERY)
             _refuse_late(read)
             if read.events:
-                self._append(self._new(rows, read), fates, sequence)  # 2
+                self._append(gathered(self._new(rows, read), read.events), fates, sequence)  # 2
                 self._seal(read.events, fates, sequence)  # 3
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame
@@ -10,6 +11,13 @@ from pyspark.sql import functions as F
 from jobs.runtime.commits import Transaction
 from jobs.runtime.lake import Lake
 from jobs.runtime.tables import FRESHNESS, TABLES
+
+
+def arrivals_of(rows: DataFrame) -> dict[int, int]:
+    """How many rows arrived in each second since 1970, by kafka_timestamp."""
+    second = F.unix_seconds("kafka_timestamp").alias("second")
+    counted = rows.groupBy(second).agg(F.count(F.lit(1)).alias("events")).collect()
+    return {row.second: row.events for row in counted}
 
 
 class Freshness:
@@ -28,20 +36,17 @@ class Freshness:
         self._hop = hop
         self._rows: list[tuple[str, int, datetime, int, int]] = []
 
-    def record(self, batch: DataFrame, sequence: int) -> None:
+    def record(self, arrivals: Mapping[int, int], sequence: int) -> None:
         """Note the ages of a batch just committed: whole seconds, second of arrival to that of now.
 
         Args:
-            batch: rows with kafka_timestamp.
+            arrivals: of its events, as `arrivals_of` gives them.
             sequence: the batch's number.
         """
         at = datetime.now(UTC)
-        # the age is taken here: as a literal of the plan, `at` would be compiled anew every time
-        arrived_s = F.unix_seconds("kafka_timestamp").alias("arrived_s")
-        counted = batch.groupBy(arrived_s).agg(F.count(F.lit(1)).alias("events")).collect()
         self._rows += [
-            (self._hop, sequence, at, int(at.timestamp()) - row.arrived_s, row.events)
-            for row in counted
+            (self._hop, sequence, at, int(at.timestamp()) - second, events)
+            for second, events in arrivals.items()
         ]
 
     def flush(self) -> None:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 STOP_S = 60.0
 STOP_POLL_S = 0.05
+FEW = 20_000
 
 
 @dataclass
@@ -209,6 +210,15 @@ def kept(batch: DataFrame) -> Iterator[DataFrame]:
         yield rows
     finally:
         rows._jdf.queryExecution().analyzed().rdd().unpersist(False)
+
+
+def gathered(rows: DataFrame, count: int) -> DataFrame:
+    """The rows of a micro-batch; if they are few, in one partition.
+
+    What is made of them is then one task without a shuffle and one file a table, and each more
+    would cost as much as its share of the rows.
+    """
+    return rows.coalesce(1) if count <= FEW else rows
 
 
 @dataclass(frozen=True)

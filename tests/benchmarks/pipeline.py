@@ -43,6 +43,13 @@ class Bench:
         """Another lake of the same session."""
         return Lake(self.lake.spark, f"{self.lake.root}-{name}")
 
+    def produce(self, events: int) -> None:
+        """Send so many events, none of which was sent before."""
+        log.info("producing %s events", f"{events:,}")
+        made = reference_events(self.lake.spark, events, until_ms=int(time.time() * 1000))
+        options = spark_options(self.kafka)
+        made.write.format("kafka").options(**options).option("topic", TOPIC).save()
+
     def noop_rate(self) -> float:
         """Events a second from Kafka to nowhere, as one streaming query; the faster of two."""
         return max(rate(self._noop) for _ in range(2))
@@ -77,11 +84,9 @@ def bench(events: int = EVENTS) -> Iterator[Bench]:
         with kafka_of(settings) as kafka:
             bring(kafka, load_topics(settings.profile))
             spark = spark_session("bench", settings.spark)
-            log.info("producing %s events", f"{events:,}")
-            made = reference_events(spark, events, until_ms=int(time.time() * 1000))
-            options = spark_options(kafka)
-            made.write.format("kafka").options(**options).option("topic", TOPIC).save()
-            yield Bench(Lake(spark, str(root)), settings, kafka)
+            ready = Bench(Lake(spark, str(root)), settings, kafka)
+            ready.produce(events)
+            yield ready
             spark.stop()
 
 

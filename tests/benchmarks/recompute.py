@@ -20,17 +20,19 @@ def run() -> dict[str, Any]:
         ready.ingest(ready.lake)
         baseline = rate(lambda: _stream(ready))
         built = ready.lake.of_generation(2)
-        return compared(lambda: _build(ready, built), "bronze to gold by streams", baseline)
+        bronze = ready.lake.version(BRONZE)
+        return compared(lambda: build(ready, built, bronze), "bronze to gold by streams", baseline)
+
+
+def build(ready: Bench, lake: Lake, bronze_version: int) -> None:
+    """All silver and gold of an empty generation, from bronze as of a version."""
+    build_silver(lake, ready.settings.refine, bronze_version)
+    _fold(ready, lake)
 
 
 def _stream(ready: Bench) -> None:
     refine(ready, ready.lake)
     _fold(ready, ready.lake)
-
-
-def _build(ready: Bench, lake: Lake) -> None:
-    build_silver(lake, ready.settings.refine, lake.version(BRONZE))
-    _fold(ready, lake)
 
 
 def _fold(ready: Bench, lake: Lake) -> None:
