@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime import erasures
@@ -19,7 +19,7 @@ from jobs.runtime.kafka import partitions, spark_options
 from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings
-from jobs.runtime.streams import Run, follow, start
+from jobs.runtime.streams import Run, follow, gathered, running, start
 from jobs.runtime.tables import BRONZE
 from jobs.runtime.topics import load_topics
 from transforms.events.bronze import to_bronze
@@ -56,7 +56,8 @@ def ingesting(
         records = _records(lake, settings, kafka, topics, checkpoint)
 
         def write(batch: DataFrame, batch_id: int) -> None:
-            lake.append(BRONZE, batch, Transaction(QUERY, checkpoint.sequence(batch_id)))
+            transaction = Transaction(QUERY, checkpoint.sequence(batch_id))
+            lake.append(BRONZE, _gathered(lake.spark, batch), transaction)
 
         yield start(
             to_bronze(records, F.current_timestamp()),
@@ -95,6 +96,25 @@ _READING = {
     "kafka.max.poll.records": "10000",
     "kafka.receive.buffer.bytes": str(2**20),
 }
+
+
+def _gathered(spark: SparkSession, batch: DataFrame) -> DataFrame:
+    """A batch with no file for each Kafka partition if it is small, but read by every core."""
+    return gathered(batch, _offsets_read(spark), spark.sparkContext.defaultParallelism)
+
+
+def _offsets_read(spark: SparkSession) -> int:
+    """How many offsets the batch goes through; of a query's first batch, how many lie before."""
+    query = running(spark, QUERY)
+    ends, begins = (
+        {} if offsets.isEmpty() else json.loads(offsets.values().head().json())
+        for offsets in (query.availableOffsets(), query.committedOffsets())
+    )
+    return sum(
+        end - begins.get(topic, {}).get(partition, 0)
+        for topic, partitions in ends.items()
+        for partition, end in partitions.items()
+    )
 
 
 def _next_offsets(lake: Lake, kafka: KafkaSettings, topics: Sequence[str]) -> str:

@@ -212,13 +212,19 @@ def kept(batch: DataFrame) -> Iterator[DataFrame]:
         rows._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
 
-def gathered(rows: DataFrame, count: int) -> DataFrame:
-    """The rows of a micro-batch; if they are few, in one partition.
+def running(spark: SparkSession, query: str) -> Any:
+    """Spark's own object of a query that is active, which knows more of its batch than PySpark."""
+    found = next(active for active in spark.streams.active if active.name == query)
+    return found._jsq.streamingQuery()
 
-    What is made of them is then one task without a shuffle and one file a table, and each more
+
+def gathered(rows: DataFrame, count: int, partitions: int = 1) -> DataFrame:
+    """The rows of a micro-batch; if they are few, in at most so many partitions.
+
+    What is made of one partition is one task without a shuffle and one file a table; each more
     would cost as much as its share of the rows.
     """
-    return rows.coalesce(1) if count <= FEW else rows
+    return rows.coalesce(partitions) if count <= FEW else rows
 
 
 @dataclass(frozen=True)
@@ -251,8 +257,7 @@ class Observation:
         Tasks that are repeated because an executor was lost are observed twice: on a cluster the
         events are counted once more, in the files that the batch reads.
         """
-        running = next(active for active in spark.streams.active if active.name == query)
-        execution = running._jsq.streamingQuery().lastExecution()
+        execution = running(spark, query).lastExecution()
         row = execution.observedMetrics().apply(_NAME)
         return Observed(
             events=row.getLong(0) if is_local(spark) else self._in_files(spark, execution),
