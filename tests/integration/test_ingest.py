@@ -10,12 +10,13 @@ from kafka import KafkaProducer, TopicPartition
 from pyspark.sql import SparkSession
 
 from jobs.ingest import ingesting
+from jobs.runtime import streams
 from jobs.runtime.broker import embedded_broker
 from jobs.runtime.errors import DataError
 from jobs.runtime.kafka import admin, python_options
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
-from jobs.runtime.streams import follow
+from jobs.runtime.streams import FEW, follow
 from jobs.runtime.tables import BRONZE
 from jobs.runtime.topics import load_topics
 from jobs.topics import bring
@@ -40,6 +41,15 @@ def send(kafka: KafkaSettings, *values: bytes) -> None:
     for value in values:
         producer.send(TOPIC, key=b"api", value=value, partition=0)
     producer.close()
+
+
+def send_to_each_partition(kafka: KafkaSettings, topic: str, value: bytes) -> int:
+    producer = KafkaProducer(**python_options(kafka))
+    partitions = producer.partitions_for(topic)
+    for partition in partitions:
+        producer.send(topic, key=b"ada", value=value, partition=partition)
+    producer.close()
+    return len(partitions)
 
 
 def send_in_transaction(kafka: KafkaSettings, value: bytes, *, commit: bool) -> None:
@@ -82,3 +92,25 @@ def test_bronze_takes_what_was_committed_then_asks_before_it_accepts_a_loss(
     assert landed(lake) == [b"committed"], "a refused batch was written"
     ingest(lake, kafka, "ingest.fail_on_data_loss=false")
     assert landed(lake) == [b"committed", b"kept"], "an accepted loss lost or doubled more"
+
+
+@pytest.mark.parametrize("few", [FEW, 0])
+def test_a_small_batch_is_a_file_a_core_and_a_large_one_a_file_a_partition(
+    spark: SparkSession,
+    kafka: KafkaSettings,
+    tmp_path: Path,
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "FEW", few)
+    lake = Lake(spark, str(tmp_path / "lake"))
+    ingest(lake, kafka)
+    before = set(lake.read(BRONZE).inputFiles())
+    sent = send_to_each_partition(kafka, "user-interactions", b"{}")
+    cores = spark.sparkContext.defaultParallelism
+    assert sent > cores, "the topic has too few partitions to tell"
+    ingest(lake, kafka)
+    files = set(lake.read(BRONZE).inputFiles()) - before
+    assert len(files) == (cores if few else sent)
+    newest = lake.read(BRONZE).where("topic = 'user-interactions'").groupBy("partition").count()
+    assert {row.partition for row in newest.collect()} == set(range(sent))
