@@ -54,18 +54,20 @@ def main(settings: Settings, available_now: bool) -> None:
 def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Iterator[Run]:
     """The fold query, started on its locked checkpoint; see `main`."""
     lake.ensure([*FACT_SOURCES, *BASES, PARTIALS, FRESHNESS])
-    with open_checkpoint(
-        lake.checkpoint(QUERY),
-        QUERY,
-        definition=provenance.digest(repr(definitions())),
-        last_sequence=_last_sequence(lake),
-    ) as checkpoint:
+    with (
+        open_checkpoint(
+            lake.checkpoint(QUERY),
+            QUERY,
+            definition=provenance.digest(repr(definitions())),
+            last_sequence=_last_sequence(lake),
+        ) as checkpoint,
+        Compaction(lake) as compaction,
+    ):
         sources = {
             table: lake.stream(table, from_version=version, max_bytes=settings.max_bytes_per_batch)
             for table, version in _starts(lake, checkpoint).items()
         }
-        freshness, compaction = Freshness(lake, "gold"), Compaction(lake)
-        every = settings.compact_every_batches
+        freshness, every = Freshness(lake, "gold"), settings.compact_every_batches
         batches = Batches(lake, checkpoint, freshness, compaction, every)
         try:
             yield start(
@@ -77,7 +79,6 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
             )
         finally:
             freshness.flush()
-            compaction.end(wait=True)
 
 
 def definitions() -> dict[str, str]:
@@ -122,8 +123,8 @@ class Batches:
         sequence = self.checkpoint.sequence(batch_id)
         with kept(batch) as facts_of_batch:
             arrivals = arrivals_of(facts_of_batch)
-            few = gathered(facts_of_batch, sum(arrivals.values()))
-            append_partials(self.lake, few, Transaction(QUERY, sequence))
+            rows = gathered(facts_of_batch, sum(arrivals.values()))
+            append_partials(self.lake, rows, Transaction(QUERY, sequence))
         self.freshness.record(arrivals, sequence)
         self.compaction.end()
         if batch_id % self.compact_every == self.compact_every - 1:

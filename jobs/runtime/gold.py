@@ -113,7 +113,7 @@ def drop_partials(lake: Lake, through: int) -> None:
 class Compaction:
     """Compacts beside a stream that goes on appending partials.
 
-    Folding in takes ten times as long as a batch, and waits for nobody. Dropping is quick, but
+    Folding in takes as long as several batches, and waits for nobody. Dropping is quick, but
     Delta refuses it if partials are appended meanwhile: it is left to a moment between batches.
     """
 
@@ -121,6 +121,12 @@ class Compaction:
         self._lake = lake
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._folding_in: Future[int] | None = None
+
+    def __enter__(self) -> Compaction:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end(wait=True)
 
     def begin(self) -> None:
         """Start to fold in what was appended until now, unless an earlier start is not ended."""

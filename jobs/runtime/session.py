@@ -75,8 +75,8 @@ SPEED = {
     "spark.sql.ui.retainedExecutions": "20",
 }
 
-# Hadoop's own starts a process, chmod, for each file that it creates: 25 a second where three
-# streams run. This one, of hadoop-bare-naked-local-fs, calls the operating system.
+# Hadoop's own starts a process, chmod, for each file that it creates, many a second under three
+# streams. This one, of hadoop-bare-naked-local-fs, calls the operating system.
 LOCAL_FILES = {"spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"}
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
 FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
