@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime import erasures
+from jobs.runtime.backpressure import Backpressure
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.cli import job
@@ -44,9 +45,14 @@ def main(settings: Settings, available_now: bool) -> None:
 
 @contextmanager
 def ingesting(
-    lake: Lake, settings: Settings, kafka: KafkaSettings, *, available_now: bool
+    lake: Lake,
+    settings: Settings,
+    kafka: KafkaSettings,
+    *,
+    available_now: bool,
+    backpressure: Backpressure | None = None,
 ) -> Iterator[Run]:
-    """The ingest query, started on its locked checkpoint; see `main`."""
+    """The ingest query, started on its locked checkpoint, held back by others; see `main`."""
     topics = list(load_topics(settings.profile))
     lake.ensure([BRONZE])
     erasures.refuse_unfinished(lake, QUERY)
@@ -58,6 +64,8 @@ def ingesting(
         def write(batch: DataFrame, batch_id: int) -> None:
             transaction = Transaction(QUERY, checkpoint.sequence(batch_id))
             lake.append(BRONZE, _gathered(lake.spark, batch), transaction)
+            if backpressure:
+                backpressure.hold()
 
         yield start(
             to_bronze(records, F.current_timestamp()),

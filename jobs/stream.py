@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import click
 
 from jobs.fold import folding
 from jobs.ingest import ingesting
 from jobs.refine import refining
+from jobs.runtime.backpressure import Backpressure
 from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
 from jobs.runtime.generations import Superseded, live_lakes
@@ -25,7 +26,8 @@ def main(settings: Settings, available_now: bool) -> None:
     """Run ingest, refine and fold in one driver: Kafka to gold.
 
     The three queries are those of jobs.ingest, jobs.refine and jobs.fold, on the same
-    checkpoints: run them together on a small machine, apart on a large one.
+    checkpoints: run them together on a small machine, apart on a large one. Here they take turns:
+    a batch of ingest lasts until gold has it, or for ten seconds if the other two are far behind.
     """
     with kafka_of(settings) as kafka:
         for lake in live_lakes("stream", settings):
@@ -38,14 +40,14 @@ def main(settings: Settings, available_now: bool) -> None:
 
 @contextmanager
 def streaming(lake: Lake, settings: Settings, kafka: KafkaSettings) -> Iterator[list[Run]]:
-    """All three queries, started."""
-    with ExitStack() as stack:
-        enter = stack.enter_context
-        yield [
-            enter(ingesting(lake, settings, kafka, available_now=False)),
-            enter(refining(lake, settings.refine, available_now=False)),
-            enter(folding(lake, settings.fold, available_now=False)),
-        ]
+    """All three queries, started; ingest waits with its next batch for the other two."""
+    with (
+        refining(lake, settings.refine, available_now=False) as refine,
+        folding(lake, settings.fold, available_now=False) as fold,
+        Backpressure([refine, fold]) as backpressure,
+        ingesting(lake, settings, kafka, available_now=False, backpressure=backpressure) as ingest,
+    ):
+        yield [ingest, refine, fold]
 
 
 def drain(lake: Lake, settings: Settings, kafka: KafkaSettings) -> None:

@@ -56,6 +56,8 @@ SPEED = {
     "spark.sql.codegen.cache.maxEntries": "1000",
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
+    # what the state no longer needs goes with the next batch, not in an empty one of its own
+    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     # what is persisted lives for one batch: compressing its columns costs more than it saves
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
     # folds of texts hash up to this many keys a task before they fall back to sorting; default 128

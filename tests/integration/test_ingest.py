@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
@@ -17,8 +18,9 @@ from jobs.runtime.kafka import admin, python_options
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.streams import FEW, follow
-from jobs.runtime.tables import BRONZE
+from jobs.runtime.tables import BRONZE, LEDGER
 from jobs.runtime.topics import load_topics
+from jobs.stream import streaming
 from jobs.topics import bring
 
 TOPIC = "system-health"
@@ -73,6 +75,21 @@ def landed(lake: Lake) -> list[bytes]:
     return [bytes(row.value) for row in rows]
 
 
+class BusyLake(Lake):
+    """A lake whose tables are named as they are appended to; as bronze is, more records arrive."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.appended: list[str] = []
+        self.arrive: Callable[[], None] = lambda: None
+
+    def append(self, table: str, *args: Any) -> None:
+        super().append(table, *args)
+        self.appended.append(table)
+        if table == BRONZE:
+            self.arrive()
+
+
 def test_bronze_takes_what_was_committed_then_asks_before_it_accepts_a_loss(
     spark: SparkSession, kafka: KafkaSettings, tmp_path: Path
 ) -> None:
@@ -114,3 +131,16 @@ def test_a_small_batch_is_a_file_a_core_and_a_large_one_a_file_a_partition(
     assert len(files) == (cores if few else sent)
     newest = lake.read(BRONZE).where("topic = 'user-interactions'").groupBy("partition").count()
     assert {row.partition for row in newest.collect()} == set(range(sent))
+
+
+def test_ingest_takes_no_batch_while_the_last_is_not_refined(
+    spark: SparkSession, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    lake = BusyLake(spark, str(tmp_path / "lake"))
+    lake.arrive = lambda: send(kafka, b"{}")
+    settings = load_settings(overrides=["ingest.trigger_s=0.01"], environment={})
+    send(kafka, b"{}")
+    with streaming(lake, settings, kafka) as runs:
+        follow(*runs, until=lambda: lake.appended.count(BRONZE) > 2)
+    first, second = [at for at, table in enumerate(lake.appended) if table == BRONZE][:2]
+    assert LEDGER in lake.appended[first:second], "the next batch slowed this one down"
