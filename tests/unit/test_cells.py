@@ -101,7 +101,10 @@ def test_cells_hold_what_a_parser_reads(
             .select("at", "cells", F.split("cells", cells.SEPARATOR).alias("lines"))
             .select(
                 "at",
-                *(cells.envelope(F.col("cells"), name).alias(name) for name in cells.ENVELOPE),
+                *(
+                    cells.envelope(cells.head(F.col("cells")), name).alias(name)
+                    for name in cells.ENVELOPE
+                ),
                 cells.body(contract, F.col("lines")).alias("body"),
             )
         )

@@ -87,6 +87,7 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
     return (
         [value.alias("text") if name == "text" else sf.col(name) for name in READ],
         _replaced(contracts),
+        _taken_apart(),
         _readings(),
         _names(contracts),
         _fault(contracts, bounds),
@@ -112,24 +113,29 @@ def _replaced(contracts: Sequence[Contract]) -> list[Column]:
     return [*_carried(), replaced.alias("replaced")]
 
 
+def _taken_apart() -> list[Column]:
+    """Add the cells of a canonical text, and head, the first of them."""
+    replaced = sf.col("replaced")
+    held = sf.when(~replaced.startswith("{"), replaced)
+    return [*_carried(), held.alias("cells"), cells.head(held).alias("head")]
+
+
 def _readings() -> list[Column]:
     """Add what each lane reads.
 
     The columns: of a canonical text its cells, lane, the index of its contract, own_time, own_id
     and own_key; of any other text digest and pair.
     """
-    text, replaced = sf.col("text"), sf.col("replaced")
-    held = sf.when(~replaced.startswith("{"), replaced)
+    text, held, head = sf.col("text"), sf.col("cells"), sf.col("head")
     readable = (sf.octet_length(text) <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
     pair = sf.when(held.isNull() & readable, strict.paired(text, _digest()))
     return [
-        *_carried(),
+        *_carried("cells"),
         sf.when(held.isNull(), _digest()).alias("digest"),
-        held.alias("cells"),
-        cells.envelope(held, "lane").cast("int").alias("lane"),
-        cells.envelope(held, "timestamp").alias("own_time"),
-        sf.nullif(cells.envelope(held, "eventId"), sf.lit("")).alias("own_id"),
-        cells.envelope(held, "key").alias("own_key"),
+        cells.envelope(head, "lane").cast("int").alias("lane"),
+        cells.envelope(head, "timestamp").alias("own_time"),
+        sf.nullif(cells.envelope(head, "eventId"), sf.lit("")).alias("own_id"),
+        cells.envelope(head, "key").alias("own_key"),
         pair.alias("pair"),
     ]
 
