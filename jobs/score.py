@@ -163,7 +163,7 @@ def viewers(known: Past, half_life: float) -> DataFrame:
         F.unix_seconds("last_time").alias("last_s"),
         ((F.col("plays") > 0) & (F.col("completions") == 0)).alias("begun"),
     )
-    met = F.array_sort(
+    met = F.sort_array(
         F.collect_list(
             F.struct(
                 "title_id",

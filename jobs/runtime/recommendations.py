@@ -114,7 +114,7 @@ def documents(lake: Lake, where: Column | None = None, version: int | None = Non
     items = ("rank", "title_id", "score", "units", "reason", "contributions", "metadata")
     rows = lake.read(RECOMMENDATIONS, version)
     rows = rows if where is None else rows.where(where)
-    document = F.to_json(F.array_sort(F.collect_list(F.struct(*items)))).alias("document")
+    document = F.to_json(F.sort_array(F.collect_list(F.struct(*items)))).alias("document")
     return rows.groupBy("user_id", "context_type").agg(document)
 
 

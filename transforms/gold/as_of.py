@@ -151,7 +151,7 @@ def _with_entry(rows: DataFrame, catalog: DataFrame, known: bool) -> DataFrame:
     changes = (
         without_repeats(catalog)
         .groupBy(F.col("title_id").alias("entry_of"))
-        .agg(F.array_sort(F.collect_list(F.struct(*change))).alias("changes"))
+        .agg(F.sort_array(F.collect_list(F.struct(*change))).alias("changes"))
     )
     told = "c.event_time <= last_play.event_time"
     if known:

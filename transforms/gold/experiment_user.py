@@ -159,7 +159,7 @@ def exposures(events: DataFrame, planned: DataFrame, *also: str) -> DataFrame:
     """
     packed = F.struct("event_time", "event_id", "variant", "region", "device_type")
     found = events.groupBy(*also, *KEY).agg(
-        F.min(packed).alias("first"), F.array_sort(F.collect_set("variant")).alias("variants")
+        F.min(packed).alias("first"), F.sort_array(F.collect_set("variant")).alias("variants")
     )
     known = found.join(F.broadcast(planned), "experiment_id", "left")
     return known.select(
@@ -282,7 +282,7 @@ def differing(one: DataFrame, other: DataFrame) -> DataFrame:
 def _packed(rows: DataFrame, name: str) -> DataFrame:
     """The columns besides the key as one that can be compared, which maps cannot."""
     columns = (
-        F.array_sort(F.map_entries(column)).alias(column)
+        F.sort_array(F.map_entries(column)).alias(column)
         if ddl.startswith("MAP")
         else F.col(column)
         for column, ddl in COLUMNS.items()
@@ -365,7 +365,7 @@ def _total(variable: Variable, columns: Mapping[str, str]) -> Column:
 
 
 def _sample(variable: Variable, columns: Mapping[str, str]) -> Column:
-    return F.array_sort(F.collect_list(F.when(_within(variable), F.col(columns[_key(variable)]))))
+    return F.sort_array(F.collect_list(F.when(_within(variable), F.col(columns[_key(variable)]))))
 
 
 def _gathered(

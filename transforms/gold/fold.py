@@ -71,7 +71,7 @@ def every(of: Mapping[str, str], where: str) -> Statistic:
     packed, ddl = _ordered(of)
     return Statistic(
         f"IF({where}, array({packed}), array())",
-        "array_sort(flatten(collect_list({})))",
+        "sort_array(flatten(collect_list({})))",
         f"ARRAY<{ddl}>",
     )
 
@@ -83,7 +83,7 @@ def distinct(of: str, where: str) -> Statistic:
     """
     return Statistic(
         f"IF({where}, array({of}), array())",
-        "array_sort(array_distinct(flatten(collect_list({}))))",
+        "sort_array(array_distinct(flatten(collect_list({}))))",
         "ARRAY<STRING>",
     )
 
@@ -118,7 +118,8 @@ def lift(fold: Fold, facts: DataFrame, *also: str) -> DataFrame:
 
 def merge(fold: Fold, rows: DataFrame) -> DataFrame:
     """Rows of `fold.columns` merged to one row a key."""
-    return rows.groupBy(*fold.key).agg(*_merged(fold))
+    hashed = F.xxhash64(*fold.key).alias("hash")
+    return rows.groupBy(hashed, *fold.key).agg(*_merged(fold)).drop("hash")
 
 
 def evaluate(fold: Fold, facts: DataFrame) -> DataFrame:

@@ -108,5 +108,5 @@ def _same(left: str, right: str) -> Column:
 
 
 def _tops(rows: DataFrame, length: int, side: str) -> DataFrame:
-    ranked = F.array_sort(F.collect_list(F.struct("rank", "title_id")))["title_id"]
+    ranked = F.sort_array(F.collect_list(F.struct("rank", "title_id")))["title_id"]
     return rows.where(F.col("rank") <= length).groupBy(*LIST).agg(ranked.alias(side))

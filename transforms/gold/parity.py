@@ -135,7 +135,7 @@ def explained(
     folding = F.when(unfolded, F.array(F.lit(CODE_CHANGED if refolded else UNEXPLAINED)))
     causes = F.array_distinct(F.concat("causes", F.coalesce(folding, F.array())))
     named = (F.size(causes) > 0) & ~F.array_contains(causes, UNEXPLAINED)
-    told = F.when(named, F.array_join(F.array_sort(causes), "+")).otherwise(UNEXPLAINED)
+    told = F.when(named, F.array_join(F.sort_array(causes), "+")).otherwise(UNEXPLAINED)
     return result.select(*key, "old", "new", told.alias("cause"))
 
 
@@ -161,7 +161,7 @@ def _told(facts: DataFrame, name: str) -> DataFrame:
 def _listed(facts: DataFrame, ids: DataFrame, name: str) -> DataFrame:
     fact = F.struct("ingest_time", *PLACE, "refined_by", *FACT_COLUMNS)
     own = facts.join(ids, "event_id", "left_semi")
-    return own.groupBy("event_id").agg(F.array_sort(F.collect_list(fact)).alias(name))
+    return own.groupBy("event_id").agg(F.sort_array(F.collect_list(fact)).alias(name))
 
 
 def _with_holding(rows: DataFrame, side: Side, name: str) -> DataFrame:

@@ -229,7 +229,7 @@ def _ratings(folded: DataFrame) -> DataFrame:
 def _listed(rows: DataFrame, name: str, fields: list[str]) -> DataFrame:
     """One row a user: the list `name` of structs of the fields, sorted."""
     entries = F.collect_list(F.struct(*fields))
-    return rows.groupBy("user_id").agg(F.array_sort(entries).alias(name))
+    return rows.groupBy("user_id").agg(F.sort_array(entries).alias(name))
 
 
 def _change(name: str, before: Column) -> Column:

@@ -115,7 +115,7 @@ def signed(histories: DataFrame) -> DataFrame:
 
 
 def _by_user(rows: DataFrame, values: str) -> DataFrame:
-    met = F.array_sort(F.collect_list(F.struct("title_id", values))).alias("met")
+    met = F.sort_array(F.collect_list(F.struct("title_id", values))).alias("met")
     return (
         rows.groupBy("user_id")
         .agg(met)
