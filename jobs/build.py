@@ -27,7 +27,7 @@ from jobs.runtime.tables import BRONZE, LEDGER, TABLES
 from transforms import provenance
 from transforms.events.judge import TimeBounds
 from transforms.events.judge import definition as judge_definition
-from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats
+from transforms.silver.refine import PLACE, repeats
 from transforms.silver.tables import FAMILIES
 
 END = "recompute-end"
@@ -51,8 +51,7 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
         return arrived
     with (
         kept_on_disk(judged(bronze, settings)) as every,
-        kept(every.select("event_id", *ARRIVAL_ORDER)) as met,
-        kept(repeats(met)) as later,
+        kept(repeats(every)) as later,
     ):
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         fates = fates_of(rows)

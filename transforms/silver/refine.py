@@ -28,12 +28,14 @@ def without_repeats(rows: DataFrame, *within: str) -> DataFrame:
 def repeats(*tables: DataFrame) -> DataFrame:
     """The places of rows whose event_id an earlier row by arrival has, in the same table or not.
 
-    As `without_repeats`, but only what is repeated is sorted, without its other columns.
+    As `without_repeats`, but only what is repeated is sorted, without its other columns. A hash of
+    the event_id finds it, in an eighth of the bytes; what merely shares one is no repeat.
     """
-    narrow = [rows.select("event_id", *ARRIVAL_ORDER) for rows in tables]
+    hashed = F.xxhash64("event_id").alias("hash")
+    narrow = [rows.select("event_id", *ARRIVAL_ORDER, hashed) for rows in tables]
     everything = reduce(DataFrame.unionAll, narrow)
-    several = everything.groupBy("event_id").count().where("count > 1").select("event_id")
-    copies = everything.join(several, "event_id", "left_semi")
+    several = everything.groupBy("hash").count().where("count > 1").select("hash")
+    copies = everything.join(several, "hash", "left_semi").drop("hash")
     return copies.join(without_repeats(copies), PLACE, "left_anti").select(*PLACE)
 
 
