@@ -42,8 +42,8 @@ CORRECTNESS = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
 _HARDLY_REPEAT = (
-    *("key", "value", "event_id", "session_id", "correlation_id", "offset"),
-    *("event_time", "kafka_timestamp"),
+    *("key", "value", "event_id", "user_id", "session_id", "episode_id", "correlation_id"),
+    *("offset", "event_time", "kafka_timestamp"),
 )
 SPEED = {
     # every write computes a snapshot anew, a small job: one task, not the 50 of Delta
