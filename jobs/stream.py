@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import click
 
@@ -41,13 +41,18 @@ def main(settings: Settings, available_now: bool) -> None:
 @contextmanager
 def streaming(lake: Lake, settings: Settings, kafka: KafkaSettings) -> Iterator[list[Run]]:
     """All three queries, started; ingest waits with its next batch for the other two."""
-    with (
-        refining(lake, settings.refine, available_now=False) as refine,
-        folding(lake, settings.fold, available_now=False) as fold,
-        Backpressure([refine, fold]) as backpressure,
-        ingesting(lake, settings, kafka, available_now=False, backpressure=backpressure) as ingest,
-    ):
-        yield [ingest, refine, fold]
+    with ExitStack() as stack:
+
+        def started(query: AbstractContextManager[Run]) -> Run:
+            run = stack.enter_context(query)
+            stack.callback(run.stop)  # also if the next one cannot start
+            return run
+
+        refine = started(refining(lake, settings.refine, available_now=False))
+        fold = started(folding(lake, settings.fold, available_now=False))
+        pressure = stack.enter_context(Backpressure([refine, fold]))
+        ingest = ingesting(lake, settings, kafka, available_now=False, backpressure=pressure)
+        yield [started(ingest), refine, fold]
 
 
 def drain(lake: Lake, settings: Settings, kafka: KafkaSettings) -> None:

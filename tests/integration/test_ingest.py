@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs.ingest import ingesting
 from jobs.runtime import streams
 from jobs.runtime.broker import embedded_broker
-from jobs.runtime.errors import DataError
+from jobs.runtime.errors import DataError, ServiceError
 from jobs.runtime.kafka import admin, python_options
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
@@ -144,3 +144,14 @@ def test_ingest_takes_no_batch_while_the_last_is_not_refined(
         follow(*runs, until=lambda: lake.appended.count(BRONZE) > 2)
     first, second = [at for at, table in enumerate(lake.appended) if table == BRONZE][:2]
     assert LEDGER in lake.appended[first:second], "the next batch slowed this one down"
+
+
+def test_a_stream_that_cannot_reach_kafka_leaves_no_query_running(
+    spark: SparkSession, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    lake = Lake(spark, str(tmp_path / "lake"))
+    away = kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:9", "reach_timeout_s": 1})
+    settings = load_settings(environment={})
+    with pytest.raises(ServiceError), streaming(lake, settings, away):
+        pass
+    assert not spark.streams.active
