@@ -43,13 +43,8 @@ PATHS = {
     "device_type": "$.deviceInfo.deviceType",
     "source": "$.playbackContext.source",
 }
-FIELDS = {
-    "event_type": "e.eventType",
-    "user_id": "e.userId",
-    "date": "CAST(substr(e.timestamp, 1, 10) AS DATE)",
-    "device_type": "e.deviceInfo.deviceType",
-    "source": "e.playbackContext.source",
-}
+DATE = "CAST(substr(timestamp, 1, 10) AS DATE)"
+FIELDS = {"event_type": "e.eventType", **{name: f"e{path[1:]}" for name, path in PATHS.items()}}
 PLAYS = {
     "plays": None,
     **{f"plays_on_{device}": ("device_type", device) for device in DEVICE_TYPES},
@@ -117,7 +112,7 @@ def facts_of(spark: SparkSession, files: list[str]) -> DataFrame:
             ),
         )
     )
-    known = {"date": "CAST(substr(timestamp, 1, 10) AS DATE)", **{n: n for n in read.columns}}
+    known = {"date": DATE, **{name: name for name in read.columns}}
     return read.selectExpr(
         *(f"{known.get(name, f'CAST(NULL AS {ddl})')} AS {name}"
           for name, ddl in FACT_COLUMNS.items())
@@ -174,8 +169,9 @@ def by_duckdb(files: list[str]) -> Any:
     with duckdb.connect(config={"threads": THREADS}) as connection:
         return connection.sql(
             f"WITH read AS (SELECT json_transform(decode(value), '{shape}') AS e "
-            f"FROM read_parquet({files})), facts AS (SELECT {fields} FROM read) "
-            f"SELECT {', '.join(USER_DAY.key)}, {counts} FROM facts WHERE {PLAY} GROUP BY ALL"
+            f"FROM read_parquet({files})), facts AS (SELECT {fields} FROM read), "
+            f"dated AS (SELECT *, {DATE} AS date FROM facts) "
+            f"SELECT {', '.join(USER_DAY.key)}, {counts} FROM dated WHERE {PLAY} GROUP BY ALL"
         ).to_arrow_table()
 
 

@@ -1,4 +1,4 @@
-"""Kafka to bronze: committed records only, and what happens when Kafka has forgotten some."""
+"""Kafka to bronze, alone and with the streams behind it: what it lands, refuses and waits for."""
 
 from __future__ import annotations
 

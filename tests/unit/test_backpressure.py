@@ -47,8 +47,6 @@ def test_a_query_that_is_far_behind_holds_for_a_limited_time(
         pressure.hold()
         assert asked == ["refine"], "a second wait was begun beside the first"
         caught_up.set()
-        monkeypatch.setattr(backpressure, "MOST_S", 60.0)
-        pressure.hold()  # for the rest of the wait that was begun, or for a new one
 
 
 def test_a_query_that_failed_holds_nobody_and_is_told_of_elsewhere() -> None:

@@ -66,7 +66,7 @@ def every(of: Mapping[str, str], where: str) -> Statistic:
     """The columns `of` (name to SQL type) of all facts that satisfy `where`, sorted by order.
 
     Structs led by (event_time, event_id). Exact, at the price of holding every fact: sized for
-    the ratings that one user gives one title.
+    the ratings that one user gives one title. (array_sort would interpret its comparisons.)
     """
     packed, ddl = _ordered(of)
     return Statistic(
@@ -117,7 +117,11 @@ def lift(fold: Fold, facts: DataFrame, *also: str) -> DataFrame:
 
 
 def merge(fold: Fold, rows: DataFrame) -> DataFrame:
-    """Rows of `fold.columns` merged to one row a key."""
+    """Rows of `fold.columns` merged to one row a key.
+
+    Grouped by a hash of the key first: where Spark sorts, keys that begin alike, as ids do, would
+    be compared whole.
+    """
     hashed = F.xxhash64(*fold.key).alias("hash")
     return rows.groupBy(hashed, *fold.key).agg(*_merged(fold)).drop("hash")
 
