@@ -91,6 +91,8 @@ def log_to_console() -> None:
     )
     # what a batch function raises is told by jobs.runtime.streams
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    # py4j tells the root logger, with a trace, that Ctrl-C met a call; playhead logs by module
+    logging.getLogger().addFilter(lambda record: record.name != "root")
     # kafka-python logs each attempt of a connection; what fails for good it also raises
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for chatty in ("great_expectations", "traitlets", "alembic"):
