@@ -6,9 +6,8 @@ last of them; so a build that was killed is finished by repeating it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from pyspark import StorageLevel
@@ -16,14 +15,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contracts import load_registry
-from jobs.fold import definitions
+from jobs.fold import BASES, definitions
 from jobs.refine import Fate, fates_of, judged, ledger_rows, rows_of, tables_of
 from jobs.runtime.commits import Transaction
 from jobs.runtime.lake import Lake
 from jobs.runtime.parity import BUILD, OUTPUTS
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept
-from jobs.runtime.tables import BRONZE, LEDGER, TABLES
+from jobs.runtime.tables import BRONZE, LEDGER, PARTIALS, TABLES
 from transforms import provenance
 from transforms.events.judge import TimeBounds
 from transforms.events.judge import definition as judge_definition
@@ -31,6 +30,7 @@ from transforms.silver.refine import PLACE, repeats
 from transforms.silver.tables import FAMILIES
 
 END = "recompute-end"
+GOLD = [*BASES, PARTIALS]
 SEQUENCE = 0  # in the ledger; those of streams are greater
 
 
@@ -50,17 +50,19 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
     if lake.transaction(LEDGER, BUILD)[1] == bronze_version:
         return arrived
     with (
-        kept_on_disk(judged(bronze, settings)) as every,
+        ThreadPoolExecutor(max_workers=2) as pool,
+        kept(judged(bronze, settings), StorageLevel.DISK_ONLY) as every,
         kept(repeats(every)) as later,
     ):
+        gold = pool.submit(lake.ensure, GOLD)  # while records are judged: it is time, not work
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         fates = fates_of(rows)
+        gold.result()
 
         def write(table: str) -> None:
             fill(lake, table, rows_of(table, rows), bronze_version)
 
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(write, tables_of(fates)))
+        list(pool.map(write, tables_of(fates)))
     seal(lake, arrived, fates, bronze_version)
     return arrived
 
@@ -83,13 +85,3 @@ def fill(lake: Lake, table: str, rows: DataFrame, bronze_version: int) -> None:
     """Write a table, and a commit without rows behind it, from which streams may start."""
     lake.append(table, rows, Transaction(BUILD, bronze_version))
     lake.behind(table, Transaction(END, bronze_version))
-
-
-@contextmanager
-def kept_on_disk(rows: DataFrame) -> Iterator[DataFrame]:
-    """Rows computed once for several reads, however many they are."""
-    kept = rows.persist(StorageLevel.DISK_ONLY)
-    try:
-        yield kept
-    finally:
-        kept.unpersist()

@@ -34,6 +34,12 @@ def recorded(snapshot: Any, application: str) -> int | None:
     return None
 
 
+def holds_nothing(snapshot: Any) -> bool:
+    """Is the table without files, as its checksum says? False where there is none to ask."""
+    checksum = snapshot.checksumOpt()
+    return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
+
+
 def append(log: Any, rows: DataFrame, transaction: Transaction) -> None:
     """Append `rows` in one commit, unless the transaction, or a later one, is recorded.
 

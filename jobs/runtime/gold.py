@@ -27,7 +27,6 @@ FOLDED_THROUGH = "folded-through"
 NOTHING = -1
 STREAM = "fold"  # the application of the partials' appends
 SNAPSHOT_TRIES = 5
-REBUILT_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def rebuild(lake: Lake, facts: DataFrame, through: int) -> None:
     def fill(fold: Fold) -> None:
         lake.replace(f"gold.{fold.name}", evaluate(fold, facts), transaction)
 
-    with ThreadPoolExecutor(max_workers=REBUILT_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=len(FOLDS)) as pool:
         list(pool.map(fill, FOLDS.values()))
 
 

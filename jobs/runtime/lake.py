@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -152,6 +153,9 @@ class Lake:
 
     def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
         """Replace all rows in one commit, once."""
+        if commits.holds_nothing(self._snapshot(table)):
+            self.append(table, rows, transaction)
+            return
         (
             rows.write.format("delta")
             .option("txnAppId", transaction.application)
@@ -346,9 +350,11 @@ def _starting(version: int, since: datetime | None) -> tuple[str, str]:
 
 
 @contextmanager
-def persisted(rows: DataFrame) -> Iterator[DataFrame]:
+def persisted(
+    rows: DataFrame, level: StorageLevel = StorageLevel.MEMORY_AND_DISK_DESER
+) -> Iterator[DataFrame]:
     """Rows computed once, for several reads in the block."""
-    rows.persist()
+    rows.persist(level)
     try:
         yield rows
     finally:

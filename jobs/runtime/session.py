@@ -27,8 +27,10 @@ from jobs.runtime.java import java_binary
 from jobs.runtime.settings import CONF_DIR, SparkSettings
 
 LOG_LEVEL = "ERROR"
-# at Java's own size a starting job is stopped three times to make room for classes
-JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC -XX:MetaspaceSize=256m"
+# at Java's own size a starting job is stopped three times to make room for classes; and HotSpot
+# compiles no method above 8,000 bytes of bytecode unless told to: the judge's fused stage is larger
+JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC -XX:MetaspaceSize=256m -XX:-DontCompileHugeMethods"
+MOST_BYTECODE = "65535"  # of a method, for a Java with these options
 LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
@@ -48,8 +50,7 @@ _HARDLY_REPEAT = (
 SPEED = {
     # every write computes a snapshot anew, a small job: one task, not the 50 of Delta
     "spark.databricks.delta.snapshotPartitions": "1",
-    # HotSpot compiles no method above 8,000 bytes of bytecode; the judge's fused stage is larger
-    # and ran interpreted, at a third of the speed, until Spark was told to split it there
+    # what a Java that is not playhead's own would interpret, at a third of the speed, is split
     "spark.sql.codegen.hugeMethodLimit": "8000",
     # a batch of ingest, refine and fold uses more generated classes than the 100 that Spark keeps:
     # each was thrown away before its next use, and compiled anew in every batch
@@ -60,6 +61,12 @@ SPEED = {
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     # what is persisted lives for one batch: compressing its columns costs more than it saves
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # Spark's first, small map of an aggregation is full at once with as many keys as folds have,
+    # and each row was then looked up in two
+    "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
+    # a table is read in as many tasks as there are cores, which end together: at Spark's 128 MB
+    # three tasks shared two cores, and the rows of a key were met in three places
+    "spark.sql.files.maxPartitionBytes": "512m",
     # folds of texts hash up to this many keys a task before they fall back to sorting; default 128
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "200000",
     "spark.sql.parquet.compression.codec": "snappy",
@@ -199,6 +206,7 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
                 *(f"-D{key}={value}" for key, value in java_options.items()),
             ]
         ),
+        "spark.sql.codegen.hugeMethodLimit": MOST_BYTECODE,
         # the checkpoint is on a local disk: a plain file system commits faster than a rename
         "spark.sql.streaming.checkpointFileManagerClass": (
             "org.apache.spark.sql.execution.streaming.checkpointing."

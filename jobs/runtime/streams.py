@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pyspark import StorageLevel
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -192,8 +193,10 @@ class Observed:
 
 
 @contextmanager
-def kept(batch: DataFrame) -> Iterator[DataFrame]:
-    """A micro-batch computed once, for several reads; forgotten at the end.
+def kept(
+    batch: DataFrame, level: StorageLevel = StorageLevel.MEMORY_AND_DISK_DESER
+) -> Iterator[DataFrame]:
+    """A batch computed once, for several reads; forgotten at the end.
 
     In one process rows are kept as they are: `persist` would take them apart into columns and put
     them together again at each read. Spark offers that as a local checkpoint, whose storage only
@@ -202,10 +205,10 @@ def kept(batch: DataFrame) -> Iterator[DataFrame]:
     computed again, from the same offsets and the same version of the state.
     """
     if not is_local(batch.sparkSession):
-        with persisted(batch) as rows:
+        with persisted(batch, level) as rows:
             yield rows
         return
-    rows = batch.localCheckpoint(eager=False)
+    rows = batch.localCheckpoint(eager=False, storageLevel=level)
     try:
         yield rows
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
@@ -28,6 +29,7 @@ CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "i
 # what every step carries: Spark copies the bytes of a binary column each time they are looked at
 READ = tuple("text" if name == "value" else name for name in CARRIED)
 MAX_VALUE_BYTES = 2**20
+NAMING = 4  # so many quotes from its start a canonical text has named its event type
 BLANK = r"^[ \t\r\n]*\z"
 NO_BYTES = b""
 MICROS_PER_S = 1_000_000
@@ -85,7 +87,10 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
     contracts = list(registry)
     value, signed = sf.col("value").cast("string"), _signature(registry, bounds)
     return (
-        [value.alias("text") if name == "text" else sf.col(name) for name in READ],
+        [
+            *(value.alias("text") if name == "text" else sf.col(name) for name in READ),
+            sf.substring_index(value, '"', NAMING).alias("start"),
+        ],
         _replaced(contracts),
         _taken_apart(),
         _readings(),
@@ -101,16 +106,28 @@ def _carried(*also: str) -> list[Column]:
 
 def _replaced(contracts: Sequence[Contract]) -> list[Column]:
     """Add replaced: a canonical text by its cells; others stay, and begin with a brace, or null."""
-    text = sf.col("text")
-    replaced = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
+    text, alike = sf.col("text"), defaultdict[str, list[tuple[str, int, Contract]]](list)
     for (lane, contract), gap in product(enumerate(contracts), canonical.GAPS):
-        pattern, replacement = canonical.canonical(contract, gap), cells.replacement(contract, lane)
-        replaced = replaced.when(
-            text.startswith(canonical.opening(contract, gap))
-            & sf.col("topic").isin(*contract.topics),
-            sf.regexp_replace(text, sf.lit(pattern), sf.lit(replacement)),
-        )
+        alike[_start(canonical.opening(contract, gap))].append((gap, lane, contract))
+    replaced = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
+    for start, candidates in alike.items():
+        versions = sf.coalesce(*(_replaced_by(*candidate) for candidate in candidates))
+        replaced = replaced.when(sf.col("start") == start, versions)
     return [*_carried(), replaced.alias("replaced")]
+
+
+def _replaced_by(gap: str, lane: int, contract: Contract) -> Column:
+    """The text by its cells, or as it is; null where it does not begin as the contract's do."""
+    text, pattern = sf.col("text"), canonical.canonical(contract, gap)
+    return sf.when(
+        text.startswith(canonical.opening(contract, gap)) & sf.col("topic").isin(*contract.topics),
+        sf.regexp_replace(text, sf.lit(pattern), sf.lit(cells.replacement(contract, lane))),
+    )
+
+
+def _start(opening: str) -> str:
+    """How far a text is the same for all versions of an event type, as Spark's substring_index."""
+    return '"'.join(opening.split('"')[:NAMING])
 
 
 def _taken_apart() -> list[Column]:

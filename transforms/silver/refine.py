@@ -21,22 +21,28 @@ def without_repeats(rows: DataFrame, *within: str) -> DataFrame:
         rows: event_id, the columns of ARRIVAL_ORDER and any others.
         within: columns in which a repeat is equal too; without them event_id alone decides.
     """
-    first = Window.partitionBy(*within, "event_id").orderBy(*ARRIVAL_ORDER)
-    return rows.withColumn("_copy", F.row_number().over(first)).where("_copy = 1").drop("_copy")
+    return _numbered(rows, *within).where("_copy = 1").drop("_copy")
 
 
 def repeats(*tables: DataFrame) -> DataFrame:
     """The places of rows whose event_id an earlier row by arrival has, in the same table or not.
 
     As `without_repeats`, but only what is repeated is sorted, without its other columns. A hash of
-    the event_id finds it, in an eighth of the bytes; what merely shares one is no repeat.
+    the event_id finds it, in an eighth of the bytes; what merely shares one is no repeat. Spark is
+    told to keep those hashes at hand: it cannot know that they are few, and sorted everything.
     """
     hashed = F.xxhash64("event_id").alias("hash")
     narrow = [rows.select("event_id", *ARRIVAL_ORDER, hashed) for rows in tables]
     everything = reduce(DataFrame.unionAll, narrow)
     several = everything.groupBy("hash").count().where("count > 1").select("hash")
-    copies = everything.join(several, "hash", "left_semi").drop("hash")
-    return copies.join(without_repeats(copies), PLACE, "left_anti").select(*PLACE)
+    copies = everything.join(F.broadcast(several), "hash", "left_semi")
+    return _numbered(copies).where("_copy > 1").select(*PLACE)
+
+
+def _numbered(rows: DataFrame, *within: str) -> DataFrame:
+    """Add _copy: 1 for the first of each event_id by arrival order."""
+    first = Window.partitionBy(*within, "event_id").orderBy(*ARRIVAL_ORDER)
+    return rows.withColumn("_copy", F.row_number().over(first))
 
 
 def without_recent_repeats(judged: DataFrame, horizon_h: int) -> DataFrame:
