@@ -86,7 +86,10 @@ SPEED = {
 
 # Hadoop's own starts a process, chmod, for each file that it creates, many a second under three
 # streams. This one, of hadoop-bare-naked-local-fs, calls the operating system.
-LOCAL_FILES = {"spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"}
+IN_ONE_PROCESS = {
+    "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+    "spark.sql.codegen.hugeMethodLimit": MOST_BYTECODE,
+}
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
 FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
 
@@ -196,7 +199,7 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         # of the JVM's own class path, so that the archive of classes holds theirs too; executors
         # elsewhere fetch the jars
         "spark.driver.extraClassPath": os.pathsep.join(jars),
-        **(LOCAL_FILES if _is_one_process(master) else {"spark.jars": ",".join(jars)}),
+        **(IN_ONE_PROCESS if _is_one_process(master) else {"spark.jars": ",".join(jars)}),
         "spark.driver.extraJavaOptions": " ".join(
             [
                 JAVA_OPTIONS,
@@ -206,7 +209,6 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
                 *(f"-D{key}={value}" for key, value in java_options.items()),
             ]
         ),
-        "spark.sql.codegen.hugeMethodLimit": MOST_BYTECODE,
         # the checkpoint is on a local disk: a plain file system commits faster than a rename
         "spark.sql.streaming.checkpointFileManagerClass": (
             "org.apache.spark.sql.execution.streaming.checkpointing."
