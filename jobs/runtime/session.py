@@ -30,7 +30,6 @@ LOG_LEVEL = "ERROR"
 # at Java's own size a starting job is stopped three times to make room for classes; and HotSpot
 # compiles no method above 8,000 bytes of bytecode unless told to: the judge's fused stage is larger
 JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC -XX:MetaspaceSize=256m -XX:-DontCompileHugeMethods"
-MOST_BYTECODE = "65535"  # of a method, for a Java with these options
 LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
@@ -84,11 +83,11 @@ SPEED = {
     "spark.sql.ui.retainedExecutions": "20",
 }
 
-# Hadoop's own starts a process, chmod, for each file that it creates, many a second under three
-# streams. This one, of hadoop-bare-naked-local-fs, calls the operating system.
 IN_ONE_PROCESS = {
+    # Hadoop's own starts a process, chmod, for each file that it creates, many a second under three
+    # streams. This one, of hadoop-bare-naked-local-fs, calls the operating system.
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-    "spark.sql.codegen.hugeMethodLimit": MOST_BYTECODE,
+    "spark.sql.codegen.hugeMethodLimit": "65535",  # no method is split: JAVA_OPTIONS compile it
 }
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
 FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"

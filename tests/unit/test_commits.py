@@ -114,3 +114,12 @@ def test_rows_that_are_not_the_tables_are_refused(lake: Lake) -> None:
         with pytest.raises(ValueError, match=r"ops.ledger takes struct<sequence:bigint"):
             lake.append(LEDGER, wrong, SECOND)
     assert sequences(lake) == [1]
+
+
+def test_a_table_without_rows_is_replaced_once_as_any_other(lakes: MakeLake) -> None:
+    lake = lakes(Lake)
+    lake.replace(LEDGER, told(lake, 1), FIRST)
+    lake.replace(LEDGER, told(lake, 2), FIRST)
+    assert sequences(lake) == [1], "a repeated transaction replaced the table again"
+    lake.replace(LEDGER, told(lake, 3), SECOND)
+    assert sequences(lake) == [3], "what was replaced is still there"

@@ -137,7 +137,7 @@ def _string(node: Node) -> str:
 
 
 def _times(least: int, most: int | None) -> str:
-    """How many plain characters: greedy, not possessive, which Java goes through a half faster.
+    """How many plain characters: greedy, not possessive, which Java goes through faster.
 
     Nothing is tried twice by that: what follows is a quote, and no plain character is one.
     """
