@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contracts import load_registry
@@ -29,7 +28,6 @@ from transforms.events.judge import definition as judge_definition
 from transforms.silver.refine import PLACE, repeats
 from transforms.silver.tables import FAMILIES
 
-END = "recompute-end"
 GOLD = [*BASES, PARTIALS]
 SEQUENCE = 0  # in the ledger; those of streams are greater
 
@@ -44,7 +42,7 @@ def definition(settings: RefineSettings) -> str:
 
 def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> int:
     """Fill silver, quarantine and ledger of an empty generation; how many records were judged."""
-    lake.ensure([*OUTPUTS, LEDGER])
+    lake.ensure([LEDGER])
     bronze = lake.read(BRONZE, bronze_version)
     arrived = bronze.count()
     if lake.transaction(LEDGER, BUILD)[1] == bronze_version:
@@ -54,13 +52,14 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
         kept(judged(bronze, settings), StorageLevel.DISK_ONLY) as every,
         kept(repeats(every)) as later,
     ):
-        gold = pool.submit(lake.ensure, GOLD)  # while records are judged: it is time, not work
+        # while records are judged: it is time, not work
+        tables = pool.submit(lake.ensure, [*OUTPUTS, *GOLD])
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         fates = fates_of(rows)
-        gold.result()
+        tables.result()
 
         def write(table: str) -> None:
-            fill(lake, table, rows_of(table, rows), bronze_version)
+            lake.append(table, rows_of(table, rows), Transaction(BUILD, bronze_version))
 
         list(pool.map(write, tables_of(fates)))
     seal(lake, arrived, fates, bronze_version)
@@ -79,9 +78,3 @@ def carry_over(live: Lake, new: Lake, bronze_version: int) -> None:
         if declared.carried and live.has(table):
             new.ensure([table])
             new.replace(table, live.read(table), Transaction(BUILD, bronze_version))
-
-
-def fill(lake: Lake, table: str, rows: DataFrame, bronze_version: int) -> None:
-    """Write a table, and a commit without rows behind it, from which streams may start."""
-    lake.append(table, rows, Transaction(BUILD, bronze_version))
-    lake.behind(table, Transaction(END, bronze_version))

@@ -9,9 +9,10 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.build import fill, seal
+from jobs.build import seal
 from jobs.contracts import load_registry
 from jobs.refine import Fate, judged, silver_rows
+from jobs.runtime.commits import Transaction
 from jobs.runtime.lake import Lake
 from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings
@@ -53,7 +54,7 @@ def build_part(
         again = keep(without_repeats(judged(bronze, settings)))
         for table, rows in _parts(held, again, scope, keep).items():
             if not rows.isEmpty():
-                fill(new, table, rows, bronze_version)
+                new.append(table, rows, Transaction(BUILD, bronze_version))
     seal(new, arrived, _fates(new), bronze_version)
     return arrived
 

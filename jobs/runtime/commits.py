@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,18 @@ def append(log: Any, rows: DataFrame, transaction: Transaction) -> None:
         rows: with the columns of the table; Delta does not compare them here.
         transaction: a concurrent commit by the same application makes this one fail.
     """
-    jvm = rows.sparkSession._jvm
+    _commit(log, rows.sparkSession, transaction, rows)
+
+
+def mark(log: Any, spark: SparkSession, transaction: Transaction) -> None:
+    """`append` without rows: a version of its own, in which nothing else is said."""
+    _commit(log, spark, transaction, None)
+
+
+def _commit(
+    log: Any, spark: SparkSession, transaction: Transaction, rows: DataFrame | None
+) -> None:
+    jvm = spark._jvm
     assert jvm is not None
     delta, nothing = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
     commit = log.startTransaction(nothing, nothing)
@@ -56,7 +67,10 @@ def append(log: Any, rows: DataFrame, transaction: Transaction) -> None:
     if last is not None and last >= transaction.version:
         return
     commit.readTxn().addOne(transaction.application)
-    mark = delta.actions.SetTransaction(transaction.application, transaction.version, nothing)
+    done = delta.actions.SetTransaction(transaction.application, transaction.version, nothing)
+    files = nothing.toList()
+    if rows is not None:
+        files = commit.writeFiles(rows._jdf)
     mode = jvm.org.apache.spark.sql.SaveMode.Append
     write = getattr(delta, "DeltaOperations$Write")(mode, *[nothing] * 8)
-    commit.commit(commit.writeFiles(rows._jdf).appended(mark), write)
+    commit.commit(files.appended(done), write)

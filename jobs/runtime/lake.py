@@ -147,8 +147,7 @@ class Lake:
         before this is repeated, may be in the version that is given.
         """
         if self.version(table):
-            nothing = self.spark.createDataFrame([], TABLES[table].schema)
-            self.append(table, nothing, transaction)
+            commits.mark(self._log(table), self.spark, transaction)
         return self.version(table)
 
     def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:

@@ -60,6 +60,9 @@ SPEED = {
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     # what is persisted lives for one batch: compressing its columns costs more than it saves
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # the bodies of a family's events have more fields than the 100 beyond which Spark gives up
+    # generating one loop, and every step wrote its rows out for the next to read
+    "spark.sql.codegen.maxFields": "1000",
     # Spark's first, small map of an aggregation is full at once with as many keys as folds have,
     # and each row was then looked up in two
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
