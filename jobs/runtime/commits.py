@@ -68,9 +68,7 @@ def _commit(
         return
     commit.readTxn().addOne(transaction.application)
     done = delta.actions.SetTransaction(transaction.application, transaction.version, nothing)
-    files = nothing.toList()
-    if rows is not None:
-        files = commit.writeFiles(rows._jdf)
+    files = nothing.toList() if rows is None else commit.writeFiles(rows._jdf)
     mode = jvm.org.apache.spark.sql.SaveMode.Append
     write = getattr(delta, "DeltaOperations$Write")(mode, *[nothing] * 8)
     commit.commit(files.appended(done), write)

@@ -22,6 +22,7 @@ from jobs.runtime.faults import SPARK_ERRORS, explained
 from jobs.runtime.tables import GENERATIONS, NO_STATISTICS, TABLES, is_generational, table_path
 
 FIRST_GENERATION = 1
+MEMORY_FIRST = StorageLevel.MEMORY_AND_DISK_DESER
 
 
 class Lake:
@@ -349,9 +350,7 @@ def _starting(version: int, since: datetime | None) -> tuple[str, str]:
 
 
 @contextmanager
-def persisted(
-    rows: DataFrame, level: StorageLevel = StorageLevel.MEMORY_AND_DISK_DESER
-) -> Iterator[DataFrame]:
+def persisted(rows: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
     """Rows computed once, for several reads in the block."""
     rows.persist(level)
     try:

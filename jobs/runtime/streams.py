@@ -20,7 +20,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.runtime.checkpoints import Checkpoint
 from jobs.runtime.commits import Transaction
 from jobs.runtime.faults import SPARK_ERRORS, explained
-from jobs.runtime.lake import Lake, persisted
+from jobs.runtime.lake import MEMORY_FIRST, Lake, persisted
 from jobs.runtime.session import is_local
 
 log = logging.getLogger(__name__)
@@ -193,9 +193,7 @@ class Observed:
 
 
 @contextmanager
-def kept(
-    batch: DataFrame, level: StorageLevel = StorageLevel.MEMORY_AND_DISK_DESER
-) -> Iterator[DataFrame]:
+def kept(batch: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
     """A batch computed once, for several reads; forgotten at the end.
 
     In one process rows are kept as they are: `persist` would take them apart into columns and put
