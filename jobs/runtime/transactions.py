@@ -1,14 +1,14 @@
 """One Kafka transaction at a time, each step with a limit of its own.
 
-kafka-python 3.0 waits for a commit without a limit, and its close waits first for records that
-an absent broker never takes. Both are told otherwise here, through the client's own parts, and
-nowhere else.
+kafka-python 3.0 waits for a commit without a limit, its close waits first for records that an
+absent broker never takes, and a send after the transaction has failed does not raise what failed
+it. All three are told otherwise here, through the client's own parts, and nowhere else.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +40,7 @@ class Transactions:
         self._timeout_s = timeout_s
         self._client: KafkaProducer | None = None
 
-    def begin(self, topics: Sequence[str], key: bytes, value: bytes, *, within_s: float) -> None:
+    def begin(self, topics: Iterable[str], key: bytes, value: bytes, *, within_s: float) -> None:
         """Open a transaction with one record in each topic, all acknowledged; nothing is committed.
 
         Raises:
@@ -55,9 +55,10 @@ class Transactions:
             # kafka-python may report a commit as done although a record of it failed
             for record in sent:
                 record.get(timeout=_left_ms(until) / 1000)
-        except KafkaError:
+        except KafkaError as error:
+            cause = self._cause(error)
             self.abandon()
-            raise
+            raise cause from error
 
     def commit(self, *, within_s: float) -> None:
         """Commit the open transaction.
@@ -85,6 +86,11 @@ class Transactions:
             self._client._sender.wakeup()
             answer.wait(timeout_ms=ABANDON_S * 1000)
         self._close()
+
+    def _cause(self, error: KafkaError) -> KafkaError:
+        """What Kafka refused the transaction for, else what was raised."""
+        refused = self._client._transaction_manager.last_error if self._client else None
+        return refused if isinstance(refused, KafkaError) else error
 
     def _connected(self, until: float) -> KafkaProducer:
         if self._client is None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import ProducerFencedError
 from pyspark.sql import SparkSession
 
 from jobs.commands import main
@@ -200,6 +201,27 @@ def test_a_newer_producer_fences_the_older_for_good(kafka: KafkaSettings) -> Non
                 older.send(prefer("fenced"))
         newer.send(prefer("fenced"))
     assert len(records(kafka, "fenced", "read_uncommitted")) == 6
+
+
+def test_a_producer_fenced_between_two_records_is_told_so(kafka: KafkaSettings) -> None:
+    older, newer = (Transactions(kafka, "between", timeout_s=60) for _ in range(2))
+    older.begin([STORE, COPY], b"between", b"{}", within_s=10)
+    older.commit(within_s=10)
+    newer.begin([STORE, COPY], b"between", b"{}", within_s=10)
+
+    def once_the_first_is_refused() -> Iterator[str]:
+        assert older._client is not None
+        yield STORE
+        until = time.monotonic() + 10
+        while not older._client._transaction_manager.has_fatal_error():
+            assert time.monotonic() < until, "the broker took a fenced producer's record"
+            threading.Event().wait(0.01)
+        yield COPY
+
+    with pytest.raises(ProducerFencedError):
+        older.begin(once_the_first_is_refused(), b"between", b"{}", within_s=10)
+    newer.commit(within_s=10)
+    newer.abandon()
 
 
 class Outage:
