@@ -66,9 +66,13 @@ SPEED = {
     # Spark's first, small map of an aggregation is full at once with as many keys as folds have,
     # and each row was then looked up in two
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
-    # a table is read in as many tasks as there are cores, which end together: at Spark's 128 MB
-    # three tasks shared two cores, and the rows of a key were met in three places
-    "spark.sql.files.maxPartitionBytes": "512m",
+    # a table is read in as many tasks as there are cores, which end together, up to this size: at
+    # Spark's 128 MB three tasks shared two cores, and the rows of a key were met in three places
+    "spark.sql.files.maxPartitionBytes": "256m",
+    # what a task holds does not grow with the history that is rebuilt: it sorts so many rows at
+    # once, and behind a shuffle it gets so many bytes
+    "spark.shuffle.spill.numElementsForceSpillThreshold": "500000",
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
     # folds of texts hash up to this many keys a task before they fall back to sorting; default 128
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "200000",
     "spark.sql.parquet.compression.codec": "snappy",
@@ -92,6 +96,7 @@ IN_ONE_PROCESS = {
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     "spark.sql.codegen.hugeMethodLimit": "65535",  # no method is split: JAVA_OPTIONS compile it
 }
+MOST_PARTITIONS = 16  # for each of shuffle_partitions; adaptive execution joins those it can spare
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
 FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
 
@@ -124,6 +129,9 @@ def wanted_of(settings: SparkSettings) -> Mapping[str, str]:
         **SPEED,
         **({} if settings.tuned_for == "peak" else FOR_LITTLE_DATA),
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(
+            settings.shuffle_partitions * MOST_PARTITIONS
+        ),
     }
     if not _is_submitted():
         return {**wanted, **_own_machine(settings)}

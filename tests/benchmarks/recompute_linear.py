@@ -1,35 +1,51 @@
-"""Batch builds of a generation from more and more events: does the cost grow along a line?
+"""Batch builds of a generation from more and more events: a line of seconds, and flat memory?
 
 Each size is a version of one bronze table, so the largest build begins with the events of the
 smallest. The baseline is the smallest: on a line through nothing the ratio of the rates is 1.
+Memory is what the old generation holds behind a collection: between two it is mostly waste. The
+collections take time, so the builds that they measure are not those that are timed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from threading import Event
 from typing import Any
 
 import numpy as np
+from pyspark.sql import SparkSession
 
 from jobs.runtime.tables import BRONZE
 from tests.benchmarks.pipeline import EVENTS, Bench, bench
 from tests.benchmarks.recompute import build
 
-GIB = 2**30
+MIB = 2**20
+PAUSE_S = 0.5
 
 
 def run() -> dict[str, Any]:
-    """Seconds and the heap's peak by size, and how far the seconds lie from the nearest line."""
+    """Seconds and live memory by size, and how far the seconds lie from the nearest line."""
     with bench() as ready:
         versions = _landed(ready)
-        _built(ready, 2, versions[EVENTS])  # warms
-        built = {
-            events: _built(ready, generation, version)
-            for generation, (events, version) in enumerate(versions.items(), start=3)
-        }
-    seconds = {events: taken for events, (taken, _) in built.items()}
-    least, most = min(seconds), max(seconds)
+        least, most = min(versions), max(versions)
+        generations = count(2)
+
+        def built(events: int) -> float:
+            began = time.perf_counter()
+            build(ready, ready.lake.of_generation(next(generations)), versions[events])
+            return time.perf_counter() - began
+
+        built(least)  # warms
+        seconds = {events: built(events) for events in versions}
+        live_mib = {}
+        for events in (least, most):
+            with collecting(ready.lake.spark) as held:
+                built(events)
+            live_mib[events] = round(max(held) / MIB)
     return {
         "events": most,
         "rate_per_s": round(most / seconds[most]),
@@ -38,8 +54,32 @@ def run() -> dict[str, Any]:
         "ratio": round(most / seconds[most] * seconds[least] / least, 3),
         "off_line": round(off_line(seconds), 3),
         "seconds": {events: round(taken, 1) for events, taken in seconds.items()},
-        "old_generation_peak_gib": {events: round(peak, 2) for events, (_, peak) in built.items()},
+        "live_peak_mib": live_mib,
     }
+
+
+@contextmanager
+def collecting(spark: SparkSession) -> Iterator[list[int]]:
+    """Bytes that the JVM's old generation holds behind one collection after the other."""
+    jvm = spark._jvm
+    assert jvm is not None
+    pools = jvm.java.lang.management.ManagementFactory.getMemoryPoolMXBeans()
+    [old] = (pool for pool in pools if pool.getName().endswith("Old Gen"))
+    held: list[int] = []
+    ended = Event()
+
+    def collect() -> None:
+        while not ended.wait(PAUSE_S):
+            jvm.java.lang.System.gc()
+            held.append(old.getCollectionUsage().getUsed())
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        collections = pool.submit(collect)
+        try:
+            yield held
+        finally:
+            ended.set()
+        collections.result()
 
 
 def off_line(seconds: Mapping[int, float]) -> float:
@@ -58,15 +98,3 @@ def _landed(ready: Bench) -> dict[int, int]:
         ready.ingest(ready.lake)
         versions[2 * held] = ready.lake.version(BRONZE)
     return versions
-
-
-def _built(ready: Bench, generation: int, bronze_version: int) -> tuple[float, float]:
-    """Seconds of a build, and GiB that the JVM's old generation held at most."""
-    jvm = ready.lake.spark._jvm
-    assert jvm is not None
-    pools = jvm.java.lang.management.ManagementFactory.getMemoryPoolMXBeans()
-    [old] = (pool for pool in pools if pool.getName().endswith("Old Gen"))
-    old.resetPeakUsage()
-    began = time.perf_counter()
-    build(ready, ready.lake.of_generation(generation), bronze_version)
-    return time.perf_counter() - began, old.getPeakUsage().getUsed() / GIB
