@@ -69,10 +69,9 @@ SPEED = {
     # a table is read in as many tasks as there are cores, which end together, up to this size: at
     # Spark's 128 MB three tasks shared two cores, and the rows of a key were met in three places
     "spark.sql.files.maxPartitionBytes": "256m",
-    # what a task holds does not grow with the history that is rebuilt: it sorts so many rows at
-    # once, and behind a shuffle it gets so many bytes
+    # a task sorts so many rows at once, however many it has: memory would grow with the history
+    # that is rebuilt, and what the sorter holds moves to the old generation
     "spark.shuffle.spill.numElementsForceSpillThreshold": "500000",
-    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
     # folds of texts hash up to this many keys a task before they fall back to sorting; default 128
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "200000",
     "spark.sql.parquet.compression.codec": "snappy",
