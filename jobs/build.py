@@ -30,7 +30,6 @@ from transforms.silver.tables import FAMILIES
 
 GOLD = [*BASES, PARTIALS]
 SEQUENCE = 0  # in the ledger; those of streams are greater
-AT_ONCE = "16m"  # bytes that a task looks for repeats in, however long the history
 
 
 def definition(settings: RefineSettings) -> str:
@@ -43,8 +42,7 @@ def definition(settings: RefineSettings) -> str:
 
 def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> int:
     """Fill silver, quarantine and ledger of an empty generation; how many records were judged."""
-    lake = lake.isolated()
-    lake.spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", AT_ONCE)
+    lake = lake.in_small_parts()
     lake.ensure([LEDGER])
     bronze = lake.read(BRONZE, bronze_version)
     arrived = bronze.count()

@@ -98,8 +98,9 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
     starts = first_versions(lake, checkpoint, FACT_SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: rebuilding the gold tables from silver at versions %s", QUERY, starts)
-        before = {table: lake.read(table, max(v - 1, 0)) for table, v in starts.items()}
-        rebuild(lake, facts(before), through=checkpoint.before_first)
+        history = lake.in_small_parts()
+        before = {table: history.read(table, max(v - 1, 0)) for table, v in starts.items()}
+        rebuild(history, facts(before), through=checkpoint.before_first)
     return starts
 
 

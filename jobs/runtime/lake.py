@@ -22,6 +22,7 @@ from jobs.runtime.faults import SPARK_ERRORS, explained
 from jobs.runtime.tables import GENERATIONS, NO_STATISTICS, TABLES, is_generational, table_path
 
 FIRST_GENERATION = 1
+SMALL_PART = "16m"  # bytes between two tasks; Spark's own 64 MB make fewer and larger files
 MEMORY_FIRST = StorageLevel.MEMORY_AND_DISK_DESER
 
 
@@ -239,6 +240,12 @@ class Lake:
     def isolated(self) -> Lake:
         """The same lake through a session of its own, for settings that others must not see."""
         return Lake(self.spark.newSession(), self.root, self.generation)
+
+    def in_small_parts(self) -> Lake:
+        """As `isolated`, for all of history: more of it makes more tasks, not larger ones."""
+        alone = self.isolated()
+        alone.spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", SMALL_PART)
+        return alone
 
     def table_id(self, table: str) -> str:
         """The identifier by which the offsets of a stream name a table."""
