@@ -95,7 +95,8 @@ IN_ONE_PROCESS = {
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     "spark.sql.codegen.hugeMethodLimit": "65535",  # no method is split: JAVA_OPTIONS compile it
 }
-MOST_PARTITIONS = 16  # for each of shuffle_partitions; adaptive execution joins those it can spare
+PARTITIONS = "spark.sql.shuffle.partitions"
+MOST_PARTITIONS = 16  # for each of them; adaptive execution joins what is small
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
 FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
 
@@ -124,18 +125,22 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
 
 def wanted_of(settings: SparkSettings) -> Mapping[str, str]:
     """What concerns speed, as far as it is for playhead to say, and its own machine."""
+    said = _submitted() if _is_submitted() else ()
     wanted = {
         **SPEED,
         **({} if settings.tuned_for == "peak" else FOR_LITTLE_DATA),
-        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
-        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(
-            settings.shuffle_partitions * MOST_PARTITIONS
-        ),
+        **({} if PARTITIONS in said else _partitions(settings.shuffle_partitions)),
+        **({} if _is_submitted() else _own_machine(settings)),
     }
-    if not _is_submitted():
-        return {**wanted, **_own_machine(settings)}
-    said = _submitted()
     return {key: value for key, value in wanted.items() if key not in said}
+
+
+def _partitions(least: int) -> Mapping[str, str]:
+    """Tasks behind a shuffle: so many for little data, more for a history."""
+    return {
+        PARTITIONS: str(least),
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(least * MOST_PARTITIONS),
+    }
 
 
 def is_local(spark: SparkSession) -> bool:

@@ -28,5 +28,6 @@ def test_what_a_submitter_said_is_left_to_it(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(session, "_submitted", lambda: said)
     wanted = wanted_of(load_settings(environment={}).tuned("start").spark)
     assert not wanted.keys() & said
+    assert not any("initialPartitionNum" in key for key in wanted), "it would outdo what was said"
     assert wanted["spark.sql.codegen.wholeStage"] == "false"
     assert "spark.driver.extraJavaOptions" not in wanted, "the machine is the submitter's"
