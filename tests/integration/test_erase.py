@@ -55,8 +55,13 @@ class DyingLake(Lake):
         super().remove(table, *args)
         self._die(table)
 
+    def isolated(self) -> Lake:
+        return self._same(DyingLake(self.spark.newSession(), self.root, self.generation))
+
     def of_generation(self, generation: int) -> Lake:
-        lake = DyingLake(self.spark, self.root, generation)
+        return self._same(DyingLake(self.spark, self.root, generation))
+
+    def _same(self, lake: DyingLake) -> Lake:
         lake.doomed = self.doomed
         return lake
 
