@@ -1,7 +1,7 @@
 """One Kafka transaction at a time, each step with a limit of its own.
 
 kafka-python 3.0 waits for a commit without a limit, its close waits first for records that an
-absent broker never takes, and a send after the transaction has failed does not raise what failed
+absent broker never takes, and a call after the transaction has failed does not raise what failed
 it. All three are told otherwise here, through the client's own parts, and nowhere else.
 """
 
@@ -58,7 +58,7 @@ class Transactions:
         except KafkaError as error:
             cause = self._cause(error)
             self.abandon()
-            raise cause from error
+            raise cause from None
 
     def commit(self, *, within_s: float) -> None:
         """Commit the open transaction.
@@ -73,9 +73,10 @@ class Transactions:
             self._client._sender.wakeup()
             if not answer.wait(timeout_ms=within_s * 1000):
                 raise KafkaTimeoutError(f"no answer to the commit in {within_s:.1f} s")
-        except KafkaError:
+        except KafkaError as error:
+            cause = self._cause(error)
             self._close()
-            raise
+            raise cause from None
 
     def abandon(self) -> None:
         """Abort what is open, if Kafka answers, and disconnect."""
