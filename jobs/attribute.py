@@ -22,7 +22,9 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.settings import AttributeSettings, Settings
 from jobs.runtime.streams import Run, first_versions, follow, kept, start
 from jobs.runtime.tables import EXPERIMENT_USER
+from transforms import provenance
 from transforms.experiments.definitions import Catalogue
+from transforms.gold import experiment_user
 from transforms.gold.experiment_user import (
     ASSIGNMENTS,
     COLUMNS,
@@ -89,7 +91,8 @@ def attributing(
 def definition(definitions: Catalogue) -> str:
     """A digest of everything that decides what the rows of given events are."""
     hashes = {name: definitions.definition_hash(name) for name in sorted(definitions.experiments)}
-    return hashlib.sha256(repr((COLUMNS, hashes)).encode()).hexdigest()
+    code = provenance.code(experiment_user)
+    return hashlib.sha256(f"{(COLUMNS, hashes)!r}{code}".encode()).hexdigest()
 
 
 def everyone(lake: Lake, definitions: Catalogue) -> DataFrame:

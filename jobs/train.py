@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -42,6 +41,18 @@ from jobs.runtime.training import (
     trained_at,
     trial,
 )
+from transforms import provenance
+from transforms.recommendations import (
+    candidates,
+    evaluation,
+    factors,
+    gate,
+    histories,
+    model,
+    popularity,
+    solvers,
+    statistic,
+)
 from transforms.recommendations.evaluation import ACCURACY, TITLE_BANDS
 from transforms.recommendations.gate import Verdict, judge, told
 from transforms.recommendations.solvers import UnsolvableError
@@ -49,7 +60,17 @@ from transforms.recommendations.solvers import UnsolvableError
 log = logging.getLogger(__name__)
 
 SOURCES = ("gold.user_title", PARTIALS, "silver.playback", "silver.ratings", "silver.catalog")
-CODE = HOME / "transforms" / "recommendations"
+MODEL_CODE = (
+    candidates,
+    evaluation,
+    factors,
+    gate,
+    histories,
+    model,
+    popularity,
+    solvers,
+    statistic,
+)
 SIGNATURE = ModelSignature(
     inputs=Schema(
         [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.long), "weights")]
@@ -260,15 +281,12 @@ def _register(name: str, folder: Path, challenger: Trained) -> str:
 
 
 def code_version() -> str:
-    """The package's version and the SHA-256 of what decides about a model."""
-    digest = hashlib.sha256()
-    for file in sorted(CODE.glob("*.py")):
-        digest.update(file.read_bytes())
+    """The package's version, a plus, and the digest of the code that decides about a model."""
     try:
         package = version("playhead")
     except PackageNotFoundError:
         package = "unknown"
-    return f"{package}+{digest.hexdigest()[:12]}"
+    return f"{package}+{provenance.code(*MODEL_CODE)}"
 
 
 if __name__ == "__main__":

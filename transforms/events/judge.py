@@ -20,7 +20,6 @@ from pyspark.sql import functions as sf
 
 from transforms import provenance
 from transforms.events import canonical, cells, strict
-from transforms.events import contract as contract_module
 from transforms.events.contract import Contract, Schema
 from transforms.events.reasons import Reason
 from transforms.events.registry import Registry
@@ -278,7 +277,7 @@ def _signature(registry: Registry, bounds: TimeBounds) -> Column:
 
 
 def _code() -> str:
-    return provenance.code(sys.modules[__name__], canonical, cells, contract_module, strict)
+    return provenance.code(sys.modules[__name__])
 
 
 def _rules(registry: Registry, bounds: TimeBounds) -> dict[str, str]:

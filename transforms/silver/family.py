@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import provenance
-from transforms.events import bodies, cells, spark_schema, upcasters
 from transforms.events.bodies import with_bodies
 from transforms.events.registry import Registry
 
@@ -74,9 +72,7 @@ class Family:
     def definition(self) -> str:
         """A digest of the code that maps events to rows."""
         modules = {inspect.getmodule(row) for row in self.rows.values()}
-        named = sorted((m for m in modules if m is not None), key=lambda m: m.__name__)
-        shared = (sys.modules[__name__], bodies, cells, spark_schema, upcasters)
-        return provenance.code(*shared, *named)
+        return provenance.code(*(module for module in modules if module is not None))
 
     @cached_property
     def _own(self) -> list[Column]:
