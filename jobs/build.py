@@ -23,9 +23,10 @@ from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept
 from jobs.runtime.tables import BRONZE, LEDGER, PARTIALS, TABLES
 from transforms import provenance
+from transforms.events.bronze import PLACE
 from transforms.events.judge import TimeBounds
 from transforms.events.judge import definition as judge_definition
-from transforms.silver.refine import PLACE, repeats
+from transforms.silver.deduplication import repeats
 from transforms.silver.tables import FAMILIES
 
 GOLD = [*BASES, PARTIALS]

@@ -10,10 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from transforms.events.contract import Contract
-from transforms.events.description import changes, field_rows
-from transforms.events.example import example
-from transforms.events.registry import Registry
+from transforms.contracts.contract import Contract
+from transforms.contracts.description import changes, field_rows
+from transforms.contracts.example import example
+from transforms.contracts.registry import Registry
 
 
 def write_catalogue(registry: Registry, file: Path) -> None:

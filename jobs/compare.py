@@ -24,13 +24,7 @@ from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from jobs.runtime.tables import EXPERIMENT_USER, RECOMMENDATIONS
 from transforms.experiments.definitions import Catalogue
-from transforms.gold.impact import (
-    FEATURES,
-    TOTALS,
-    business_by_date,
-    features_moved,
-    lists_changed,
-)
+from transforms.gold.impact import FEATURES, TOTALS, business_by_date, features_moved, lists_changed
 from transforms.gold.tables import BUSINESS_DAY, USER_FEATURES
 
 PERCENT, TOP = 5, 10

@@ -16,18 +16,14 @@ from jobs.catalogue import write_catalogue
 from jobs.runtime.cli import friendly_errors
 from jobs.runtime.errors import PlayheadError, SettingsError
 from jobs.runtime.settings import CONF_DIR
-from transforms.events.compatibility import (
-    Comparison,
-    Level,
-    Mode,
-    SchemaDocumentError,
-    Verdict,
-    accepts,
-)
-from transforms.events.contract import Contract, ContractError
-from transforms.events.description import field_rows
-from transforms.events.example import example
-from transforms.events.publication import (
+from transforms.contracts.compatibility.comparison import Comparison, Mode, accepts
+from transforms.contracts.compatibility.documents import SchemaDocumentError
+from transforms.contracts.compatibility.levels import Level
+from transforms.contracts.compatibility.outcomes import Verdict
+from transforms.contracts.contract import Contract, ContractError
+from transforms.contracts.description import field_rows
+from transforms.contracts.example import example
+from transforms.contracts.publication import (
     Refusal,
     drafts,
     fingerprint,
@@ -36,8 +32,8 @@ from transforms.events.publication import (
     upcaster_refusals,
     version_refusals,
 )
-from transforms.events.registry import Registry
-from transforms.events.validation import validate
+from transforms.contracts.registry import Registry
+from transforms.contracts.validation import validate
 
 SCHEMAS = CONF_DIR / "schemas"
 LOCK = "lock.json"

@@ -23,7 +23,7 @@ from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from jobs.runtime.tables import BRONZE, ERASURES
 from transforms.silver.erasure import is_id
-from transforms.silver.profiles import ERASURE
+from transforms.silver.families.profiles import ERASURE
 
 log = logging.getLogger(__name__)
 

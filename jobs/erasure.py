@@ -22,16 +22,7 @@ from jobs.refine import refining
 from jobs.runtime.certificate import certified, refuse_finds
 from jobs.runtime.checkpoints import discard, locked
 from jobs.runtime.commits import Transaction
-from jobs.runtime.erasures import (
-    DECIDED,
-    HISTORY,
-    PURGED,
-    Request,
-    Requests,
-    enter,
-    is_done,
-    steps,
-)
+from jobs.runtime.erasures import DECIDED, HISTORY, PURGED, Request, Requests, enter, is_done, steps
 from jobs.runtime.errors import DataError
 from jobs.runtime.generations import Action, generations, record
 from jobs.runtime.gold import compact
@@ -42,14 +33,7 @@ from jobs.runtime.list_store import open_store
 from jobs.runtime.purge import mark, purge
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams import follow
-from jobs.runtime.tables import (
-    BRONZE,
-    LEDGER,
-    RECORD,
-    TABLES,
-    TITLE_GRAM,
-    USER_HISTORY,
-)
+from jobs.runtime.tables import BRONZE, LEDGER, RECORD, TABLES, TITLE_GRAM, USER_HISTORY
 from transforms.silver.erasure import records_of
 
 log = logging.getLogger(__name__)

@@ -22,21 +22,14 @@ from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.experiment_results import (
-    compute,
-    newest,
-    refuse_stale,
-    reproduced,
-    store,
-    stored,
-)
+from jobs.runtime.experiment_results import compute, newest, refuse_stale, reproduced, store, stored
 from jobs.runtime.kafka import producer
 from jobs.runtime.lake import Lake
 from jobs.runtime.quality import refuse_failing
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
-from transforms.commands.outgoing import encode
+from transforms.contracts.encoding import encode
 from transforms.experiments.assignment import hashed_variant
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue

@@ -17,10 +17,10 @@ from jobs.runtime.figures import BLUE, GOLD, html_of, styled, write_page
 from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
+from transforms.events.bronze import PLACE
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
 from transforms.gold.lateness import RULES, SECOND_US, late_ledger, lateness
-from transforms.silver.refine import PLACE
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 DELAYS = ("1m", "5m", "15m", "1h", "6h", "1d", "3d", "7d", "28d")

@@ -18,8 +18,9 @@ from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.streams import kept
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE
+from transforms.events.bronze import PLACE
+from transforms.silver.deduplication import ARRIVAL_ORDER, repeats, without_repeats
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import ARRIVAL_ORDER, PLACE, repeats, without_repeats
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 

@@ -20,8 +20,8 @@ from jobs.runtime.quality import refuse_failing
 from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
-from transforms.commands.outgoing import encode
-from transforms.events.validation import violations
+from transforms.contracts.encoding import encode
+from transforms.contracts.validation import violations
 
 log = logging.getLogger(__name__)
 

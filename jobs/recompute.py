@@ -46,11 +46,12 @@ from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import follow, kept
 from jobs.runtime.tables import BRONZE, EXPERIMENT_USER, QUARANTINE, USER_PROFILE, filled_by
 from transforms import provenance
+from transforms.events.bronze import PLACE
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
-from transforms.gold.parity import EVIDENCE, PLACE, Side
+from transforms.gold.parity import EVIDENCE, Side
 from transforms.gold.tables import FOLDS
-from transforms.silver.refine import without_repeats
+from transforms.silver.deduplication import without_repeats
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 

@@ -26,10 +26,12 @@ from jobs.runtime.parity import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.streams import Observation, Observed, Run, follow, gathered, kept, start
 from jobs.runtime.tables import BRONZE, LEDGER, QUARANTINE, RELEASED, TABLES
+from transforms.events.bronze import PLACE
 from transforms.events.judge import TimeBounds, judge
+from transforms.silver.deduplication import without_recent_repeats, without_repeats
 from transforms.silver.quarantine import quarantined
-from transforms.silver.refine import silver_of, without_recent_repeats, without_repeats
-from transforms.silver.release import PLACE, released_events, without_copies
+from transforms.silver.release import released_events, without_copies
+from transforms.silver.tables import silver_of
 
 QUERY = "refine"
 RELEASE = "release"  # names the writes of jobs.release

@@ -25,10 +25,11 @@ from jobs.runtime.lake import Lake, persisted
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import RefineSettings, Settings
 from jobs.runtime.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
+from transforms.events.bronze import PLACE
 from transforms.events.reasons import Reason
-from transforms.silver.refine import ARRIVAL_ORDER
-from transforms.silver.release import PLACE, released
+from transforms.silver.deduplication import ARRIVAL_ORDER
 from transforms.silver.release import SILVER as SILVER_FATE
+from transforms.silver.release import released
 
 log = logging.getLogger(__name__)
 

@@ -47,11 +47,11 @@ from transforms.recommendations import (
     evaluation,
     factors,
     gate,
+    gram_blocks,
     histories,
     model,
     popularity,
     solvers,
-    statistic,
 )
 from transforms.recommendations.evaluation import ACCURACY, TITLE_BANDS
 from transforms.recommendations.gate import Verdict, judge, told
@@ -69,7 +69,7 @@ MODEL_CODE = (
     model,
     popularity,
     solvers,
-    statistic,
+    gram_blocks,
 )
 SIGNATURE = ModelSignature(
     inputs=Schema(

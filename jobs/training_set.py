@@ -19,8 +19,8 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.session import spark_session
 from jobs.runtime.settings import Settings
 from transforms import provenance
-from transforms.gold import as_of
-from transforms.gold.as_of import DAYS, SPINE, feature_events, features, features_as_of
+from transforms.features import as_of
+from transforms.features.as_of import DAYS, SPINE, feature_events, features, features_as_of
 from transforms.gold.facts import FACT_SOURCES
 
 log = logging.getLogger(__name__)

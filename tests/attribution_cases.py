@@ -19,7 +19,7 @@ from tests.strategies import NOON
 from tests.strict import EPOCH
 from transforms.events.judge import TimeBounds, judge
 from transforms.gold.experiment_user import SOURCES
-from transforms.silver.refine import silver_of
+from transforms.silver.tables import silver_of
 
 BOUNDS = TimeBounds(300, 400)
 START, END = NOON - 40 * DAY, NOON - 10 * DAY

@@ -43,7 +43,7 @@ from tests.oracle import Place, Raw
 from tests.shapes import bronze_of
 from tests.strategies import damaged
 from tests.strict import EPOCH
-from transforms.events.example import example
+from transforms.contracts.example import example
 
 CHUNK = 50_000
 PARTITIONS = 4

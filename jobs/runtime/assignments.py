@@ -13,9 +13,9 @@ from jobs.contracts import load_registry
 from jobs.runtime.errors import DataError
 from jobs.runtime.kafka import Producer, producer
 from jobs.runtime.settings import KafkaSettings
-from transforms.commands.outgoing import encode
-from transforms.events.contract import Contract
-from transforms.events.validation import violations
+from transforms.contracts.contract import Contract
+from transforms.contracts.encoding import encode
+from transforms.contracts.validation import violations
 from transforms.experiments.assignment import assign
 from transforms.experiments.definitions import Catalogue
 

@@ -19,7 +19,6 @@ from typing import Protocol
 from jobs.runtime.errors import PlayheadError
 from jobs.runtime.publisher import Publisher
 from jobs.runtime.settings import KafkaSettings, RefineSettings, Settings
-from transforms.commands.outgoing import encode
 from transforms.commands.profile import (
     Command,
     Event,
@@ -30,9 +29,10 @@ from transforms.commands.profile import (
     content_viewed,
     preferences_updated,
 )
-from transforms.events.contract import Contract
-from transforms.events.registry import Registry
-from transforms.events.validation import Violation, violations
+from transforms.contracts.contract import Contract
+from transforms.contracts.encoding import encode
+from transforms.contracts.registry import Registry
+from transforms.contracts.validation import Violation, violations
 
 COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 

@@ -25,6 +25,7 @@ from jobs.runtime.gold import NOTHING, Snapshot, read_gold_at, snapshot
 from jobs.runtime.lake import Lake
 from jobs.runtime.streams import kept
 from jobs.runtime.tables import BRONZE, LEDGER, PARITY, QUARANTINE, TABLES
+from transforms.events.bronze import PLACE
 from transforms.gold import parity
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import Fold
@@ -211,7 +212,7 @@ def _side(looked: Look) -> parity.Side:
 def _holdings(lake: Lake, table: str, version: int) -> DataFrame:
     signature = "judged_by" if table == QUARANTINE else "refined_by"
     return lake.read_declared(table, version).select(
-        *parity.PLACE,
+        *PLACE,
         "event_id",
         F.lit(table).alias("held_in"),
         F.col(signature).alias("held_by"),

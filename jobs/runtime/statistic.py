@@ -21,8 +21,8 @@ from jobs.runtime.lake import Lake
 from jobs.runtime.tables import TABLES, TITLE_GRAM, USER_HISTORY
 from transforms.recommendations.fixed_point import Titles
 from transforms.recommendations.gram import Gram, InteractionError
+from transforms.recommendations.gram_blocks import ROWS, added, block_sums, blocks
 from transforms.recommendations.histories import changes, histories, signed
-from transforms.recommendations.statistic import ROWS, added, block_sums, blocks
 from transforms.recommendations.weighting import Weighting
 
 log = logging.getLogger(__name__)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 from pyspark.sql.types import DataType, StructType
 
-from transforms.events.bronze import BRONZE_COLUMNS
+from transforms.events.bronze import BRONZE_COLUMNS, PLACE
 from transforms.experiments.results import COLUMNS as RESULT_COLUMNS
 from transforms.gold.experiment_user import COLUMNS as EXPERIMENT_USER_COLUMNS
 from transforms.gold.profile import COLUMNS as PROFILE_COLUMNS
 from transforms.gold.tables import FOLDS
 from transforms.recommendations.columns import BLOCK_COLUMNS, HISTORY_COLUMNS, LIST_COLUMNS
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
-from transforms.silver.refine import PLACE
 from transforms.silver.release import COLUMNS as RELEASED_COLUMNS
 from transforms.silver.tables import FAMILIES
 

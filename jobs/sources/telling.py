@@ -10,15 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from jobs.sources.population import (
-    EXPERIMENTS,
-    GENRES,
-    REGIONS,
-    Scene,
-    pick,
-    title_of,
-    user_of,
-)
+from jobs.sources.population import EXPERIMENTS, GENRES, REGIONS, Scene, pick, title_of, user_of
 from jobs.sources.records import ROUTES, Body, Record, to_json
 from jobs.sources.viewing import PLAYERS
 

@@ -22,7 +22,7 @@ from jobs.runtime.session import spark_session
 from jobs.runtime.settings import load_settings
 from jobs.runtime.tables import TABLES
 from jobs.training_set import SOURCES, training_set
-from transforms.gold.as_of import DAYS, WINDOWED
+from transforms.features.as_of import DAYS, WINDOWED
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import DEVICE_TYPES
 

@@ -28,9 +28,9 @@ from jobs.runtime.tables import BRONZE
 from tests.benchmarks.data import reference_events
 from tests.benchmarks.pipeline import EVENTS, TOPIC
 from tests.lakes import land
+from transforms.contracts.registry import Registry
+from transforms.contracts.spark_schema import struct_type
 from transforms.events.judge import CARRIED, TimeBounds
-from transforms.events.registry import Registry
-from transforms.events.spark_schema import struct_type
 
 PLAY = "VideoPlaybackStarted"
 FILES = 8

@@ -13,12 +13,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from transforms.experiments.effects import Undefined
-from transforms.experiments.quantiles import (
-    BELOW,
-    EVENTS,
-    QuantileSample,
-    sample_quantile,
-)
+from transforms.experiments.quantiles import BELOW, EVENTS, QuantileSample, sample_quantile
 from transforms.experiments.sums import Sums
 
 HOURS = 14 * 24

@@ -15,7 +15,7 @@ from tests.lakes import MakeLake, deliver
 from tests.strategies import Delivery, arrived
 
 ROOT = Path(__file__).parents[2]
-FAMILY = Path("transforms/silver/engagement.py")
+FAMILY = Path("transforms/silver/families/engagement.py")
 KNOWN_ROW = '"UserEngagement": _engaged'
 NEW_ROW = '"TitleShared": lambda event: {"user_id": event.userId, "title_id": event.contentId}'
 CONTRACT = {

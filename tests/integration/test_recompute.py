@@ -28,7 +28,7 @@ from jobs.runtime.tables import BRONZE
 from tests.lakes import BATCH_BY_BATCH, deliver, stream
 from tests.oracle import Raw
 from tests.strategies import INTERACTIONS, MINUTE, NOON
-from transforms.events.registry import Registry
+from transforms.contracts.registry import Registry
 from transforms.events.upcasters import UPCASTERS
 from transforms.gold.fold import count
 from transforms.gold.tables import FOLDS, PLAY, USER_DAY

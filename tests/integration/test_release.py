@@ -32,7 +32,7 @@ from tests.oracle import Raw
 from tests.promises import assert_promises
 from tests.strategies import MINUTE, NOON, Delivery, arrived, examples, histories, plays
 from tests.strict import EPOCH
-from transforms.events.registry import Registry
+from transforms.contracts.registry import Registry
 
 AGED = b"2021-"  # years before the arrival
 STRICT = load_settings(overrides=BATCH_BY_BATCH, environment={})

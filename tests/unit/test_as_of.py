@@ -14,7 +14,7 @@ from tests.as_of_oracle import COMPLETED, MICROS_A_DAY, RATED, STARTED, Event, f
 from tests.shapes import plain_rows
 from tests.strategies import MINUTE, NOON
 from tests.strict import EPOCH
-from transforms.gold.as_of import WINDOWED, feature_events, features, features_as_of
+from transforms.features.as_of import WINDOWED, feature_events, features, features_as_of
 from transforms.silver.tables import FAMILIES
 
 HOUR = 60 * MINUTE

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.events.canonical import GAPS, canonical, opening
-from transforms.events.contract import MAX_SAFE_INTEGER, Contract
+from transforms.contracts.contract import MAX_SAFE_INTEGER, Contract
+from transforms.events.fast_lane import GAPS, canonical, opening
 
 WHOLE = st.one_of(
     st.integers(0, MAX_SAFE_INTEGER),

@@ -12,11 +12,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.contracts import load_registry
-from transforms.events import cells
-from transforms.events.canonical import GAPS, canonical
-from transforms.events.contract import Contract, Node
-from transforms.events.example import example
-from transforms.events.spark_schema import struct_type
+from transforms.contracts.contract import Contract, Node
+from transforms.contracts.example import example
+from transforms.contracts.spark_schema import struct_type
+from transforms.events import fast_lane_values
+from transforms.events.fast_lane import GAPS, canonical
 
 LABEL = {"type": "string", "pattern": "^(a|b(c|\\(d)*[(e]*)$"}
 EVERY_KIND = Contract(
@@ -91,28 +91,32 @@ def test_cells_hold_what_a_parser_reads(
     for gap in GAPS:
         texts = [json.dumps(event, separators=(f",{gap}", f":{gap}")) for event in events]
         held = F.regexp_replace(
-            "text", F.lit(canonical(contract, gap)), F.lit(cells.replacement(contract, lane))
+            "text",
+            F.lit(canonical(contract, gap)),
+            F.lit(fast_lane_values.replacement(contract, lane)),
         )
         rows = spark.createDataFrame(
             [(at, text) for at, text in enumerate(texts)], "at INT, text STRING"
         )
         read = (
             rows.select("at", held.alias("cells"))
-            .select("at", "cells", F.split("cells", cells.SEPARATOR).alias("lines"))
+            .select("at", "cells", F.split("cells", fast_lane_values.SEPARATOR).alias("lines"))
             .select(
                 "at",
                 *(
-                    cells.envelope(cells.head(F.col("cells")), name).alias(name)
-                    for name in cells.ENVELOPE
+                    fast_lane_values.envelope(fast_lane_values.head(F.col("cells")), name).alias(
+                        name
+                    )
+                    for name in fast_lane_values.ENVELOPE
                 ),
-                cells.body(contract, F.col("lines")).alias("body"),
+                fast_lane_values.body(contract, F.col("lines")).alias("body"),
             )
         )
         shape = read.schema["body"].dataType.simpleString()
         assert shape == struct_type(contract.body).simpleString()
         told = {row["at"]: row for row in read.collect()}
         for at, event in enumerate(events):
-            envelope = [told[at][name] for name in cells.ENVELOPE]
+            envelope = [told[at][name] for name in fast_lane_values.ENVELOPE]
             ids = [event["timestamp"], event.get("eventId", ""), event[contract.key]]
             assert envelope == [str(lane), *ids], texts[at]
             body = told[at]["body"].asDict(recursive=True)

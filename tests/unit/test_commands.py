@@ -20,8 +20,8 @@ from jobs.runtime.settings import load_settings
 from tests.commands import Ratings
 from tests.contracts import assert_in_order, assert_sound
 from transforms.commands.profile import Command, RateContent, RecordView, UpdatePreferences
-from transforms.events.contract import Contract
-from transforms.events.validation import violations
+from transforms.contracts.contract import Contract
+from transforms.contracts.validation import violations
 
 REGISTRY = load_registry()
 BOUNDS = load_settings(environment={}).refine

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from transforms.events.compatibility import Mode, Verdict, accepts
+from transforms.contracts.compatibility.comparison import Mode, accepts
+from transforms.contracts.compatibility.outcomes import Verdict
 
 LETTER = {Verdict.COMPATIBLE: "C", Verdict.BREAKING: "B", Verdict.UNDECIDED: "U"}
 NUMBER, INTEGER, STRING = {"type": "number"}, {"type": "integer"}, {"type": "string"}

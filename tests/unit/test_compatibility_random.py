@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.random_schemas import pairs, pool, schemas, sendings, values
-from transforms.events.compatibility import Mode, Verdict, accepts
-from transforms.events.formats import FORMAT_CHECKER
+from transforms.contracts.compatibility.comparison import Mode, accepts
+from transforms.contracts.compatibility.outcomes import Verdict
+from transforms.contracts.formats import FORMAT_CHECKER
 
 DOCUMENTS = pool(100, seed=5)
 RANDOM = settings(

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from jobs.contracts import SCHEMAS, load_registry, main
 from tests.contracts import validator
-from transforms.events.contract import Contract, ContractError
-from transforms.events.example import example
-from transforms.events.formats import FORMAT_CHECKER
-from transforms.events.validation import validate
+from transforms.contracts.contract import Contract, ContractError
+from transforms.contracts.example import example
+from transforms.contracts.formats import FORMAT_CHECKER
+from transforms.contracts.validation import validate
 
 REGISTRY = load_registry()
 NAMES = [contract.name for contract in REGISTRY]

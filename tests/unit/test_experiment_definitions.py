@@ -11,7 +11,7 @@ from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import catalogue
 from transforms.experiments.metrics import OUTCOME_EVENTS
 from transforms.experiments.validation import DefinitionError
-from transforms.silver import engagement, playback, ratings
+from transforms.silver.families import engagement, playback, ratings
 
 RUNNING = datetime(2026, 1, 10, tzinfo=UTC)
 

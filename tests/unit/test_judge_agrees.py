@@ -11,7 +11,7 @@ from jobs.contracts import load_registry
 from tests.oracle import Bounds, Raw, contract_of, identity, judged
 from tests.shapes import bronze_of
 from tests.strategies import NOON, damaged, examples, histories
-from transforms.events.example import example
+from transforms.contracts.example import example
 from transforms.events.judge import TimeBounds, judge
 
 BOUNDS = Bounds()

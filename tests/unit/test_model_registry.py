@@ -24,7 +24,7 @@ from jobs.runtime.training import Trial, declaration
 from jobs.train import Result, record
 from tests.unit.test_recommend_factors import MODEL as FACTORS
 from tests.unit.test_recommend_model import MODEL
-from transforms.events.validation import violations
+from transforms.contracts.validation import violations
 from transforms.recommendations.evaluation import ACCURACY, TITLE_BANDS
 from transforms.recommendations.model import Recommender
 

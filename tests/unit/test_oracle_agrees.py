@@ -15,7 +15,8 @@ from transforms.events.judge import TimeBounds, judge
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
 from transforms.gold.tables import FOLDS
-from transforms.silver.refine import silver_of, without_repeats
+from transforms.silver.deduplication import without_repeats
+from transforms.silver.tables import silver_of
 
 BOUNDS = Bounds()
 EVENTS = 3000

@@ -32,9 +32,8 @@ from transforms.gold.profile import (
     profiles,
     trail,
 )
-from transforms.silver.profiles import PREFERENCES
-from transforms.silver.refine import silver_of
-from transforms.silver.tables import FAMILIES
+from transforms.silver.families.profiles import PREFERENCES
+from transforms.silver.tables import FAMILIES, silver_of
 
 REGISTRY = load_registry()
 REFINE = load_settings(environment={}).refine

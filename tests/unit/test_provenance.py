@@ -111,7 +111,8 @@ def test_a_module_that_nobody_reaches_does_not_count(made: Make) -> None:
 
 
 def test_attribution_training_and_training_sets_are_digested_whole() -> None:
-    from transforms.gold import as_of, experiment_user
+    from transforms.features import as_of
+    from transforms.gold import experiment_user
     from transforms.recommendations import candidates
 
     names = {module.__name__.rpartition(".")[2] for module in reached(experiment_user)}

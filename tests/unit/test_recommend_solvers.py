@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from transforms.recommendations.solvers import (
-    Ease,
-    Edlae,
-    Solver,
-    SquaredSpectrum,
-    UnsolvableError,
-)
+from transforms.recommendations.solvers import Ease, Edlae, Solver, SquaredSpectrum, UnsolvableError
 
 SOLVERS = [Ease(l2=0.5), Edlae(l2=0.2, dropout=0.6), SquaredSpectrum()]
 

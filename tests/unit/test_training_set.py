@@ -16,7 +16,7 @@ from tests.as_of_oracle import STARTED
 from tests.shapes import plain_rows
 from tests.strategies import MINUTE, NOON
 from tests.unit.test_as_of import frame
-from transforms.gold.as_of import features
+from transforms.features.as_of import features
 
 AT = "2026-09-21T14:13:20"  # NOON
 HEADER = "user_id,at,label"

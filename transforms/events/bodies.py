@@ -7,12 +7,12 @@ from functools import lru_cache, reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
-from transforms.events import cells
-from transforms.events.contract import Contract
-from transforms.events.registry import Registry
-from transforms.events.spark_schema import struct_type
+from transforms.contracts.contract import Contract
+from transforms.contracts.registry import Registry
+from transforms.contracts.spark_schema import struct_type
+from transforms.events import fast_lane_values
 from transforms.events.upcasters import UPCASTERS, upcast
 
 
@@ -33,7 +33,7 @@ def with_bodies(
         eventType and version, in the shape of the newest contract; null in rows of another type.
         Fields that are absent are null. Strings, dates and date-times stay as given.
     """
-    carried = [sf.col(name) for name in columns]
+    carried = [F.col(name) for name in columns]
     steps = _steps(registry, tuple(event_types), frozenset(UPCASTERS.items()))
     return reduce(lambda rows, step: rows.select(*carried, *step), steps, accepted)
 
@@ -48,8 +48,8 @@ def _steps(
     """
     versions = [contract for event_type in types for contract in registry.versions(event_type)]
     named = [_is(contract).alias(f"is {contract.name}") for contract in versions]
-    lines = sf.split("cells", cells.SEPARATOR)
-    document = sf.try_parse_json(sf.col("value").cast("string"))
+    lines = F.split("cells", fast_lane_values.SEPARATOR)
+    document = F.try_parse_json(F.col("value").cast("string"))
     return (
         [*named, lines.alias("lines"), document.alias("document")],
         [_body(contract).alias(contract.name) for contract in versions],
@@ -58,22 +58,22 @@ def _steps(
 
 
 def _is(contract: Contract) -> Column:
-    named = sf.col("event_type") == contract.event_type
-    return named & (sf.col("contract_version") == contract.version)
+    named = F.col("event_type") == contract.event_type
+    return named & (F.col("contract_version") == contract.version)
 
 
 def _body(contract: Contract) -> Column:
     shape = struct_type(contract.body).simpleString()
-    strict = sf.try_variant_get(sf.col("document"), "$", shape)
-    fast = cells.body(contract, sf.col("lines"))
-    return sf.when(
-        sf.col(f"`is {contract.name}`"),
-        sf.when(sf.col("lines").isNull(), strict).otherwise(fast),
+    strict = F.try_variant_get(F.col("document"), "$", shape)
+    fast = fast_lane_values.body(contract, F.col("lines"))
+    return F.when(
+        F.col(f"`is {contract.name}`"),
+        F.when(F.col("lines").isNull(), strict).otherwise(fast),
     )
 
 
 def _newest(registry: Registry, event_type: str) -> Column:
     versions = registry.versions(event_type)
-    return sf.coalesce(
-        *(upcast(sf.col(f"`{old.name}`"), versions[at:]) for at, old in enumerate(versions))
+    return F.coalesce(
+        *(upcast(F.col(f"`{old.name}`"), versions[at:]) for at, old in enumerate(versions))
     )

@@ -17,6 +17,7 @@ BRONZE_COLUMNS = {
     "ingest_time": "TIMESTAMP",
     "arrival_date": "DATE",
 }
+PLACE = ["topic", "partition", "offset"]  # of a record in Kafka, the same in every table
 
 
 def to_bronze(records: DataFrame, ingest_time: Column) -> DataFrame:

@@ -16,13 +16,13 @@ from functools import lru_cache, reduce
 from itertools import product
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
 from transforms import provenance
-from transforms.events import canonical, cells, strict
-from transforms.events.contract import Contract, Schema
+from transforms.contracts.contract import Contract, Schema
+from transforms.contracts.registry import Registry
+from transforms.events import fast_lane, fast_lane_values, strict_lane
 from transforms.events.reasons import Reason
-from transforms.events.registry import Registry
 
 CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "ingest_time")
 # what every step carries: Spark copies the bytes of a binary column each time they are looked at
@@ -84,11 +84,11 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
 def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
     """The columns that `judge` selects, step by step; they cost seconds to make, so made once."""
     contracts = list(registry)
-    value, signed = sf.col("value").cast("string"), _signature(registry, bounds)
+    value, signed = F.col("value").cast("string"), _signature(registry, bounds)
     return (
         [
-            *(value.alias("text") if name == "text" else sf.col(name) for name in READ),
-            sf.substring_index(value, '"', NAMING).alias("start"),
+            *(value.alias("text") if name == "text" else F.col(name) for name in READ),
+            F.substring_index(value, '"', NAMING).alias("start"),
         ],
         _replaced(contracts),
         _taken_apart(),
@@ -100,27 +100,27 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
 
 
 def _carried(*also: str) -> list[Column]:
-    return [sf.col(name) for name in (*READ, *also)]
+    return [F.col(name) for name in (*READ, *also)]
 
 
 def _replaced(contracts: Sequence[Contract]) -> list[Column]:
     """Add replaced: a canonical text by its cells; others stay, and begin with a brace, or null."""
-    text, alike = sf.col("text"), defaultdict[str, list[tuple[str, int, Contract]]](list)
-    for (lane, contract), gap in product(enumerate(contracts), canonical.GAPS):
-        alike[_start(canonical.opening(contract, gap))].append((gap, lane, contract))
-    replaced = sf.when(sf.octet_length(text) > MAX_VALUE_BYTES, sf.lit(None).cast("string"))
+    text, alike = F.col("text"), defaultdict[str, list[tuple[str, int, Contract]]](list)
+    for (lane, contract), gap in product(enumerate(contracts), fast_lane.GAPS):
+        alike[_start(fast_lane.opening(contract, gap))].append((gap, lane, contract))
+    replaced = F.when(F.octet_length(text) > MAX_VALUE_BYTES, F.lit(None).cast("string"))
     for start, candidates in alike.items():
-        versions = sf.coalesce(*(_replaced_by(*candidate) for candidate in candidates))
-        replaced = replaced.when(sf.col("start") == start, versions)
+        versions = F.coalesce(*(_replaced_by(*candidate) for candidate in candidates))
+        replaced = replaced.when(F.col("start") == start, versions)
     return [*_carried(), replaced.alias("replaced")]
 
 
 def _replaced_by(gap: str, lane: int, contract: Contract) -> Column:
     """The text by its cells, or as it is; null where it does not begin as the contract's do."""
-    text, pattern = sf.col("text"), canonical.canonical(contract, gap)
-    return sf.when(
-        text.startswith(canonical.opening(contract, gap)) & sf.col("topic").isin(*contract.topics),
-        sf.regexp_replace(text, sf.lit(pattern), sf.lit(cells.replacement(contract, lane))),
+    text, pattern = F.col("text"), fast_lane.canonical(contract, gap)
+    return F.when(
+        text.startswith(fast_lane.opening(contract, gap)) & F.col("topic").isin(*contract.topics),
+        F.regexp_replace(text, F.lit(pattern), F.lit(fast_lane_values.replacement(contract, lane))),
     )
 
 
@@ -131,9 +131,9 @@ def _start(opening: str) -> str:
 
 def _taken_apart() -> list[Column]:
     """Add the cells of a canonical text, and head, the first of them."""
-    replaced = sf.col("replaced")
-    held = sf.when(~replaced.startswith("{"), replaced)
-    return [*_carried(), held.alias("cells"), cells.head(held).alias("head")]
+    replaced = F.col("replaced")
+    held = F.when(~replaced.startswith("{"), replaced)
+    return [*_carried(), held.alias("cells"), fast_lane_values.head(held).alias("head")]
 
 
 def _readings() -> list[Column]:
@@ -142,22 +142,22 @@ def _readings() -> list[Column]:
     The columns: of a canonical text its cells, lane, the index of its contract, own_time, own_id
     and own_key; of any other text digest and pair.
     """
-    text, held, head = sf.col("text"), sf.col("cells"), sf.col("head")
-    readable = (sf.octet_length(text) <= MAX_VALUE_BYTES) & sf.is_valid_utf8(text)
-    pair = sf.when(held.isNull() & readable, strict.paired(text, _digest()))
+    text, held, head = F.col("text"), F.col("cells"), F.col("head")
+    readable = (F.octet_length(text) <= MAX_VALUE_BYTES) & F.is_valid_utf8(text)
+    pair = F.when(held.isNull() & readable, strict_lane.paired(text, _digest()))
     return [
         *_carried("cells"),
-        sf.when(held.isNull(), _digest()).alias("digest"),
-        cells.envelope(head, "lane").cast("int").alias("lane"),
-        cells.envelope(head, "timestamp").alias("own_time"),
-        sf.nullif(cells.envelope(head, "eventId"), sf.lit("")).alias("own_id"),
-        cells.envelope(head, "key").alias("own_key"),
+        F.when(held.isNull(), _digest()).alias("digest"),
+        fast_lane_values.envelope(head, "lane").cast("int").alias("lane"),
+        fast_lane_values.envelope(head, "timestamp").alias("own_time"),
+        F.nullif(fast_lane_values.envelope(head, "eventId"), F.lit("")).alias("own_id"),
+        fast_lane_values.envelope(head, "key").alias("own_key"),
         pair.alias("pair"),
     ]
 
 
 def _digest() -> Column:
-    return sf.sha2(sf.coalesce(sf.col("text").cast("binary"), sf.lit(NO_BYTES)), 256)
+    return F.sha2(F.coalesce(F.col("text").cast("binary"), F.lit(NO_BYTES)), 256)
 
 
 def _names(contracts: Sequence[Contract]) -> list[Column]:
@@ -166,34 +166,34 @@ def _names(contracts: Sequence[Contract]) -> list[Column]:
     The columns: document (strict lane), event_type and contract_version, contract (the index of
     the contract they name, if any), event_time, own_id (the eventId) and own_key (fast lane).
     """
-    lane, document = sf.col("lane"), strict.document(sf.col("pair"), sf.col("digest"))
-    said_type = strict.string_at(document, "$.eventType")
-    said_version = strict.string_at(document, "$.version")
-    indexes = sf.create_map(
-        *(sf.lit(part) for index, c in enumerate(contracts) for part in (c.name, index))
+    lane, document = F.col("lane"), strict_lane.document(F.col("pair"), F.col("digest"))
+    said_type = strict_lane.string_at(document, "$.eventType")
+    said_version = strict_lane.string_at(document, "$.version")
+    indexes = F.create_map(
+        *(F.lit(part) for index, c in enumerate(contracts) for part in (c.name, index))
     )
-    time = sf.coalesce("own_time", strict.string_at(document, "$.timestamp"))
-    named = sf.element_at(indexes, sf.concat_ws(" ", said_type, said_version))
+    time = F.coalesce("own_time", strict_lane.string_at(document, "$.timestamp"))
+    named = F.element_at(indexes, F.concat_ws(" ", said_type, said_version))
     types = _literals(c.event_type for c in contracts)
     versions = _literals(c.version for c in contracts)
     return [
         *_carried("digest", "cells", "lane", "own_key"),
         document.alias("document"),
-        sf.coalesce(sf.get(types, lane), said_type).alias("event_type"),
-        sf.coalesce(sf.get(versions, lane), said_version).alias("contract_version"),
-        sf.coalesce(lane, named).alias("contract"),
+        F.coalesce(F.get(types, lane), said_type).alias("event_type"),
+        F.coalesce(F.get(versions, lane), said_version).alias("contract_version"),
+        F.coalesce(lane, named).alias("contract"),
         time.try_cast("timestamp").alias("event_time"),
-        sf.coalesce("own_id", strict.string_at(document, "$.eventId")).alias("own_id"),
+        F.coalesce("own_id", strict_lane.string_at(document, "$.eventId")).alias("own_id"),
     ]
 
 
 def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
     """Add fault, null for a valid event."""
-    is_strict = sf.col("lane").isNull()
-    name = sf.get(_literals(c.name for c in contracts), sf.col("contract"))
-    fault = sf.coalesce(
-        sf.when(is_strict, _reading_fault(contracts)),
-        sf.when(is_strict, strict.first_fault(sf.col("document"), name, contracts)),
+    is_strict = F.col("lane").isNull()
+    name = F.get(_literals(c.name for c in contracts), F.col("contract"))
+    fault = F.coalesce(
+        F.when(is_strict, _reading_fault(contracts)),
+        F.when(is_strict, strict_lane.first_fault(F.col("document"), name, contracts)),
         _key_fault(contracts),
         _time_fault(bounds),
     )
@@ -202,26 +202,26 @@ def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
-    text, document = sf.col("text"), sf.col("document")
-    known = sf.col("event_type").isin(*{c.event_type for c in contracts})
-    topics = sf.get(sf.lit([list(c.topics) for c in contracts]), sf.col("contract"))
+    text, document = F.col("text"), F.col("document")
+    known = F.col("event_type").isin(*{c.event_type for c in contracts})
+    topics = F.get(F.lit([list(c.topics) for c in contracts]), F.col("contract"))
     return (
-        sf.when(text.isNull() | text.rlike(BLANK), _said(Reason.EMPTY_VALUE))
-        .when(sf.octet_length(text) > MAX_VALUE_BYTES, _said(Reason.OVERSIZE_VALUE))
-        .when(~sf.is_valid_utf8(text), _said(Reason.INVALID_UTF8))
+        F.when(text.isNull() | text.rlike(BLANK), _said(Reason.EMPTY_VALUE))
+        .when(F.octet_length(text) > MAX_VALUE_BYTES, _said(Reason.OVERSIZE_VALUE))
+        .when(~F.is_valid_utf8(text), _said(Reason.INVALID_UTF8))
         .when(document.isNull(), _unparsed(text))
-        .when(~strict.is_object(document), _said(Reason.NOT_AN_OBJECT, "$"))
-        .when(~sf.coalesce(known, sf.lit(False)), _said(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"))
-        .when(sf.col("contract").isNull(), _said(Reason.UNKNOWN_VERSION, "$.version"))
-        .when(~sf.array_contains(topics, sf.col("topic")), _said(Reason.WRONG_TOPIC))
+        .when(~strict_lane.is_object(document), _said(Reason.NOT_AN_OBJECT, "$"))
+        .when(~F.coalesce(known, F.lit(False)), _said(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"))
+        .when(F.col("contract").isNull(), _said(Reason.UNKNOWN_VERSION, "$.version"))
+        .when(~F.array_contains(topics, F.col("topic")), _said(Reason.WRONG_TOPIC))
     )
 
 
 def _unparsed(text: Column) -> Column:
     """Why a text is not one strict JSON document: which rule it breaks."""
-    lenient = sf.json_object_keys(text).isNotNull() & ~text.rlike(SURROGATE)
+    lenient = F.json_object_keys(text).isNotNull() & ~text.rlike(SURROGATE)
     rule = (
-        sf.when(sf.try_parse_json(text).isNotNull(), "single_document")
+        F.when(F.try_parse_json(text).isNotNull(), "single_document")
         .when(lenient, "unique_keys")
         .otherwise("syntax")
     )
@@ -229,34 +229,34 @@ def _unparsed(text: Column) -> Column:
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
-    path = sf.get(_literals(f"$.{c.key}" for c in contracts), sf.col("contract"))
-    own = sf.coalesce("own_key", sf.try_variant_get("document", path, "string"))
-    key = sf.col("key").cast("string")
-    return sf.when(~key.eqNullSafe(own), _said(Reason.WRONG_KEY, path, "x-key"))
+    path = F.get(_literals(f"$.{c.key}" for c in contracts), F.col("contract"))
+    own = F.coalesce("own_key", F.try_variant_get("document", path, "string"))
+    key = F.col("key").cast("string")
+    return F.when(~key.eqNullSafe(own), _said(Reason.WRONG_KEY, path, "x-key"))
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
-    arrival, time = sf.unix_micros("kafka_timestamp"), sf.unix_micros("event_time")
+    arrival, time = F.unix_micros("kafka_timestamp"), F.unix_micros("event_time")
     ahead = arrival + bounds.future_tolerance_s * MICROS_PER_S
     behind = arrival - bounds.oldest_event_days * SECONDS_PER_DAY * MICROS_PER_S
-    return sf.when(time > ahead, _said(Reason.FUTURE_TIME, "$.timestamp")).when(
+    return F.when(time > ahead, _said(Reason.FUTURE_TIME, "$.timestamp")).when(
         time < behind, _said(Reason.OLD_TIME, "$.timestamp")
     )
 
 
 def _verdict(contracts: Sequence[Contract]) -> list[Column]:
-    fault, held, text = sf.col("fault"), sf.col("cells"), sf.col("text").cast("binary")
+    fault, held, text = F.col("fault"), F.col("cells"), F.col("text").cast("binary")
     accepted = fault.isNull()
-    value = sf.when(~accepted | held.isNull(), text)
-    family = sf.get(_literals(c.family for c in contracts), sf.col("contract"))
+    value = F.when(~accepted | held.isNull(), text)
+    family = F.get(_literals(c.family for c in contracts), F.col("contract"))
     return [
-        *(value.alias("value") if name == "text" else sf.col(name) for name in READ),
-        sf.when(accepted, held).alias("cells"),
+        *(value.alias("value") if name == "text" else F.col(name) for name in READ),
+        F.when(accepted, held).alias("cells"),
         _identity(accepted).alias("event_id"),
-        sf.col("event_type"),
-        sf.col("contract_version"),
-        sf.when(accepted, sf.col("event_time")).alias("event_time"),
-        sf.when(accepted, family).alias("family"),
+        F.col("event_type"),
+        F.col("contract_version"),
+        F.when(accepted, F.col("event_time")).alias("event_time"),
+        F.when(accepted, family).alias("family"),
         fault["reason"].alias("reason"),
         fault["path"].alias("path"),
         fault["rule"].alias("rule"),
@@ -272,8 +272,8 @@ def _signature(registry: Registry, bounds: TimeBounds) -> Column:
     """By which contracts, bounds and code a record is judged."""
     rules, code = _rules(registry, bounds), _code()
     by_contract = (f"{rules[c.event_type]}.{code}" for c in registry)
-    named = sf.get(_literals(by_contract), sf.col("contract"))
-    return sf.coalesce(named, sf.lit(definition(registry, bounds)))
+    named = F.get(_literals(by_contract), F.col("contract"))
+    return F.coalesce(named, F.lit(definition(registry, bounds)))
 
 
 def _code() -> str:
@@ -295,21 +295,21 @@ def _canonical_json(schema: Schema) -> str:
 
 
 def _identity(accepted: Column) -> Column:
-    digest = sf.coalesce("digest", _digest())
-    return sf.when(accepted, sf.coalesce("own_id", digest)).otherwise(
-        sf.concat(sf.lit(REJECTED), digest)
+    digest = F.coalesce("digest", _digest())
+    return F.when(accepted, F.coalesce("own_id", digest)).otherwise(
+        F.concat(F.lit(REJECTED), digest)
     )
 
 
 def _literals(values: Iterable[str]) -> Column:
-    return sf.lit(list(values))
+    return F.lit(list(values))
 
 
 def _said(
     reason: Reason, path: str | Column | None = None, rule: str | Column | None = None
 ) -> Column:
     detail = {"path": path, "rule": rule}
-    return sf.struct(
-        sf.lit(str(reason)).alias("reason"),
-        *(sf.lit(value).cast("string").alias(name) for name, value in detail.items()),
+    return F.struct(
+        F.lit(str(reason)).alias("reason"),
+        *(F.lit(value).cast("string").alias(name) for name, value in detail.items()),
     )

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from pyspark.sql import Column
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
-from transforms.events.contract import Contract, ContractError, Node
-from transforms.events.spark_schema import spark_type
+from transforms.contracts.contract import Contract, ContractError, Node
+from transforms.contracts.spark_schema import spark_type
 
 Members = Mapping[str, "Column | Members"]
 Upcaster = Callable[[Column], Members]
@@ -64,7 +64,7 @@ def upcast(body: Column, versions: Sequence[Contract]) -> Column:
     newest = body
     for old, new in pairwise(versions):
         newest = conform(_step(newest, old, new), new.body)
-    return sf.when(body.isNotNull(), newest) if len(versions) > 1 else body
+    return F.when(body.isNotNull(), newest) if len(versions) > 1 else body
 
 
 def conform(members: Members, node: Node) -> Column:
@@ -76,14 +76,14 @@ def conform(members: Members, node: Node) -> Column:
     unknown = members.keys() - node.fields.keys()
     if unknown:
         raise ContractError(f"{node.path}: no field {', '.join(sorted(unknown))} to upcast to")
-    return sf.struct(
+    return F.struct(
         *(_member(members.get(name), child).alias(name) for name, child in node.fields.items())
     )
 
 
 def _member(value: Column | Members | None, node: Node) -> Column:
     if value is None:
-        return sf.lit(None).cast(spark_type(node))
+        return F.lit(None).cast(spark_type(node))
     if isinstance(value, Mapping):
         return conform(value, node)
     return value.cast(spark_type(node))
@@ -110,4 +110,4 @@ def _members(struct: Column, node: Node) -> Members:
 
 
 def _whole_seconds(milliseconds: Column) -> Column:
-    return sf.floor(milliseconds / MS_PER_S)
+    return F.floor(milliseconds / MS_PER_S)

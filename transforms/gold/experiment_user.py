@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from transforms.experiments.definitions import Catalogue, Experiment
 from transforms.experiments.metrics import OUTCOME_EVENTS, Metric, Outcome
 from transforms.experiments.variables import Variable, measured_by, sample_of, variables_of
-from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
+from transforms.silver.deduplication import ARRIVAL_ORDER, without_repeats
 
 ASSIGNMENT = "ExperimentAssignment"
 ATTRIBUTED = "attributed"

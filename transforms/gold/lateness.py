@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms.gold.fold import Fold, count, greatest, total
-from transforms.silver.refine import ARRIVAL_ORDER
+from transforms.silver.deduplication import ARRIVAL_ORDER
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US

@@ -15,6 +15,7 @@ from operator import and_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from transforms.events.bronze import PLACE
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import Fold, evaluate, lift
 
@@ -26,7 +27,6 @@ ERASED = "erased"
 CODE_CHANGED = "code_changed"
 UNEXPLAINED = "unexplained"
 
-PLACE = ("topic", "partition", "offset")
 EVIDENCE = (*PLACE, "ingest_time", "refined_by")
 CONTENT = [name for name in FACT_COLUMNS if name != "kafka_timestamp"]
 SECONDS_AN_HOUR = 3600

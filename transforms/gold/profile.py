@@ -12,18 +12,9 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.gold.fold import (
-    Fold,
-    count,
-    evaluate,
-    every,
-    greatest,
-    latest,
-    least,
-    total,
-)
-from transforms.silver.profiles import ERASURE, PREFERENCES, PREFERENCES_STRUCT
-from transforms.silver.refine import ARRIVAL_ORDER, without_repeats
+from transforms.gold.fold import Fold, count, evaluate, every, greatest, latest, least, total
+from transforms.silver.deduplication import ARRIVAL_ORDER, without_repeats
+from transforms.silver.families.profiles import ERASURE, PREFERENCES, PREFERENCES_STRUCT
 
 PROFILE_SOURCES = ("silver.profiles", "silver.ratings")
 

@@ -9,7 +9,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from transforms.silver.refine import PLACE
+from transforms.events.bronze import PLACE
 
 ID_CHARACTERS = "A-Za-z0-9_.:-"
 QUARANTINE = "silver.quarantine"

@@ -11,8 +11,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import provenance
+from transforms.contracts.registry import Registry
 from transforms.events.bodies import with_bodies
-from transforms.events.registry import Registry
 
 LINEAGE_COLUMNS = {
     "event_id": "STRING",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.events.bronze import PLACE
+from transforms.silver.deduplication import ARRIVAL_ORDER
 from transforms.silver.quarantine import COLUMNS as QUARANTINE_COLUMNS
-from transforms.silver.refine import ARRIVAL_ORDER
 
 SILVER = "silver"
 DUPLICATE = "duplicate"
-PLACE = ("topic", "partition", "offset")
 VERDICT = {"fate": "STRING", "family": "STRING", "released_id": "STRING"}
 COLUMNS = {
     "release": "BIGINT",

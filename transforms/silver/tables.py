@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transforms.silver import (
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from transforms.contracts.registry import Registry
+from transforms.silver.families import (
     catalog,
     engagement,
     experiments,
@@ -26,3 +30,14 @@ FAMILIES: Mapping[str, Family] = {
     "health": health.FAMILY,
     "models": models.FAMILY,
 }
+
+
+def silver_of(family: str, judged: DataFrame, registry: Registry) -> DataFrame:
+    """The accepted rows of one family, as rows of silver.<family>.
+
+    Args:
+        family: the table's name.
+        judged: rows of `judge`.
+        registry: the contracts that they were judged by.
+    """
+    return FAMILIES[family].silver(judged.where(F.col("family") == family), registry)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.silver.catalog import OWN_COLUMNS
-from transforms.silver.refine import without_repeats
+from transforms.silver.deduplication import without_repeats
+from transforms.silver.families.catalog import OWN_COLUMNS
 
 ENTRY = tuple(name for name in OWN_COLUMNS if name not in ("removed", "removal_reason"))
 INTERVAL = ("valid_from", "valid_to")

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from transforms.events.compatibility.arrays import arrays
-from transforms.events.compatibility.branches import Budget, branches
-from transforms.events.compatibility.claims import Among, Claim, Fact, Opaque, Origin
-from transforms.events.compatibility.objects import objects
-from transforms.events.compatibility.outcomes import (
+from transforms.contracts.compatibility.arrays import arrays
+from transforms.contracts.compatibility.branches import Budget, branches
+from transforms.contracts.compatibility.claims import Among, Claim, Fact, Opaque, Origin
+from transforms.contracts.compatibility.objects import objects
+from transforms.contracts.compatibility.outcomes import (
     IMPOSSIBLE,
     Finding,
     Outcome,
     Verdict,
     merged,
 )
-from transforms.events.compatibility.scalars import Candidates, numbers, texts
-from transforms.events.compatibility.terms import KINDS, Kind
+from transforms.contracts.compatibility.scalars import Candidates, numbers, texts
+from transforms.contracts.compatibility.terms import KINDS, Kind
 
 MOST_EXAMPLE_TRIES = 400
 LONGEST_TOLD = 60

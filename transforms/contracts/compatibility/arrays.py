@@ -8,22 +8,14 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from transforms.events.compatibility.claims import (
-    Claim,
-    Every,
-    Fact,
-    Few,
-    Indices,
-    Opaque,
-    Some,
-)
-from transforms.events.compatibility.documents import canonical
-from transforms.events.compatibility.objects import Inside
-from transforms.events.compatibility.outcomes import Finding, Outcome, told_once
-from transforms.events.compatibility.scalars import Candidates, sizes
+from transforms.contracts.compatibility.claims import Claim, Every, Fact, Few, Indices, Opaque, Some
+from transforms.contracts.compatibility.documents import canonical
+from transforms.contracts.compatibility.objects import Inside
+from transforms.contracts.compatibility.outcomes import Finding, Outcome, told_once
+from transforms.contracts.compatibility.scalars import Candidates, sizes
 
 if TYPE_CHECKING:
-    from transforms.events.compatibility.solver import Solver
+    from transforms.contracts.compatibility.solver import Solver
 
 LONGEST_MADE = 200
 COMMON = (None, True, False, *range(10), "a", "b", [], {})

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from transforms.events.compatibility.branches import TooManyCasesError
-from transforms.events.compatibility.claims import Claim, Origin
-from transforms.events.compatibility.documents import Schema, SchemaDocument
-from transforms.events.compatibility.outcomes import Finding, Verdict
-from transforms.events.compatibility.solver import Solver
+from transforms.contracts.compatibility.branches import TooManyCasesError
+from transforms.contracts.compatibility.claims import Claim, Origin
+from transforms.contracts.compatibility.documents import Schema, SchemaDocument
+from transforms.contracts.compatibility.outcomes import Finding, Verdict
+from transforms.contracts.compatibility.solver import Solver
 
 STEPS = 50_000
 MOST_SEEDS = 60

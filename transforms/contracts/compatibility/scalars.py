@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from transforms.events.compatibility.claims import AtLeast, AtMost, Divisible, Fact
+from transforms.contracts.compatibility.claims import AtLeast, AtMost, Divisible, Fact
 
 FEW = 1000
 COMMON_TEXTS = ("", "a", "A", "0", " ", "_", "-", "é", "aA0", "2024-01-15", "2024-01-15T10:30:00Z")

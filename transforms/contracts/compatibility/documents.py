@@ -15,14 +15,14 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import extend
 
-from transforms.events.compatibility.vocabulary import (
+from transforms.contracts.compatibility.vocabulary import (
     IGNORED,
     KNOWN,
     SUBSCHEMA,
     SUBSCHEMA_LIST,
     SUBSCHEMA_MAP,
 )
-from transforms.events.formats import FORMAT_CHECKER
+from transforms.contracts.formats import FORMAT_CHECKER
 
 Schema = Mapping[str, Any] | bool
 

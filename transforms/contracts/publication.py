@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from transforms.events.compatibility import Finding, Level, Mode, Step, Verdict, check
-from transforms.events.compatibility.documents import canonical
-from transforms.events.contract import HEADING, Contract, Schema
-from transforms.events.registry import Registry
+from transforms.contracts.compatibility.comparison import Mode
+from transforms.contracts.compatibility.documents import canonical
+from transforms.contracts.compatibility.levels import Level, Step, check
+from transforms.contracts.compatibility.outcomes import Finding, Verdict
+from transforms.contracts.contract import HEADING, Contract, Schema
+from transforms.contracts.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyspark.sql import Column
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
-from transforms.events.contract import LINE_END, MAX_SAFE_INTEGER, Contract, Node
+from transforms.contracts.contract import LINE_END, MAX_SAFE_INTEGER, Contract, Node
 from transforms.events.reasons import Reason
 
 PLACE = (
@@ -55,19 +55,19 @@ def paired(text: Column, digest: Column) -> Column:
         Variant, null where this is not JSON by RFC 8259 or an object repeats a key, half a
         surrogate pair is escaped, nesting passes 1,000 levels or a number 1,000 characters.
     """
-    return sf.try_parse_json(sf.concat(sf.lit("["), text, sf.lit('\n,"'), digest, sf.lit('"]')))
+    return F.try_parse_json(F.concat(F.lit("["), text, F.lit('\n,"'), digest, F.lit('"]')))
 
 
 def document(pair: Column, digest: Column) -> Column:
     """The one document of a text as a variant, from `paired`; null if the text holds another."""
-    sole = sf.try_variant_get(pair, "$[1]", "string") == digest
-    return sf.when(sole, sf.try_variant_get(pair, "$[0]", "variant"))
+    sole = F.try_variant_get(pair, "$[1]", "string") == digest
+    return F.when(sole, F.try_variant_get(pair, "$[0]", "variant"))
 
 
 def string_at(value: Column, path: str) -> Column:
     """The string at a JSONPath of a variant; null if there is none or it is not a string."""
-    found = sf.try_variant_get(value, path, "variant")
-    return sf.when(_type_of(found) == "STRING", sf.try_variant_get(value, path, "string"))
+    found = F.try_variant_get(value, path, "variant")
+    return F.when(_type_of(found) == "STRING", F.try_variant_get(value, path, "string"))
 
 
 def is_object(value: Column) -> Column:
@@ -87,47 +87,47 @@ def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) 
         Struct reason, path, rule; null where the document keeps its contract.
     """
     rows, roots, depth = _table(contracts)
-    places = sf.from_json(sf.lit(json.dumps(rows)), f"array<{PLACE}>")
-    root = sf.element_at(sf.from_json(sf.lit(json.dumps(roots)), "map<string, int>"), contract)
-    top = _measured(sf.array(_item(sf.get(places, root), value, sf.lit(True))))
-    walked = sf.aggregate(
-        sf.sequence(sf.lit(1), sf.lit(depth)),
-        sf.struct(sf.slice(top, 1, 0).alias("above"), top.alias("level")),
-        lambda state, _: sf.struct(
-            sf.concat(state["above"], state["level"]).alias("above"),
+    places = F.from_json(F.lit(json.dumps(rows)), f"array<{PLACE}>")
+    root = F.element_at(F.from_json(F.lit(json.dumps(roots)), "map<string, int>"), contract)
+    top = _measured(F.array(_item(F.get(places, root), value, F.lit(True))))
+    walked = F.aggregate(
+        F.sequence(F.lit(1), F.lit(depth)),
+        F.struct(F.slice(top, 1, 0).alias("above"), top.alias("level")),
+        lambda state, _: F.struct(
+            F.concat(state["above"], state["level"]).alias("above"),
             _measured(
-                sf.flatten(sf.transform(state["level"], lambda item: _below(item, places)))
+                F.flatten(F.transform(state["level"], lambda item: _below(item, places)))
             ).alias("level"),
         ),
         lambda state: state["above"],
     )
-    faults = sf.filter(sf.transform(walked, _fault), lambda fault: fault.isNotNull())
-    return sf.get(faults, sf.lit(0))
+    faults = F.filter(F.transform(walked, _fault), lambda fault: fault.isNotNull())
+    return F.get(faults, F.lit(0))
 
 
 def _item(place: Column, value: Column, within: Column) -> Column:
-    return sf.struct(place.alias("place"), value.alias("value"), within.alias("within"))
+    return F.struct(place.alias("place"), value.alias("value"), within.alias("within"))
 
 
 def _below(item: Column, places: Column) -> Column:
     """What lies one level below a place: the members it knows, or all its elements."""
     place, value = item["place"], item["value"]
-    members = sf.transform(
-        sf.transform(place["members"], lambda index: sf.get(places, index)),
+    members = F.transform(
+        F.transform(place["members"], lambda index: F.get(places, index)),
         lambda member: _item(
             member,
-            sf.try_variant_get(value, member["step"], "variant"),
+            F.try_variant_get(value, member["step"], "variant"),
             item["type"] == "OBJECT",
         ),
     )
-    elements = sf.when(
+    elements = F.when(
         place["items"].isNotNull(),
-        sf.transform(
-            sf.coalesce(_elements_of(value), sf.map_values(_members_of(value))),
-            lambda element: _item(sf.get(places, place["items"]), element, sf.lit(True)),
+        F.transform(
+            F.coalesce(_elements_of(value), F.map_values(_members_of(value))),
+            lambda element: _item(F.get(places, place["items"]), element, F.lit(True)),
         ),
     )
-    return sf.coalesce(members, elements, sf.array().cast(ITEMS))
+    return F.coalesce(members, elements, F.array().cast(ITEMS))
 
 
 def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[str, int], int]:
@@ -181,50 +181,50 @@ def _elements_of(value: Column) -> Column:
 
 def _type_of(value: Column) -> Column:
     return (
-        sf.when(_members_of(value).isNotNull(), "OBJECT")
+        F.when(_members_of(value).isNotNull(), "OBJECT")
         .when(_elements_of(value).isNotNull(), "ARRAY")
-        .otherwise(sf.substring_index(sf.schema_of_variant(value), "(", 1))
+        .otherwise(F.substring_index(F.schema_of_variant(value), "(", 1))
     )
 
 
 def _measured(level: Column) -> Column:
-    typed = sf.transform(
+    typed = F.transform(
         level,
-        lambda item: sf.struct(
+        lambda item: F.struct(
             item["place"].alias("place"),
             item["value"].alias("value"),
             item["within"].alias("within"),
             _type_of(item["value"]).alias("type"),
         ),
     )
-    return sf.transform(typed, _with_measures)
+    return F.transform(typed, _with_measures)
 
 
 def _with_measures(item: Column) -> Column:
     value, is_type = item["value"], item["type"]
-    keys = sf.map_keys(_members_of(value))
-    return sf.struct(
+    keys = F.map_keys(_members_of(value))
+    return F.struct(
         item["place"].alias("place"),
         value.alias("value"),
         item["within"].alias("within"),
         is_type.alias("type"),
-        sf.when(is_type == "STRING", value.try_cast("string")).alias("text"),
-        sf.when(is_type.isin(*TYPES["number"]), value.try_cast("double")).alias("number"),
-        sf.when(is_type == "OBJECT", keys).alias("keys"),
-        sf.when(is_type == "ARRAY", sf.size(_elements_of(value)))
-        .when(is_type == "OBJECT", sf.size(keys))
+        F.when(is_type == "STRING", value.try_cast("string")).alias("text"),
+        F.when(is_type.isin(*TYPES["number"]), value.try_cast("double")).alias("number"),
+        F.when(is_type == "OBJECT", keys).alias("keys"),
+        F.when(is_type == "ARRAY", F.size(_elements_of(value)))
+        .when(is_type == "OBJECT", F.size(keys))
         .alias("size"),
     )
 
 
 def _fault(item: Column) -> Column:
     place = item["place"]
-    found = sf.when(
+    found = F.when(
         item["value"].isNull(),
-        sf.when(place["required"] & item["within"], _said(item, Reason.MISSING_FIELD, "required")),
+        F.when(place["required"] & item["within"], _said(item, Reason.MISSING_FIELD, "required")),
     ).when(
         item["type"] == "VOID",
-        sf.when(~place["nullable"], _said(item, Reason.WRONG_TYPE, "type")),
+        F.when(~place["nullable"], _said(item, Reason.WRONG_TYPE, "type")),
     )
     for reason, keyword, broken in CHECKS:
         found = found.when(broken(item), _said(item, reason, keyword))
@@ -234,31 +234,31 @@ def _fault(item: Column) -> Column:
 def _said(item: Column, reason: Reason, keyword: str) -> Column:
     odd = _odd_keys(item) if reason in (Reason.WRONG_CASE_KEY, Reason.UNKNOWN_FIELD) else None
     path = item["place"]["path"]
-    return sf.struct(
-        sf.lit(str(reason)).alias("reason"),
-        (path if odd is None else sf.concat_ws(".", path, sf.get(odd, sf.lit(0)))).alias("path"),
-        sf.lit(keyword).alias("rule"),
+    return F.struct(
+        F.lit(str(reason)).alias("reason"),
+        (path if odd is None else F.concat_ws(".", path, F.get(odd, F.lit(0)))).alias("path"),
+        F.lit(keyword).alias("rule"),
     )
 
 
 def _odd_keys(item: Column) -> Column:
-    return sf.array_except(item["keys"], item["place"]["names"])
+    return F.array_except(item["keys"], item["place"]["names"])
 
 
 def _has_odd_case(item: Column) -> Column:
-    lowered = sf.transform(_odd_keys(item), sf.lower)
-    return sf.arrays_overlap(lowered, item["place"]["lowered"])
+    lowered = F.transform(_odd_keys(item), F.lower)
+    return F.arrays_overlap(lowered, item["place"]["lowered"])
 
 
 def _has_unknown(item: Column) -> Column:
-    return item["place"]["closed"] & (sf.size(_odd_keys(item)) > 0)
+    return item["place"]["closed"] & (F.size(_odd_keys(item)) > 0)
 
 
 def _has_wrong_type(item: Column) -> Column:
     kind, number = item["place"]["kind"], item["number"]
-    fits = sf.array_contains(item["place"]["types"], item["type"])
-    whole = (number == sf.floor(number)) & (sf.abs(number) <= MAX_SAFE_INTEGER)
-    finite = sf.abs(number) < float("inf")
+    fits = F.array_contains(item["place"]["types"], item["type"])
+    whole = (number == F.floor(number)) & (F.abs(number) <= MAX_SAFE_INTEGER)
+    finite = F.abs(number) < float("inf")
     return ~fits | ((kind == "integer") & ~whole) | ((kind == "number") & ~finite)
 
 
@@ -266,7 +266,7 @@ def _has_wrong_format(item: Column) -> Column:
     text = item["text"]
     date = text.rlike(DATE + r"\z") & text.try_cast("date").isNotNull()
     moment = text.rlike(DATE + TIME + r"\z") & text.try_cast("timestamp").isNotNull()
-    return sf.when(item["place"]["format"] == "date", ~date).when(
+    return F.when(item["place"]["format"] == "date", ~date).when(
         item["place"]["format"] == "date-time", ~moment
     )
 
@@ -278,10 +278,10 @@ CHECKS: tuple[tuple[Reason, str, Lambda], ...] = (
     *(
         (Reason.CONSTRAINT, keyword, broken)
         for keyword, broken in {
-            "enum": lambda item: ~sf.array_contains(item["place"]["enum"], item["text"]),
-            "minLength": lambda item: sf.length(item["text"]) < item["place"]["minLength"],
-            "maxLength": lambda item: sf.length(item["text"]) > item["place"]["maxLength"],
-            "pattern": lambda item: ~sf.rlike(item["text"], item["place"]["pattern"]),
+            "enum": lambda item: ~F.array_contains(item["place"]["enum"], item["text"]),
+            "minLength": lambda item: F.length(item["text"]) < item["place"]["minLength"],
+            "maxLength": lambda item: F.length(item["text"]) > item["place"]["maxLength"],
+            "pattern": lambda item: ~F.rlike(item["text"], item["place"]["pattern"]),
             "format": _has_wrong_format,
             "minimum": lambda item: item["number"] < item["place"]["minimum"],
             "maximum": lambda item: item["number"] > item["place"]["maximum"],

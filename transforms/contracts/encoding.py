@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from transforms.events.contract import Contract, Node
+from transforms.contracts.contract import Contract, Node
 
 
 def encode(contract: Contract, event: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from transforms.events.compatibility.claims import (
+from transforms.contracts.compatibility.claims import (
     Claim,
     Every,
     Fact,
@@ -18,7 +18,7 @@ from transforms.events.compatibility.claims import (
     Some,
     refers,
 )
-from transforms.events.compatibility.documents import Schema, canonical
+from transforms.contracts.compatibility.documents import Schema, canonical
 
 Kind = Literal["null", "boolean", "number", "string", "array", "object"]
 KINDS: tuple[Kind, ...] = ("null", "boolean", "number", "string", "array", "object")

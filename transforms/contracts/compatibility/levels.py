@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from transforms.events.compatibility.comparison import Comparison, Mode, accepts
-from transforms.events.compatibility.documents import Schema
-from transforms.events.compatibility.outcomes import Verdict
+from transforms.contracts.compatibility.comparison import Comparison, Mode, accepts
+from transforms.contracts.compatibility.documents import Schema
+from transforms.contracts.compatibility.outcomes import Verdict
 
 
 class Level(StrEnum):

@@ -1,4 +1,4 @@
-"""Refine: bronze records become silver rows, quarantine rows and counted duplicates."""
+"""Deduplication: of the records with one event_id, the first by arrival order is the event."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from functools import reduce
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.events.registry import Registry
-from transforms.silver.tables import FAMILIES
+from transforms.events.bronze import PLACE
 
-PLACE = ["topic", "partition", "offset"]
 ARRIVAL_ORDER = ("kafka_timestamp", *PLACE)
 
 
@@ -53,14 +51,3 @@ def without_recent_repeats(judged: DataFrame, horizon_h: int) -> DataFrame:
     """
     watermarked = judged.withWatermark("ingest_time", f"{horizon_h} hours")
     return watermarked.dropDuplicatesWithinWatermark(["event_id"])
-
-
-def silver_of(family: str, judged: DataFrame, registry: Registry) -> DataFrame:
-    """The accepted rows of one family, as rows of silver.<family>.
-
-    Args:
-        family: the table's name.
-        judged: rows of `judge`.
-        registry: the contracts that they were judged by.
-    """
-    return FAMILIES[family].silver(judged.where(F.col("family") == family), registry)

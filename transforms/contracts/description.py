@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.events.contract import END, Contract, Node
+from transforms.contracts.contract import END, Contract, Node
 
 BOUNDS = {
     "minimum": "at least {}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from transforms.events.contract import Contract, ContractError, Node
-from transforms.events.validation import violations
+from transforms.contracts.contract import Contract, ContractError, Node
+from transforms.contracts.validation import violations
 
 
 def example(contract: Contract) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
-from transforms.events.compatibility.claims import (
+from transforms.contracts.compatibility.claims import (
     Claim,
     Every,
     EveryName,
@@ -18,12 +18,12 @@ from transforms.events.compatibility.claims import (
     Some,
     SomeName,
 )
-from transforms.events.compatibility.outcomes import Finding, Outcome, told_once
-from transforms.events.compatibility.scalars import Candidates, sizes
-from transforms.events.compatibility.vocabulary import IN_PLACE
+from transforms.contracts.compatibility.outcomes import Finding, Outcome, told_once
+from transforms.contracts.compatibility.scalars import Candidates, sizes
+from transforms.contracts.compatibility.vocabulary import IN_PLACE
 
 if TYPE_CHECKING:
-    from transforms.events.compatibility.solver import Solver
+    from transforms.contracts.compatibility.solver import Solver
 
 MOST_PATTERNS = 4
 MOST_MEMBERS = 50

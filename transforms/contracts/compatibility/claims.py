@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from transforms.events.compatibility.documents import Schema, SchemaDocument, canonical
+from transforms.contracts.compatibility.documents import Schema, SchemaDocument, canonical
 
 
 @dataclass(frozen=True)

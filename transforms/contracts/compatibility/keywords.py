@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transforms.events.compatibility.assertions import OF_KIND
-from transforms.events.compatibility.claims import Claim, Fact
-from transforms.events.compatibility.combinations import ANY_KIND
-from transforms.events.compatibility.documents import is_annotation
-from transforms.events.compatibility.terms import (
+from transforms.contracts.compatibility.assertions import OF_KIND
+from transforms.contracts.compatibility.claims import Claim, Fact
+from transforms.contracts.compatibility.combinations import ANY_KIND
+from transforms.contracts.compatibility.documents import is_annotation
+from transforms.contracts.compatibility.terms import (
     FALSE,
     Alternatives,
     Choice,
@@ -16,7 +16,7 @@ from transforms.events.compatibility.terms import (
     Kind,
     truth,
 )
-from transforms.events.compatibility.vocabulary import ARRAY, KNOWN, NUMBER, OBJECT, STRING
+from transforms.contracts.compatibility.vocabulary import ARRAY, KNOWN, NUMBER, OBJECT, STRING
 
 ABOUT: Mapping[Kind, frozenset[str]] = {
     "null": frozenset(),

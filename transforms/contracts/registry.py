@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from transforms.events.contract import Contract, ContractError, Schema
+from transforms.contracts.contract import Contract, ContractError, Schema
 
 
 class Registry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from transforms.events.compatibility.claims import Claim, Fact
-from transforms.events.compatibility.keywords import alternatives
-from transforms.events.compatibility.terms import FALSE, Choice, Item, Kind
+from transforms.contracts.compatibility.claims import Claim, Fact
+from transforms.contracts.compatibility.keywords import alternatives
+from transforms.contracts.compatibility.terms import FALSE, Choice, Item, Kind
 
 
 class TooManyCasesError(Exception):

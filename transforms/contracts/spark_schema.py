@@ -14,7 +14,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from transforms.events.contract import Node
+from transforms.contracts.contract import Node
 
 SCALARS: dict[str, DataType] = {
     "string": StringType(),

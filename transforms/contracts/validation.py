@@ -10,9 +10,9 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from transforms.events.contract import Contract, ContractError, Node
-from transforms.events.formats import FORMAT_CHECKER
-from transforms.events.registry import Registry
+from transforms.contracts.contract import Contract, ContractError, Node
+from transforms.contracts.formats import FORMAT_CHECKER
+from transforms.contracts.registry import Registry
 
 LONGEST_MESSAGE = 200
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyspark.sql import Column
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
-from transforms.events.contract import Contract, Node
-from transforms.events.spark_schema import spark_type
+from transforms.contracts.contract import Contract, Node
+from transforms.contracts.spark_schema import spark_type
 
 SEPARATOR = "\n"  # which no canonical text holds
 QUOTED = '"([^"]*)"'
@@ -45,12 +45,12 @@ def replacement(contract: Contract, lane: int) -> str:
 
 def head(cells: Column) -> Column:
     """The texts of ENVELOPE, for `envelope`; costs less than to split all cells."""
-    return sf.split(cells, SEPARATOR, len(ENVELOPE) + 1)
+    return F.split(cells, SEPARATOR, len(ENVELOPE) + 1)
 
 
 def envelope(head: Column, name: str) -> Column:
     """One of the texts of ENVELOPE."""
-    return sf.get(head, sf.lit(ENVELOPE.index(name)))
+    return F.get(head, F.lit(ENVELOPE.index(name)))
 
 
 def body(contract: Contract, lines: Column) -> Column:
@@ -60,21 +60,19 @@ def body(contract: Contract, lines: Column) -> Column:
 
     def members(node: Node) -> Column:
         below = node.fields.items()
-        return sf.struct(
-            *(value(child, name in node.required).alias(name) for name, child in below)
-        )
+        return F.struct(*(value(child, name in node.required).alias(name) for name, child in below))
 
     def value(node: Node, required: bool) -> Column:
         if node.kind == "object":
-            return members(node) if required else sf.when(given(node).isNotNull(), members(node))
+            return members(node) if required else F.when(given(node).isNotNull(), members(node))
         text = cell(node) if required else given(node)
-        return sf.substring(text, 2, LONGEST) if quoted[node.path] else _read(node, text)
+        return F.substring(text, 2, LONGEST) if quoted[node.path] else _read(node, text)
 
     def given(node: Node) -> Column:
-        return sf.nullif(cell(node), sf.lit(""))
+        return F.nullif(cell(node), F.lit(""))
 
     def cell(node: Node) -> Column:
-        return sf.get(lines, sf.lit(at[node.path]))
+        return F.get(lines, F.lit(at[node.path]))
 
     return members(contract.body)
 
@@ -105,5 +103,5 @@ def _read(node: Node, text: Column) -> Column:
     if node.items is None:
         return text.try_cast(spark_type(node))
     if node.kind == "array" and node.items.kind == "string":
-        return sf.regexp_extract_all(text, sf.lit(QUOTED), sf.lit(1))
-    return sf.from_json(text, spark_type(node).json())
+        return F.regexp_extract_all(text, F.lit(QUOTED), F.lit(1))
+    return F.from_json(text, spark_type(node).json())

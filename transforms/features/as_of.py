@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.events.bronze import PLACE
 from transforms.gold.facts import facts
 from transforms.gold.fold import Fold, latest, lift
 from transforms.gold.tables import LAST_PLAY, RATING, USER_DAY, USER_FEATURES, VIEWING
-from transforms.silver.refine import PLACE, without_repeats
+from transforms.silver.deduplication import without_repeats
 
 DAYS = (1, 7, 28)
 DAY_US = 86_400_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from fractions import Fraction
 
-from transforms.events.compatibility.claims import (
+from transforms.contracts.compatibility.claims import (
     AtLeast,
     AtMost,
     Divisible,
@@ -16,8 +16,8 @@ from transforms.events.compatibility.claims import (
     Some,
     SomeName,
 )
-from transforms.events.compatibility.terms import FALSE, Alternatives, Item, Keyword, truth
-from transforms.events.compatibility.vocabulary import IN_PLACE
+from transforms.contracts.compatibility.terms import FALSE, Alternatives, Item, Keyword, truth
+from transforms.contracts.compatibility.vocabulary import IN_PLACE
 
 
 def _limit(of: Keyword) -> Alternatives:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from transforms.events.compatibility.claims import Among, Divisible, Fact
-from transforms.events.compatibility.terms import FALSE, Alternatives, Keyword
+from transforms.contracts.compatibility.claims import Among, Divisible, Fact
+from transforms.contracts.compatibility.terms import FALSE, Alternatives, Keyword
 
 
 def _type(of: Keyword) -> Alternatives:

@@ -20,8 +20,8 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from transforms.events import cells
-from transforms.events.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
+from transforms.contracts.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
+from transforms.events import fast_lane_values
 
 GAPS = ("", " ")  # after a comma or a colon
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
@@ -53,7 +53,7 @@ FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape 
 
 def canonical(contract: Contract, gap: str) -> str:
     """The pattern of a contract's canonical texts, for Java; its groups are `cells.captured`."""
-    return f"^{_object(contract.root, gap, cells.captured(contract))}\\z"
+    return f"^{_object(contract.root, gap, fast_lane_values.captured(contract))}\\z"
 
 
 def opening(contract: Contract, gap: str) -> str:
