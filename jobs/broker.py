@@ -6,8 +6,8 @@ import threading
 
 import click
 
-from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import job
+from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.settings import Settings
 
 

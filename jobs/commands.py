@@ -1,6 +1,6 @@
 """Send one command: check it, and publish its event to Kafka in one transaction.
 
-The API for services is jobs.runtime.commands; this is the same from a shell.
+The API for services is jobs.runtime.profiles.commands; this is the same from a shell.
 """
 
 from __future__ import annotations
@@ -8,22 +8,21 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jobs.contracts import load_registry
-from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import AwareInstant, job
-from jobs.runtime.commands import ReadModel, open_commands
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.lake import Lake
-from jobs.runtime.read_model import LakeRatings
-from jobs.runtime.session import spark_session
+from jobs.runtime.kafka.embedded_broker import kafka_of
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.profiles.commands import ReadModel, open_commands
+from jobs.runtime.profiles.ratings import LakeRatings, StatedRating
 from jobs.runtime.settings import Settings
+from jobs.runtime.spark.session import spark_session
 from transforms.commands.profile import (
     HALF_STARS,
     Command,
@@ -32,16 +31,7 @@ from transforms.commands.profile import (
     UpdatePreferences,
 )
 
-
-@dataclass(frozen=True)
-class StatedRating:
-    """A read model that knows what the command line said."""
-
-    half_stars: int | None
-
-    def rating(self, user_id: str, title_id: str) -> int | None:
-        """The rating stated, whoever asks."""
-        return self.half_stars
+NO_RATING = StatedRating(None)
 
 
 def _repeatable(function: Callable[..., None]) -> Callable[..., None]:
@@ -142,7 +132,11 @@ def rate(
 
 
 main.add_command(update_preferences, "update-preferences")
+
+
 main.add_command(view, "view")
+
+
 main.add_command(rate, "rate")
 
 
@@ -166,7 +160,7 @@ def _assigned(change: str) -> tuple[str, Any]:
         return name, text
 
 
-def _send(settings: Settings, command: Command, ratings: ReadModel = StatedRating(None)) -> None:
+def _send(settings: Settings, command: Command, ratings: ReadModel = NO_RATING) -> None:
     click.echo(f"--command-id {command.command_id} --at {command.at.isoformat()}")
     with (
         kafka_of(settings, must_answer=False) as kafka,

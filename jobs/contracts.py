@@ -6,16 +6,16 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jobs.catalogue import write_catalogue
 from jobs.runtime.cli import friendly_errors
+from jobs.runtime.contracts.catalogue_page import write_catalogue
+from jobs.runtime.contracts.publication import LOCK, load_lock, refusals
+from jobs.runtime.contracts.registry import SCHEMAS, load_registry, read_json
 from jobs.runtime.errors import PlayheadError, SettingsError
-from jobs.runtime.settings import CONF_DIR
 from transforms.contracts.compatibility.comparison import Comparison, Mode, accepts
 from transforms.contracts.compatibility.documents import SchemaDocumentError
 from transforms.contracts.compatibility.levels import Level
@@ -23,22 +23,15 @@ from transforms.contracts.compatibility.outcomes import Verdict
 from transforms.contracts.contract import Contract, ContractError
 from transforms.contracts.description import field_rows
 from transforms.contracts.example import example
-from transforms.contracts.publication import (
-    Refusal,
-    drafts,
-    fingerprint,
-    lock_name,
-    lock_refusals,
-    upcaster_refusals,
-    version_refusals,
-)
+from transforms.contracts.publication import Refusal, drafts, fingerprint, lock_name
 from transforms.contracts.registry import Registry
 from transforms.contracts.validation import validate
 
-SCHEMAS = CONF_DIR / "schemas"
-LOCK = "lock.json"
 MODES = click.Choice([mode.value for mode in Mode], case_sensitive=False)
+
+
 LEVELS = click.Choice([level.value for level in Level], case_sensitive=False)
+
 
 folder_option = click.option(
     "--folder",
@@ -46,56 +39,9 @@ folder_option = click.option(
     default=SCHEMAS,
     help="Contracts other than those of conf/schemas.",
 )
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def load_registry(folder: Path = SCHEMAS) -> Registry:
-    """The registry of the files `<EventType>/<major>.<minor>.json` below a folder.
-
-    Raises:
-        SettingsError: a file is not JSON or not a contract; names the file or the contract.
-    """
-    files = sorted(folder.glob("*/*.json"))
-    written = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _registry(folder, written)
-
-
-@lru_cache(maxsize=8)
-def _registry(folder: Path, written: tuple[tuple[Path, int, int], ...]) -> Registry:
-    """The registry of files as they were last written: one object, by which others remember."""
-    documents: dict[str, dict[str, Any]] = {}
-    for file, *_ in written:
-        documents.setdefault(file.parent.name, {})[file.stem] = _read_json(file)
-    try:
-        return Registry(documents)
-    except ContractError as error:
-        raise SettingsError(str(error), f"mend the file in {folder}") from None
-
-
-def load_lock(folder: Path = SCHEMAS) -> dict[str, str]:
-    """The fingerprints of the published contracts, by name; empty without a lock file.
-
-    Raises:
-        SettingsError: the lock file is not JSON.
-    """
-    file = folder / LOCK
-    return dict(_read_json(file)) if file.exists() else {}
-
-
-def refusals(
-    folder: Path = SCHEMAS,
-    level: Level = Level.FULL_TRANSITIVE,
-    mode: Mode = Mode.TOLERANT,
-) -> list[Refusal]:
-    """All that keeps the contracts of a folder from being published; empty if nothing does."""
-    from transforms.events.upcasters import UPCASTERS  # here, as it takes Spark along
-
-    registry = load_registry(folder)
-    return [
-        *lock_refusals(registry, load_lock(folder)),
-        *version_refusals(registry, level, mode),
-        *upcaster_refusals(registry, UPCASTERS.keys()),
-    ]
 
 
 @click.group(context_settings={"max_content_width": 100})
@@ -219,7 +165,7 @@ def validate_file(file: Path, folder: Path) -> None:
 
 
 def _compared(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, Comparison]:
-    before, after = _read_json(old), _read_json(new)
+    before, after = read_json(old), read_json(new)
     pairs = {"backward": (after, before), "forward": (before, after)}
     try:
         return {direction: accepts(*pairs[direction], mode=mode) for direction in level.directions}
@@ -276,15 +222,6 @@ def _read_lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}", "name a readable UTF-8 file") from None
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}", "name a file that exists") from None
-    except ValueError as error:
-        raise SettingsError(f"{file}: not valid JSON: {error}", "mend the line named") from None
 
 
 if __name__ == "__main__":

@@ -19,36 +19,37 @@ import click
 import mistune
 import yaml
 
-from jobs.attribute import attributing
-from jobs.experiments import refreshed
-from jobs.notebooks import notebook, write_page
-from jobs.promote import LEARNT_FROM, promote, refuse
-from jobs.publish import publish
-from jobs.quality import check
-from jobs.readout import write_readout
-from jobs.recompute import recompute
-from jobs.report import write_report
-from jobs.runtime.broker import kafka_of
+from jobs.producers.exposures import SAME_FOR_ALL, same_for_all
 from jobs.runtime.cli import job
-from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
-from jobs.runtime.figures import page
-from jobs.runtime.gold import read_gold
-from jobs.runtime.lake import Lake
-from jobs.runtime.ledger import Conservation, conservation
-from jobs.runtime.list_store import open_store
-from jobs.runtime.parity import Parity
-from jobs.runtime.quality import Finding, refuse_failing
-from jobs.runtime.registry import Registry
-from jobs.runtime.session import spark_session
+from jobs.runtime.experiments.attribution import attributing
+from jobs.runtime.experiments.definitions import load_definitions
+from jobs.runtime.experiments.readout import write_readout
+from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.kafka.embedded_broker import kafka_of
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.notebooks import notebook, write_page
+from jobs.runtime.online.list_publishing import publish
+from jobs.runtime.online.opening import open_store
+from jobs.runtime.pages import page
+from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.ledger import Conservation, conservation
+from jobs.runtime.pipeline.run_report import write_report
+from jobs.runtime.pipeline.together import drain, streaming
+from jobs.runtime.quality.check import check
+from jobs.runtime.quality.gate import refuse_failing
+from jobs.runtime.quality.measuring import Finding
+from jobs.runtime.recommendations.challenger import train
+from jobs.runtime.recommendations.model_registry import Registry
+from jobs.runtime.recommendations.promotion import LEARNT_FROM, promote, refuse
+from jobs.runtime.recommendations.scoring import score
+from jobs.runtime.recompute.check import recompute
+from jobs.runtime.recompute.parity import Parity
 from jobs.runtime.settings import Settings
-from jobs.runtime.streams import Run, follow
-from jobs.runtime.topics import load_topics
-from jobs.score import score
-from jobs.sources.exposures import SAME_FOR_ALL, same_for_all
-from jobs.stream import drain, streaming
-from jobs.topics import bring
-from jobs.train import train
+from jobs.runtime.spark.session import spark_session
+from jobs.runtime.streams.query import Run, follow
 from transforms.gold.tables import FOLDS
 from transforms.recommendations.gate import told
 

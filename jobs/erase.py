@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
 
 import click
 
-from jobs.erasure import Erasure, MentionedError
-from jobs.ingest import QUERY as INGEST
-from jobs.maintain import JOB as MAINTAIN
-from jobs.recompute import JOB as RECOMPUTE
-from jobs.runtime.checkpoints import locked
 from jobs.runtime.cli import job
-from jobs.runtime.erasures import Requests
+from jobs.runtime.erasure.erasure import erase, pending_users
+from jobs.runtime.erasure.inventory import found
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.holdings import found
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.settings import Settings
-from jobs.runtime.tables import BRONZE, ERASURES
+from jobs.runtime.spark.session import spark_session
 from transforms.silver.erasure import is_id
-from transforms.silver.families.profiles import ERASURE
 
 log = logging.getLogger(__name__)
-
-PROFILES = "silver.profiles"
-WRITERS = (INGEST, RECOMPUTE, MAINTAIN)
 
 
 @job
@@ -68,52 +56,6 @@ def main(
         return
     for certificate in erase(lake, settings, users, mentions=mentions):
         log.info("certificate: %s", certificate)
-
-
-def pending_users(lake: Lake) -> list[str]:
-    """Whose erasure was begun, or asked for by an event that silver holds."""
-    begun = [request.user for request in Requests(lake).open()]
-    if not lake.has(PROFILES):
-        return begun
-    asked = lake.read(PROFILES).where(f"event_type = '{ERASURE}'").select("user_id").distinct()
-    return list(dict.fromkeys([*begun, *sorted(row.user_id for row in asked.collect())]))
-
-
-def erase(
-    lake: Lake, settings: Settings, users: Sequence[str], *, mentions: bool = False
-) -> list[Path]:
-    """Erase users, one after the other; what was begun before comes first.
-
-    Args:
-        lake: any generation of it.
-        settings: of all jobs.
-        users: ids.
-        mentions: also erase records with somebody else's key that hold an id.
-
-    Returns:
-        The certificates' files.
-
-    Raises:
-        DataError: a job is running on the lake; others' records hold an id and `mentions` is not
-            given; or a file still holds an id at the end, of which the certificate tells.
-    """
-    lake.ensure([BRONZE, ERASURES])
-    requests = Requests(lake)
-    certificates, refused = [], []
-    with ExitStack() as stack:
-        for query in WRITERS:
-            stack.enter_context(locked(lake.shared_checkpoint(query), query))
-        begun = [request.user for request in requests.open()]
-        for user in dict.fromkeys([*begun, *users]):
-            request = requests.make(user)
-            try:
-                certificates.append(Erasure(lake, settings, request, mentions).carry_out())
-            except MentionedError as error:
-                requests.close(request)
-                refused.append(error)
-    if refused:
-        raise refused[0]
-    return certificates
 
 
 def _lake(settings: Settings) -> Lake:

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from jobs.attribute import everyone
-from jobs.contracts import load_registry
-from jobs.readout import write_readout
-from jobs.runtime.assignments import instant, open_assigner
-from jobs.runtime.broker import kafka_of
 from jobs.runtime.cli import AwareInstant, job
-from jobs.runtime.definitions import load_definitions
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.experiment_results import compute, newest, refuse_stale, reproduced, store, stored
-from jobs.runtime.kafka import producer
-from jobs.runtime.lake import Lake
-from jobs.runtime.quality import refuse_failing
-from jobs.runtime.session import spark_session
-from jobs.runtime.settings import KafkaSettings, Settings
-from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
-from transforms.contracts.encoding import encode
-from transforms.experiments.assignment import hashed_variant
+from jobs.runtime.experiments.assignments import instant, open_assigner
+from jobs.runtime.experiments.attribution import everyone
+from jobs.runtime.experiments.audit import audited
+from jobs.runtime.experiments.definitions import load_definitions
+from jobs.runtime.experiments.readout import write_readout
+from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.experiments.results import reproduced, stored
+from jobs.runtime.kafka.embedded_broker import kafka_of
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
+from jobs.runtime.quality.gate import refuse_failing
+from jobs.runtime.settings import Settings
+from jobs.runtime.spark.session import spark_session
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
-from transforms.gold.experiment_user import ASSIGNMENTS, SOURCES, assignments, differing
+from transforms.gold.experiment_user import ASSIGNMENTS, SOURCES, differing
 
 log = logging.getLogger(__name__)
 
-NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:experiment-result")
-RESULT = "ExperimentResultPublished"
+
 EXAMPLES = 5
-Rows = Sequence[Mapping[str, Any]]
+
 
 definitions_option = click.option(
     "--definitions",
@@ -225,89 +219,6 @@ for command in (check, assign, audit, verify, results, reproduce, readout):
     main.add_command(command)
 
 
-def audited(lake: Lake, definitions: Catalogue) -> tuple[int, DataFrame]:
-    """How many assignments are recorded, and those that the hash contradicts.
-
-    The DataFrame has experiment_id, user_id, variant and hashed.
-    """
-    experiments = dict(definitions.experiments)
-    hashed = F.udf(lambda name, user: hashed_variant(experiments[name], user))
-    recorded = (
-        assignments(lake.read(ASSIGNMENTS))
-        .where(F.col("experiment_id").isin(*experiments))
-        .select("experiment_id", "user_id", "variant")
-        .distinct()
-    )
-    checked = recorded.withColumn("hashed", hashed("experiment_id", "user_id"))
-    return recorded.count(), checked.where("variant <> hashed")
-
-
-def refreshed(
-    lake: Lake,
-    definitions: Catalogue,
-    at: datetime,
-    only: Sequence[str] = (),
-    kafka: KafkaSettings | None = None,
-    *,
-    once: bool = False,
-) -> list[dict[str, Any]]:
-    """Results of experiments that have started, stored and, with Kafka, published.
-
-    Those of the same instant are computed anew and replaced, or with `once` left as they are.
-    """
-    for name in only:
-        _require(name, definitions)
-    wanted = {
-        name: definitions.definition(name)
-        for name, experiment in definitions.experiments.items()
-        if experiment.start <= at and (not only or name in only)
-    }
-    if not wanted:
-        raise SettingsError("no experiment has started", "see their starts in conf/experiments")
-    lake.ensure([EXPERIMENT_RESULTS, "silver.models", "silver.catalog"])
-    there = [row for name in wanted for row in stored(lake, name, at)] if once else []
-    missing = {name: wanted[name] for name in wanted.keys() - {r["experiment_id"] for r in there}}
-    rows = [*there, *(_computed(lake, definitions, missing, at) if missing else ())]
-    if kafka is not None:
-        publish_results(kafka, rows)
-    return rows
-
-
-def _computed(
-    lake: Lake, definitions: Catalogue, wanted: Mapping[str, str], at: datetime
-) -> list[dict[str, Any]]:
-    """Results of now, stored."""
-    pins = newest(lake)
-    refuse_stale(lake, definitions, pins)
-    rows = compute(lake, wanted, pins, at)
-    for row in rows:
-        row["built_from"] |= {
-            "definition_hash": definitions.definition_hash(row["experiment_id"]),
-            "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {instant(at)}",
-        }
-    store(lake, rows)
-    return rows
-
-
-def publish_results(kafka: KafkaSettings, rows: Rows) -> None:
-    """Publish the decision of each experiment, under an id made of experiment and instant."""
-    contract = load_registry().newest(RESULT)
-    with producer(kafka) as sender:
-        for row in {row["experiment_id"]: row for row in rows}.values():
-            name, at = row["experiment_id"], instant(row["computed_at"])
-            event = {
-                "eventType": RESULT,
-                "version": "1.0",
-                "timestamp": at,
-                "eventId": str(uuid.uuid5(NAMESPACE, f"{name}/{at}")),
-                "experimentId": name,
-                "decision": row["decision"]["verdict"],
-                "reasons": row["decision"]["reasons"],
-                "definitionHash": row["built_from"]["definition_hash"],
-            }
-            sender.send(contract.topics[0], encode(contract, event), key=name.encode())
-
-
 def _definitions(folder: Path | None) -> Catalogue:
     return load_definitions() if folder is None else load_definitions(folder)
 
@@ -321,13 +232,6 @@ def _named(text: str) -> tuple[str, str]:
     if not equals:
         raise SettingsError(f"--context {text}", "write it as NAME=VALUE")
     return name, value
-
-
-def _require(experiment: str, definitions: Catalogue) -> None:
-    try:
-        definitions.experiment(experiment)
-    except DefinitionError as error:
-        raise SettingsError(str(error), "see conf/experiments") from None
 
 
 def _lake(settings: Settings, app: str, table: str) -> Lake:

@@ -6,13 +6,12 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.generations import Generation, generations, retire, switch
-from jobs.runtime.lake import Lake
-from jobs.runtime.names import give_names
-from jobs.runtime.quality import refuse_failing
-from jobs.runtime.session import spark_session
-from jobs.runtime.settings import QualitySettings, Settings
-from jobs.runtime.tables import TABLES
+from jobs.runtime.lake.catalog_names import give_names
+from jobs.runtime.lake.generations import Generation, generations, retire, switch
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.quality.gate import refuse_switch
+from jobs.runtime.settings import Settings
+from jobs.runtime.spark.session import spark_session
 
 
 @click.group()
@@ -60,15 +59,15 @@ def named(settings: Settings) -> None:
     click.echo(f"the tables have their names in {settings.lake.catalog}")
 
 
-def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
-    """DataError if quality stops readers from being switched to a lake's generation."""
-    builds = [table for table in TABLES if table.startswith(("silver.", "gold."))]
-    refuse_failing(lake, builds, settings, f"the switch to generation {lake.generation}")
-
-
 main.add_command(listed, "list")
+
+
 main.add_command(switched, "switch")
+
+
 main.add_command(retired, "retire")
+
+
 main.add_command(named, "name")
 
 

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-import plotly.graph_objects as go
 
 from jobs.runtime.cli import job
-from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.figures import BLUE, GOLD, html_of, styled, write_page
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pages import write_page
+from jobs.runtime.quality.lateness import UNITS_S, figures, lateness_lines, measured, span
 from jobs.runtime.settings import Settings
-from transforms.events.bronze import PLACE
-from transforms.gold.facts import FACT_SOURCES, facts
-from transforms.gold.fold import evaluate
-from transforms.gold.lateness import RULES, SECOND_US, late_ledger, lateness
+from jobs.runtime.spark.session import spark_session
 
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 DELAYS = ("1m", "5m", "15m", "1h", "6h", "1d", "3d", "7d", "28d")
-COLOURS = {"watermark": BLUE, "lookback": GOLD}
 
 
 class Duration(click.ParamType[int]):
@@ -40,35 +32,6 @@ class Duration(click.ParamType[int]):
         if number.isdecimal() and unit in UNITS_S:
             return int(number) * UNITS_S[unit]
         return self.fail(f"{value!r} is not a duration such as 90s, 15m, 6h or 7d", param, ctx)
-
-
-@dataclass(frozen=True)
-class Missed:
-    """What a rule of some length would have missed."""
-
-    rule: str
-    delay_s: int
-    events: int
-    watch_s: int
-
-
-@dataclass(frozen=True)
-class Lateness:
-    """The late ledger of a lake.
-
-    Attributes:
-        events: all of them.
-        watch_s: likewise.
-        longest_s: by rule, the shortest length, in whole seconds, that would have missed nothing.
-        missed: by rule and delay.
-        days: the rows of `late_ledger`, by date.
-    """
-
-    events: int
-    watch_s: int
-    longest_s: Mapping[str, int]
-    missed: Sequence[Missed]
-    days: Sequence[Mapping[str, Any]]
 
 
 @job
@@ -96,93 +59,12 @@ def main(settings: Settings, delays: tuple[int, ...], as_json: bool, page: Path 
     )
     found = measured(lake, sorted(set(delays)))
     if page is not None:
-        write_page(page, "lateness.html", found=found, span=span, **_figures(found))
+        write_page(page, "lateness.html", found=found, span=span, **figures(found))
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, default=str))
         return
-    for line in _lines(found):
+    for line in lateness_lines(found):
         click.echo(line)
-
-
-def measured(lake: Lake, delays_s: Sequence[int]) -> Lateness:
-    """The late ledger of a lake's newest silver.
-
-    Raises:
-        SettingsError: there is no silver.
-        DataError: it holds no event.
-    """
-    for table in FACT_SOURCES:
-        if not lake.has(table):
-            raise SettingsError(
-                f"the lake at {lake.root} has no {table}", "python -m jobs.refine makes it"
-            )
-    rows = facts({table: lake.read(table) for table in FACT_SOURCES}, *PLACE)
-    by_date = evaluate(late_ledger(delays_s), lateness(rows)).orderBy("date")
-    days = [row.asDict() for row in by_date.collect()]
-    if not days:
-        raise DataError("silver holds no playback or rating", "python -m jobs.refine fills it")
-    missed = [
-        Missed(rule, delay, _sum(days, f"{rule}_{delay}s_events"),
-               _sum(days, f"{rule}_{delay}s_watch_s"))
-        for rule in RULES
-        for delay in delays_s
-    ]  # fmt: skip
-    longest = {r: max(-(-day[m] // SECOND_US) for day in days) for r, m in RULES.items()}
-    return Lateness(_sum(days, "events"), _sum(days, "watch_s"), longest, missed, days)
-
-
-def span(seconds: int) -> str:
-    """A length as a person reads it: its greatest whole unit."""
-    unit = next((u for u in "dhm" if seconds and seconds % UNITS_S[u] == 0), "s")
-    return f"{seconds // UNITS_S[unit]:,}{unit}"
-
-
-def _sum(days: Sequence[Mapping[str, Any]], name: str) -> int:
-    return sum(int(day[name]) for day in days)
-
-
-def _lines(found: Lateness) -> Iterator[str]:
-    yield f"{found.events:,} events, {found.watch_s:,} seconds watched"
-    yield f"{'rule':<10} {'length':>8} {'events missed':>14} {'share':>9} {'seconds missed':>15}"
-    for one in found.missed:
-        share = one.events / found.events
-        yield (
-            f"{one.rule:<10} {span(one.delay_s):>8} {one.events:>14,} {share:>9.3%} "
-            f"{one.watch_s:>15,}"
-        )
-    for rule, seconds in found.longest_s.items():
-        yield f"a {rule} of {span(seconds)} would have missed nothing"
-
-
-def _figures(found: Lateness) -> dict[str, str]:
-    return {"curve": html_of(styled(_curve(found))), "days": html_of(styled(_by_day(found)))}
-
-
-def _curve(found: Lateness) -> go.Figure:
-    """The share of events missed, by length."""
-    figure = go.Figure()
-    for rule, colour in COLOURS.items():
-        own = [one for one in found.missed if one.rule == rule]
-        figure.add_scatter(
-            x=[span(one.delay_s) for one in own],
-            y=[100 * one.events / found.events for one in own],
-            mode="lines+markers",
-            name=rule,
-            line_color=colour,
-        )
-    return figure.update_layout(xaxis_title="length", yaxis_title="events missed, %")
-
-
-def _by_day(found: Lateness) -> go.Figure:
-    """Events missed by a watermark, by the date they happened on."""
-    figure = go.Figure()
-    for delay in dict.fromkeys(one.delay_s for one in found.missed):
-        figure.add_bar(
-            x=[day["date"] for day in found.days],
-            y=[day[f"watermark_{delay}s_events"] for day in found.days],
-            name=span(delay),
-        )
-    return figure.update_layout(yaxis_title="events missed", barmode="overlay")
 
 
 if __name__ == "__main__":

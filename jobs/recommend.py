@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake import Lake
-from jobs.runtime.list_store import open_store
-from jobs.runtime.recommendations import GoldLists, RecommendationQuery
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.online.opening import open_store
+from jobs.runtime.online.recommendation_query import GoldLists, RecommendationQuery
 from jobs.runtime.settings import Settings
+from jobs.runtime.spark.session import spark_session
 from transforms.recommendations.lists import CONTEXT_TYPES, HOMEPAGE
 
 

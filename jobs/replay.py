@@ -1,40 +1,26 @@
-"""Replay real people's history into Kafka: MovieLens 100K as catalogue, playback and rating events.
-
-jobs/sources/viewing.py says what becomes of a rating; jobs/sources/faults.py what can go wrong.
-
-With shifted times the whole history is moved so that its last event falls on one instant, the
-anchor, and every gap is kept. The anchor is fixed once, before the first event is sent: were it
-read again for each event, a slow replay would stretch the history. With kept times the events are
-of 1997 and 1998, and refine takes them only with a larger refine.oldest_event_days.
-
-Two replays, whatever their anchors, carry the same eventIds, so within the duplicate horizon the
-second one adds nothing but duplicates.
-"""
+"""Replay: real viewing history, as events, to Kafka."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from jobs.runtime.broker import kafka_of
+from jobs.producers.exposures import with_exposures
+from jobs.producers.faults import Faults
+from jobs.producers.movielens import load
+from jobs.producers.options import INSTANT, faults_option, truth_option
+from jobs.producers.records import instant
+from jobs.producers.replaying import Happenings, records, truth_of
+from jobs.producers.sending import publish, require_topics, write_truth
+from jobs.producers.viewing import history
 from jobs.runtime.cli import job
-from jobs.runtime.definitions import load_definitions
+from jobs.runtime.experiments.definitions import load_definitions
+from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.settings import Settings
-from jobs.sources.exposures import Exposure, with_exposures
-from jobs.sources.faults import Faults, Truth, deliver
-from jobs.sources.movielens import load
-from jobs.sources.options import INSTANT, faults_option, truth_option
-from jobs.sources.publish import publish, require_topics, write_truth
-from jobs.sources.records import Record, instant, record_of
-from jobs.sources.viewing import Moment, history
 
 log = logging.getLogger(__name__)
-
-CHUNK = 4096
-Happenings = Sequence[Moment | Exposure]
 
 
 @job
@@ -84,34 +70,6 @@ def main(
         require_topics(kafka)
         log.info("replaying %s events, the last one of %s", f"{len(moments):,}", last)
         publish(records(moments, plan, shift_s, until), told.records, kafka, rate)
-
-
-def records(moments: Happenings, plan: Faults, shift_s: int, until: int) -> Iterator[Record]:
-    """The records of a history, faults included, in the order in which they are sent.
-
-    Args:
-        moments: the events, in order of time.
-        plan: the faults.
-        shift_s: seconds that every event time is moved forward.
-        until: the anchor in microseconds since 1970, which a wrong clock is ahead of.
-    """
-    for number, part in _chunks(moments):
-        lots = plan.draw([moment.event_type for moment in part], number)
-        yield from deliver((record_of(moment.body(shift_s)) for moment in part), lots, until)
-
-
-def truth_of(moments: Happenings, plan: Faults) -> Truth:
-    """What `records` sends, and what must become of it."""
-    told = Truth()
-    for number, part in _chunks(moments):
-        event_types = [moment.event_type for moment in part]
-        told.add(event_types, plan.draw(event_types, number))
-    return told
-
-
-def _chunks(moments: Happenings) -> Iterator[tuple[int, Happenings]]:
-    for number, start in enumerate(range(0, len(moments), CHUNK)):
-        yield number, moments[start : start + CHUNK]
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 from pyspark.sql import SparkSession
 
-from jobs.runtime.class_archive import archive, archive_file
 from jobs.runtime.cli import job
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.jars import BROKER, SPARK, resolve
-from jobs.runtime.java import java_binary
-from jobs.runtime.session import JAVA_OPTIONS, spark_session
 from jobs.runtime.settings import Settings, SparkSettings
+from jobs.runtime.spark.class_archive import archive, archive_file
+from jobs.runtime.spark.jars import BROKER, SPARK, resolve
+from jobs.runtime.spark.java import java_binary
+from jobs.runtime.spark.session import JAVA_OPTIONS, spark_session
 
 # Debian 12 and Ubuntu have the first, Debian 13 only the second
 DEBIAN_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless")
@@ -63,9 +63,9 @@ def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
 
 def _worked(settings: Settings, java_options: str) -> SparkSession:
     """A session in which a stream has run over a lake without events."""
-    from jobs.refine import refining  # 1 s, for the one time
-    from jobs.runtime.lake import Lake
-    from jobs.runtime.streams import follow
+    from jobs.runtime.lake.lake import Lake
+    from jobs.runtime.pipeline.refine import refining  # 1 s, for the one time
+    from jobs.runtime.streams.query import follow
 
     own = settings.spark.model_copy(update={"java_options": java_options})
     with tempfile.TemporaryDirectory(prefix="playhead-setup-") as root:

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import click
 
-from jobs.runtime.broker import kafka_of
+from jobs.producers.bulk import send_in_bulk
+from jobs.producers.faults import Faults
+from jobs.producers.options import INSTANT, faults_option, truth_option
+from jobs.producers.population import Population
+from jobs.producers.records import instant, micros_of
+from jobs.producers.sending import Progress, publish, require_topics, write_truth
+from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.cli import job
-from jobs.runtime.session import spark_session
+from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.settings import KafkaSettings, Settings, SparkSettings
-from jobs.sources.bulk import send_in_bulk
-from jobs.sources.faults import Faults
-from jobs.sources.options import INSTANT, faults_option, truth_option
-from jobs.sources.population import Population
-from jobs.sources.publish import Progress, publish, require_topics, write_truth
-from jobs.sources.records import instant, micros_of
-from jobs.sources.simulation import Clock, Simulation
+from jobs.runtime.spark.session import spark_session
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US

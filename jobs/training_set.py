@@ -1,35 +1,28 @@
-"""Training sets: a spine of users and instants, with the features that were true or known then."""
+"""Training sets: a spine of users and instants, with the features that they had then."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from pathlib import Path
 
 import click
-from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, TimestampType
 
 from jobs.runtime.cli import job
-from jobs.runtime.errors import DataError, SettingsError, first_line
-from jobs.runtime.faults import SPARK_ERRORS
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.features.training_sets import (
+    newest_versions,
+    read_spine,
+    training_set,
+    versions_behind,
+    write_new,
+)
+from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import Settings
-from transforms import provenance
-from transforms.features import as_of
-from transforms.features.as_of import DAYS, SPINE, feature_events, features, features_as_of
-from transforms.gold.facts import FACT_SOURCES
-
-log = logging.getLogger(__name__)
+from jobs.runtime.spark.session import spark_session
+from transforms.features.as_of import DAYS
 
 QUERY = "training-set"
-CATALOG = "silver.catalog"
-SOURCES = (*FACT_SOURCES, CATALOG)
-BUILT_FROM = "built_from"
-HAS_OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+
+
+log = logging.getLogger(__name__)
 
 
 @job
@@ -61,149 +54,10 @@ def main(
     """
     lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root, settings.lake.generation)
     asked = read_spine(lake.spark, spine, sorted(set(days)))
-    pins = _newest(lake) if like is None else _pins(lake, like)
+    pins = newest_versions(lake) if like is None else versions_behind(lake, like)
     rows = training_set(lake, asked, pins, days=sorted(set(days)), known=known)
     write_new(rows, out)
     log.info("%s holds the features of %s", out, ", ".join(f"{t} at {v}" for t, v in pins.items()))
-
-
-def training_set(
-    lake: Lake,
-    spine: DataFrame,
-    versions: Mapping[str, int],
-    *,
-    days: list[int],
-    known: bool = False,
-) -> DataFrame:
-    """`features_as_of` over silver at some versions, and the struct built_from: what was read."""
-    silver = {table: lake.read(table, version) for table, version in versions.items()}
-    rows = features_as_of(spine, feature_events(silver), silver[CATALOG], days=days, known=known)
-    return rows.withColumn(BUILT_FROM, _origin(lake.generation, versions, known))
-
-
-def read_spine(spark: SparkSession, path: str, days: list[int]) -> DataFrame:
-    """The rows of a spine, with SPINE in its types.
-
-    Raises:
-        SettingsError: it cannot be read, lacks a column, has one of another type, or one that is
-            a feature's name.
-        DataError: a row has no user or no instant, or there are no rows.
-    """
-    rows = _read(spark, path)
-    missing = [name for name in SPINE if name not in rows.columns]
-    if missing:
-        raise SettingsError(
-            f"{path} has no {' and no '.join(missing)}; its columns: {', '.join(rows.columns)}",
-            "a spine has a user_id and an instant at",
-        )
-    taken = [name for name in rows.columns if name in (*features(days), BUILT_FROM)]
-    if taken:
-        raise SettingsError(
-            f"{path} has columns that features would have: {', '.join(taken)}", "rename them"
-        )
-    at = _instant(rows, path)
-    _refuse_rows(rows, at, path)
-    return rows.withColumn("at", at)
-
-
-def write_new(rows: DataFrame, out: str) -> None:
-    """Write rows as a new Delta table; SettingsError if something is there or it cannot be."""
-    try:
-        rows.write.format("delta").mode("errorifexists").save(_absolute(out))
-    except SPARK_ERRORS as error:
-        raise SettingsError(
-            f"{out} cannot be written: {first_line(error)}", "name a path that does not exist"
-        ) from None
-
-
-def _read(spark: SparkSession, path: str) -> DataFrame:
-    where = _absolute(path)
-    try:
-        if where.endswith(".csv"):
-            return spark.read.csv(where, header=True, mode="FAILFAST")
-        is_delta = DeltaTable.isDeltaTable(spark, where)
-        return spark.read.format("delta" if is_delta else "parquet").load(where)
-    except SPARK_ERRORS as error:
-        raise SettingsError(
-            f"the spine {path} cannot be read: {first_line(error)}",
-            "name a Delta table, a Parquet file or folder, or a .csv file with a header",
-        ) from None
-
-
-def _instant(rows: DataFrame, path: str) -> Column:
-    """The column at as a timestamp; null where its text is not an instant."""
-    kinds = {name: rows.schema[name].dataType for name in SPINE}
-    if not isinstance(kinds["user_id"], StringType):
-        raise SettingsError(
-            f"{path}: user_id is {kinds['user_id'].simpleString()}", "make it a string"
-        )
-    if isinstance(kinds["at"], StringType):
-        return F.when(F.col("at").rlike(HAS_OFFSET), F.expr("try_cast(at AS TIMESTAMP)"))
-    if not isinstance(kinds["at"], TimestampType):
-        raise SettingsError(
-            f"{path}: at is {kinds['at'].simpleString()}, without a time zone",
-            "make it a timestamp in UTC, or text such as 2026-01-31T12:00:00Z",
-        )
-    return F.col("at")
-
-
-def _refuse_rows(rows: DataFrame, at: Column, path: str) -> None:
-    is_wrong = F.col("user_id").isNull() | at.isNull()
-    given = F.to_json(F.struct(*SPINE), {"ignoreNullFields": "false"})
-    example = F.max(F.when(is_wrong, given)).alias("example")
-    counts = (F.count("*").alias("rows"), F.count_if(is_wrong).alias("wrong"))
-    [found] = rows.agg(*counts, example).collect()
-    if not found.rows:
-        raise DataError(f"{path} has no rows", "name a spine with a row for each example")
-    if found.wrong:
-        raise DataError(
-            f"{path}: {found.wrong:,} of {found.rows:,} rows lack a user or an instant with its "
-            f"time zone, such as {found.example}",
-            "give each row a user_id, and at as in 2026-01-31T12:00:00Z",
-        )
-
-
-def _newest(lake: Lake) -> dict[str, int]:
-    missing = [table for table in SOURCES if not lake.has(table)]
-    if missing:
-        raise SettingsError(
-            f"the lake at {lake.root} has no {missing[0]}",
-            "set lake.root to a lake, or fill this one: "
-            "python -m jobs.ingest, then python -m jobs.refine",
-        )
-    return {table: lake.version(table) for table in SOURCES}
-
-
-def _pins(lake: Lake, path: str) -> dict[str, int]:
-    """The versions that a training set was made from."""
-    row = _read(lake.spark, path).select(f"{BUILT_FROM}.*").first()
-    if row is None:
-        raise DataError(f"{path} has no rows", "name a training set that has")
-    if row.generation != lake.generation:
-        raise SettingsError(
-            f"{path} was made from generation {row.generation}, this is {lake.generation}",
-            f"--set lake.generation={row.generation}",
-        )
-    return {table: row[_short(table)] for table in SOURCES}
-
-
-def _origin(generation: int, versions: Mapping[str, int], known: bool) -> Column:
-    """What decides about the features besides the spine."""
-    facts = {
-        "known": F.lit(known),
-        "generation": F.lit(generation),
-        **{_short(table): F.lit(v).cast("bigint") for table, v in versions.items()},
-        "definition": F.lit(provenance.digest(repr(as_of.AS_OF), provenance.code(as_of))),
-    }
-    return F.struct(*(value.alias(name) for name, value in facts.items()))
-
-
-def _short(table: str) -> str:
-    return table.partition(".")[2]
-
-
-def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).absolute())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.contracts import load_registry
+from jobs.runtime.contracts.registry import load_registry
 from tests.attribution_oracle import DAY, HOUR, SECOND, Event, Key, Row
 from tests.oracle import Raw
 from tests.shapes import bronze_of, plain_rows

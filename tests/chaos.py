@@ -29,9 +29,9 @@ from pathlib import Path
 import click
 
 from jobs.runtime.cli import log_to_console
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import load_settings
+from jobs.runtime.spark.session import spark_session
 from tests.promises import assert_promises, landed
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Process:
     def __init__(self, command: list[str], pattern: re.Pattern[str], **environment: str) -> None:
         self._process = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE,  # jobs.runtime.guard ends what it guards when this closes
+            stdin=subprocess.PIPE,  # a guard ends what it guards when this closes
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyspark
 
-from jobs.package import submit
-from jobs.runtime.broker import GUARD
-from jobs.runtime.java import java_binary
+from jobs.runtime.kafka.embedded_broker import GUARD
+from jobs.runtime.spark.java import java_binary
+from jobs.runtime.spark.packaging import submit
 from tests.chaos import Process
 
 SPARK_HOME = Path(pyspark.__path__[0])

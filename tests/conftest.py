@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.broker import embedded_broker
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.kafka.embedded_broker import embedded_broker
+from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
+from jobs.runtime.spark.session import spark_session
 from tests.lakes import MakeLake
 
 numbers = count()

@@ -26,16 +26,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
-from jobs.contracts import load_registry
-from jobs.refine import refining
 from jobs.runtime.cli import friendly_errors, log_to_console
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake import Lake
-from jobs.runtime.ledger import Conservation, conservation
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, QUARANTINE, SILVER
+from jobs.runtime.pipeline.ledger import Conservation, conservation
+from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import RefineSettings, load_settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import BRONZE, QUARANTINE, SILVER
+from jobs.runtime.spark.session import spark_session
+from jobs.runtime.streams.query import follow
 from tests.independent_judge import Record, judge
 from tests.lakes import land
 from tests.mutator import mutants

@@ -10,14 +10,14 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.fold import folding
-from jobs.refine import refining
-from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import PlayheadError
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, TABLES
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import Settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import BRONZE, TABLES
+from jobs.runtime.streams.query import follow
 from tests.oracle import Raw
 from tests.shapes import bronze_of
 from tests.strict import EPOCH

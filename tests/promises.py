@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from pyspark.sql import functions as F
 
-from jobs.recompute import recompute
-from jobs.runtime.gold import read_gold
-from jobs.runtime.lake import Lake
-from jobs.runtime.ledger import conservation
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.ledger import conservation
+from jobs.runtime.recompute.check import recompute
 from jobs.runtime.settings import Settings
-from jobs.runtime.tables import BRONZE
 from tests.oracle import Bounds, Raw, outcome
 from tests.shapes import table_of
 from transforms.gold.tables import FOLDS

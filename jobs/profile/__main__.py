@@ -20,11 +20,12 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError, first_line
-from jobs.runtime.lake import Lake, persisted
-from jobs.runtime.profiles import QUERY, profile_events_of, rebuilt, replace, verified
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import USER_PROFILE
+from jobs.runtime.profiles.profiles import QUERY, profile_events_of, rebuilt, replace, verified
 from jobs.runtime.settings import Settings
-from jobs.runtime.tables import USER_PROFILE
+from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.session import spark_session
 from transforms.gold.profile import PROFILE_SOURCES, profiles, trail, until
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from jobs.runtime.faults import known
 from jobs.runtime.settings import load_settings
+from jobs.runtime.spark.failures import known
 
 INTERRUPTED = 130
 

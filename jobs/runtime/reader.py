@@ -25,9 +25,8 @@ from duckdb import DuckDBPyRelation, connect
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.gold import FOLDED_THROUGH, NOTHING, Snapshot, read_gold_at
-from jobs.runtime.lake import FIRST_GENERATION, Lake, mark_read
-from jobs.runtime.tables import (
+from jobs.runtime.lake.lake import FIRST_GENERATION, Lake, mark_read
+from jobs.runtime.lake.tables import (
     GENERATIONS,
     PARTIALS,
     TABLES,
@@ -35,6 +34,7 @@ from jobs.runtime.tables import (
     is_generational,
     table_path,
 )
+from jobs.runtime.pipeline.gold import FOLDED_THROUGH, NOTHING, Snapshot, read_gold_at
 from transforms.gold.fold import Fold
 from transforms.gold.tables import FOLDS
 
@@ -110,7 +110,7 @@ class Reader:
         """What would be read.
 
         Args:
-            table: a name of jobs.runtime.tables.
+            table: a name of jobs.runtime.lake.tables.
             version: a Delta version of the table. Of a fold this is its base, which lacks what
                 came after the last compaction; `at` and the default do not.
             at: an instant, with its time zone: the table as it was then.

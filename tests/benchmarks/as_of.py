@@ -16,12 +16,12 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.features.training_sets import SOURCES, training_set
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import TABLES
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import TABLES
-from jobs.training_set import SOURCES, training_set
+from jobs.runtime.spark.session import spark_session
 from transforms.features.as_of import DAYS, WINDOWED
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import DEVICE_TYPES

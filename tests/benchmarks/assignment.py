@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from jobs.contracts import load_registry
-from jobs.runtime.assignments import EVENT_TYPE, LINGER_MS, Assigner
-from jobs.runtime.broker import embedded_broker
-from jobs.runtime.kafka import Producer, producer
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.experiments.assignments import EVENT_TYPE, LINGER_MS, Assigner
+from jobs.runtime.kafka.clients import Producer, producer
+from jobs.runtime.kafka.embedded_broker import embedded_broker
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import load_settings
-from jobs.runtime.topics import load_topics
-from jobs.topics import bring
 from transforms.experiments.definitions import Catalogue, catalogue
 
 RATE = 1_000

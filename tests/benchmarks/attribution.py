@@ -21,14 +21,14 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.attribute import attributing
-from jobs.experiments import refreshed
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.experiments.attribution import attributing
+from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER, TABLES
 from jobs.runtime.settings import load_settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import EXPERIMENT_USER, TABLES
+from jobs.runtime.spark.session import spark_session
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.steady import growth
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.gold.experiment_user import SOURCES

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.fold import folding
-from jobs.runtime.gold import compact
-from jobs.runtime.lake import Lake
-from jobs.runtime.streams import follow
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, caught_up
 from tests.benchmarks.refine import refine
 

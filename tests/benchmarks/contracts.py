@@ -18,13 +18,13 @@ from unittest.mock import patch
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.contracts import load_registry
-from jobs.refine import refining
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import Settings, load_settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import BRONZE
+from jobs.runtime.spark.session import spark_session
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.data import reference_events
 from tests.benchmarks.pipeline import EVENTS, TOPIC
 from tests.lakes import land

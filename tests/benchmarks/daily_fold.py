@@ -20,8 +20,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
-from jobs.runtime.session import spark_session
 from jobs.runtime.settings import load_settings
+from jobs.runtime.spark.session import spark_session
 from tests.benchmarks.data import reference_events
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import evaluate

@@ -14,15 +14,15 @@ from typing import Any
 
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from jobs.ingest import ingesting
-from jobs.runtime.broker import kafka_of
-from jobs.runtime.kafka import spark_options
-from jobs.runtime.lake import Lake
-from jobs.runtime.session import spark_session
+from jobs.runtime.kafka.clients import spark_options
+from jobs.runtime.kafka.embedded_broker import kafka_of
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.ingest import ingesting
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
-from jobs.runtime.streams import follow
-from jobs.runtime.topics import load_topics
-from jobs.topics import bring
+from jobs.runtime.spark.session import spark_session
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.data import reference_events
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,13 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake, persisted
-from jobs.runtime.profiles import profile_events_of, rebuilt
-from jobs.runtime.session import spark_session
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import TABLES
+from jobs.runtime.profiles.profiles import profile_events_of, rebuilt
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import TABLES
+from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.session import spark_session
 from transforms.gold.profile import PROFILE_SOURCES, profiles, until
 
 EVENTS, USERS, TITLES = 2_000_000, 50_000, 5_000

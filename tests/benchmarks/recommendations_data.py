@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jobs.sources import movielens
+from jobs.producers import movielens
 
 COLUMNS = ("user", "title", "stars", "time_s")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.build import build_silver
-from jobs.fold import folding
-from jobs.runtime.gold import compact
-from jobs.runtime.lake import Lake
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import BRONZE
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.recompute.batch_build import build_silver
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, bench, compared, rate
 from tests.benchmarks.refine import refine
 

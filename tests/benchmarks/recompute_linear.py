@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from jobs.runtime.tables import BRONZE
+from jobs.runtime.lake.tables import BRONZE
 from tests.benchmarks.pipeline import EVENTS, Bench, bench
 from tests.benchmarks.recompute import build
 

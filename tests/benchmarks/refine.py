@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.refine import refining
-from jobs.runtime.lake import Lake
-from jobs.runtime.streams import follow
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, caught_up
 
 

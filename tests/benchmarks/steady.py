@@ -16,9 +16,9 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import FRESHNESS
-from jobs.stream import streaming
+from jobs.runtime.lake.tables import FRESHNESS
+from jobs.runtime.pipeline.together import streaming
+from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, bench
 
 RATE = 1_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
 from tests.chaos import Chaos, hold_promises
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
 from tests.lakes import MakeLake, deliver
 from tests.strategies import Delivery, arrived
 

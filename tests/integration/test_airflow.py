@@ -16,13 +16,13 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs.runtime.lake import Lake
-from jobs.runtime.registry import CHALLENGER, CHAMPION, Registry
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, RECOMMENDATIONS
+from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, Registry
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
-from jobs.runtime.tables import BRONZE, RECOMMENDATIONS
-from jobs.runtime.topics import load_topics
 from jobs.setup import write_spark_conf
-from jobs.topics import bring
 from tests.lakes import deliver, stream
 from tests.oracle import Raw
 from tests.strategies import INTERACTIONS

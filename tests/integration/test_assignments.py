@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from kafka import KafkaConsumer
 
-from jobs.contracts import load_registry
-from jobs.experiments import publish_results
-from jobs.runtime.assignments import EVENT_TYPE, Assigner, open_assigner
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError
-from jobs.runtime.kafka import producer, python_options
+from jobs.runtime.experiments.assignments import EVENT_TYPE, Assigner, open_assigner
+from jobs.runtime.experiments.refreshing import publish_results
+from jobs.runtime.kafka.clients import producer, python_options
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, load_settings
-from jobs.runtime.topics import load_topics
-from jobs.topics import bring
 from tests.attribution_cases import documents
 from tests.contracts import assert_sound
 from transforms.experiments.assignment import hashed_variant

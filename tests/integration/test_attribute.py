@@ -12,12 +12,12 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.attribute import QUERY, attributing, everyone
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake
+from jobs.runtime.experiments.attribution import QUERY, attributing, everyone
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.settings import Settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import EXPERIMENT_USER
+from jobs.runtime.streams.query import follow
 from tests.attribution_cases import assigned, documents, keyed, outcome, random_history, silver
 from tests.attribution_oracle import DAY, HOUR, experiment_users
 from tests.unit.test_experiment_user import AT, CHANCE

@@ -17,9 +17,9 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.admin import NewTopic
 
-from jobs.runtime.broker import Broker, embedded_broker, kafka_of
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.kafka import admin, producer, python_options, reach
+from jobs.runtime.kafka.clients import admin, producer, python_options, reach
+from jobs.runtime.kafka.embedded_broker import Broker, embedded_broker, kafka_of
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,11 +9,12 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.refine import accepted_events, refining, silver_rows
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.judging import accepted_events, silver_rows
+from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import load_settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import BRONZE
+from jobs.runtime.streams.query import follow
 from tests.catalog_oracle import entry_at
 from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver
 from tests.oracle import Raw

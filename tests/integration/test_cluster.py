@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.package import ZIP, main_file, write_package
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.lake import Lake
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import HOME, KafkaSettings, load_settings
-from jobs.runtime.topics import load_topics
-from jobs.topics import bring
+from jobs.runtime.spark.packaging import ZIP, main_file, write_package
 from tests.chaos import FAULTS, Process
 from tests.cluster import SPARK_HOME, Cluster, environment, running, submitted
 from tests.promises import assert_promises, landed
@@ -34,7 +34,7 @@ for file in sys.argv[1:]:
 """
 CONF = """
 import json, sys
-from jobs.runtime.session import spark_session
+from jobs.runtime.spark.session import spark_session
 from jobs.runtime.settings import load_settings
 spark = spark_session("probe", load_settings().spark)
 print(json.dumps({key: spark.conf.get(key, None) for key in sys.argv[1:]}))

@@ -22,23 +22,23 @@ from kafka.errors import ProducerFencedError
 from pyspark.sql import SparkSession
 
 from jobs.commands import main
-from jobs.contracts import load_registry
-from jobs.runtime.broker import embedded_broker
-from jobs.runtime.commands import CommandRejected, Commands, open_commands
-from jobs.runtime.kafka import partitions, python_options
-from jobs.runtime.lake import Lake
-from jobs.runtime.publisher import (
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.kafka.clients import partitions, python_options
+from jobs.runtime.kafka.embedded_broker import embedded_broker
+from jobs.runtime.kafka.publisher import (
     CommandNotPublished,
     CommandOutcomeUnknown,
     ProducerFenced,
     Publisher,
 )
-from jobs.runtime.read_model import LakeRatings
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.kafka.transactions import Transactions
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.together import drain
+from jobs.runtime.profiles.commands import CommandRejected, Commands, open_commands
+from jobs.runtime.profiles.ratings import LakeRatings
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
-from jobs.runtime.topics import load_topics
-from jobs.runtime.transactions import Transactions
-from jobs.stream import drain
-from jobs.topics import bring
 from tests.commands import Ratings
 from transforms.commands.profile import RateContent, RecordView, UpdatePreferences
 

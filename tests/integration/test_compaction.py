@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.gold import Compaction, folded_through
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import PARTIALS
+from jobs.runtime.pipeline.gold import Compaction, folded_through
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import PARTIALS
 from tests.lakes import MakeLake, deliver, stream
 from tests.oracle import Raw
 from tests.promises import assert_promises

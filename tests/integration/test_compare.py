@@ -10,11 +10,13 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from jobs.compare import Decisions, impact, lists, main, told, write_impact
-from jobs.runtime.commits import Transaction
-from jobs.runtime.generations import Action, record
-from jobs.runtime.lake import Lake
-from jobs.runtime.tables import EXPERIMENT_USER, PARTIALS, RECOMMENDATIONS, TABLES
+from jobs.compare import main
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.generations import Action, record
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER, PARTIALS, RECOMMENDATIONS, TABLES
+from jobs.runtime.recompute.impact import Decisions, impact, lists
+from jobs.runtime.recompute.impact_page import told, write_impact
 from tests.attribution_cases import END, START, documents
 from tests.lakes import MakeLake
 from tests.strict import EPOCH

@@ -13,19 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.erase import erase, pending_users
-from jobs.erasure import MentionedError
-from jobs.recompute import next_generation, recompute
-from jobs.refine import QUERY as REFINE
-from jobs.refine import refining
-from jobs.runtime.checkpoints import discard
-from jobs.runtime.erasures import Requests, landed
+from jobs.runtime.erasure.erasure import erase, pending_users
+from jobs.runtime.erasure.saga import MentionedError
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake import Lake
-from jobs.runtime.ledger import conservation
-from jobs.runtime.list_store import Published, StoredList, open_store
+from jobs.runtime.lake.erasure_log import Requests, landed
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, LEDGER
+from jobs.runtime.online.opening import open_store
+from jobs.runtime.online.store import Published, StoredList
+from jobs.runtime.pipeline.ledger import conservation
+from jobs.runtime.pipeline.refine import QUERY as REFINE
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.recompute.check import recompute
+from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import BRONZE, LEDGER
+from jobs.runtime.streams.checkpoints import discard
 from tests.lakes import CrashError, MakeLake, deliver, stream, survives
 from tests.oracle import Event, Raw
 from tests.profile_events import event, rate, submit, view

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from jobs.runtime.gold import compact, read_gold
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.gold import compact, read_gold
 from jobs.runtime.settings import Settings, load_settings
 from tests.lakes import (
     BATCH_BY_BATCH,

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.attribute import everyone
-from jobs.experiments import refreshed
-from jobs.readout import write_readout
-from jobs.runtime.commits import Transaction
-from jobs.runtime.experiment_looks import instants, look_back
-from jobs.runtime.lake import Lake
-from jobs.runtime.tables import EXPERIMENT_USER
+from jobs.runtime.experiments.attribution import everyone
+from jobs.runtime.experiments.looks import instants, look_back
+from jobs.runtime.experiments.readout import write_readout
+from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER
 from tests.attribution_cases import END, documents, random_history, silver
 from tests.attribution_oracle import Event, experiment_users
 from tests.strict import EPOCH

@@ -13,12 +13,14 @@ import yaml
 from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
-from jobs.experiments import audited, main, refreshed
-from jobs.runtime.commits import Transaction
+from jobs.experiments import main
 from jobs.runtime.errors import DataError
-from jobs.runtime.experiment_results import arms_of, newest, reproduced, stored
-from jobs.runtime.lake import Lake
-from jobs.runtime.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
+from jobs.runtime.experiments.audit import audited
+from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.experiments.results import arms_of, newest, reproduced, stored
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
 from tests.attribution_cases import END, documents, random_history
 from tests.attribution_oracle import Key, Row, experiment_users
 from tests.strict import EPOCH

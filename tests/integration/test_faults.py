@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.fold import folding
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
-from jobs.runtime.faults import known
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import BRONZE
+from jobs.runtime.spark.failures import known
 from tests.lakes import deliver, stream
 from tests.oracle import Raw
 from tests.promises import assert_promises

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import QUARANTINE
 from tests.fuzz import End, faults, fuzz
 from tests.lakes import MakeLake
 

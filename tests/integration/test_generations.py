@@ -10,18 +10,20 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from jobs.build import build_silver
-from jobs.part import build_part
-from jobs.plan import plan
-from jobs.recompute import compared, next_generation, report_on
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.generations import Action, Superseded, generations, record, retire, switch
-from jobs.runtime.gold import read_gold
-from jobs.runtime.lake import Lake
-from jobs.runtime.ledger import conservation
-from jobs.runtime.parity import OUTPUTS
+from jobs.runtime.lake.generations import Action, Superseded, generations, record, retire, switch
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, PARITY
+from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.ledger import conservation
+from jobs.runtime.pipeline.progress import OUTPUTS
+from jobs.runtime.recompute.batch_build import build_silver
+from jobs.runtime.recompute.comparison import compared
+from jobs.runtime.recompute.impact_page import report_on
+from jobs.runtime.recompute.next_generation import next_generation
+from jobs.runtime.recompute.partial_build import build_part
+from jobs.runtime.recompute.plan import plan
 from jobs.runtime.settings import Settings, load_settings
-from jobs.runtime.tables import BRONZE, PARITY
 from tests.lakes import BATCH_BY_BATCH, CrashingLake, MakeLake, deliver, stream, survives
 from tests.oracle import Raw
 from tests.promises import assert_promises

@@ -10,18 +10,18 @@ import pytest
 from kafka import KafkaProducer, TopicPartition
 from pyspark.sql import SparkSession
 
-from jobs.ingest import ingesting
-from jobs.runtime import streams
-from jobs.runtime.broker import embedded_broker
 from jobs.runtime.errors import DataError, ServiceError
-from jobs.runtime.kafka import admin, python_options
-from jobs.runtime.lake import Lake
+from jobs.runtime.kafka.clients import admin, python_options
+from jobs.runtime.kafka.embedded_broker import embedded_broker
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, LEDGER
+from jobs.runtime.pipeline.ingest import ingesting
+from jobs.runtime.pipeline.together import streaming
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
-from jobs.runtime.streams import FEW, follow
-from jobs.runtime.tables import BRONZE, LEDGER
-from jobs.runtime.topics import load_topics
-from jobs.stream import streaming
-from jobs.topics import bring
+from jobs.runtime.streams import query
+from jobs.runtime.streams.query import FEW, follow
 
 TOPIC = "system-health"
 
@@ -119,7 +119,7 @@ def test_a_small_batch_is_a_file_a_core_and_a_large_one_a_file_a_partition(
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "FEW", few)
+    monkeypatch.setattr(query, "FEW", few)
     lake = Lake(spark, str(tmp_path / "lake"))
     ingest(lake, kafka)
     before = set(lake.read(BRONZE).inputFiles())

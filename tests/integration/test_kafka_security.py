@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from pyspark.sql import SparkSession
 
-from jobs.runtime.broker import kafka_command
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.kafka import producer, reach, spark_options
+from jobs.runtime.kafka.clients import producer, reach, spark_options
+from jobs.runtime.kafka.embedded_broker import kafka_command
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, load_settings
-from jobs.runtime.topics import load_topics
-from jobs.topics import bring
 
 USER = "ada"
 PASSWORD = "pass;word-of-the-test"

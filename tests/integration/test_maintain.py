@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from jobs.fold import folding
-from jobs.maintain import maintain
-from jobs.recompute import next_generation
-from jobs.refine import refining
-from jobs.runtime.commits import Transaction
-from jobs.runtime.generations import switch
-from jobs.runtime.lake import Lake
-from jobs.runtime.needs import Need, needs
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.generations import switch
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, QUALITY, TABLES
+from jobs.runtime.maintenance.maintain import maintain
+from jobs.runtime.maintenance.retained_versions import Need, needs
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import Settings, load_settings
-from jobs.runtime.streams import follow, stop
-from jobs.runtime.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, QUALITY, TABLES
+from jobs.runtime.streams.query import follow, stop
 from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver, stream
 from tests.oracle import Raw
 from tests.promises import assert_promises

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake import Lake
-from jobs.runtime.names import give_names
+from jobs.runtime.lake.catalog_names import give_names
+from jobs.runtime.lake.lake import Lake
 from tests.lakes import MakeLake
 
 CATALOG = "spark_catalog"

@@ -12,22 +12,24 @@ import pytest
 from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
-from jobs.attribute import everyone
-from jobs.experiments import refreshed
-from jobs.notebooks import main, notebook, notebooks, write_page
-from jobs.recompute import compared, next_generation
-from jobs.runtime.commits import Transaction
+from jobs.notebooks import main
+from jobs.producers.exposures import SAME_FOR_ALL, same_for_all
+from jobs.producers.faults import Faults
+from jobs.producers.population import CHUNK, EXPERIMENTS, VARIANTS, Population
+from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake import Lake
-from jobs.runtime.registry import CHAMPION, Registry
+from jobs.runtime.experiments.attribution import everyone
+from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER
+from jobs.runtime.notebooks import notebook, notebooks, write_page
+from jobs.runtime.recommendations.challenger import train
+from jobs.runtime.recommendations.model_registry import CHAMPION, Registry
+from jobs.runtime.recommendations.scoring import score
+from jobs.runtime.recompute.comparison import compared
+from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import Settings, load_settings
-from jobs.runtime.tables import EXPERIMENT_USER
-from jobs.score import score
-from jobs.sources.exposures import SAME_FOR_ALL, same_for_all
-from jobs.sources.faults import Faults
-from jobs.sources.population import CHUNK, EXPERIMENTS, VARIANTS, Population
-from jobs.sources.simulation import Clock, Simulation
-from jobs.train import train
 from tests.lakes import deliver, stream
 from tests.oracle import Raw
 from transforms.experiments.definitions import catalogue

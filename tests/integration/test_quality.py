@@ -13,14 +13,14 @@ from pyspark.sql import functions as F
 from jobs.experiments import main as experiments
 from jobs.generations import main as generations
 from jobs.promote import main as promote
-from jobs.quality import check, refuse
-from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.generations import Action, record
-from jobs.runtime.lake import Lake
-from jobs.runtime.quality import refuse_failing
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.generations import Action, record
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import QUALITY, TABLES
+from jobs.runtime.quality.check import check, refuse
+from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.settings import QualitySettings
-from jobs.runtime.tables import QUALITY, TABLES
 from tests.lakes import MakeLake
 
 BLOCKERS = QualitySettings(gate="blockers", max_age_h=1)

@@ -10,13 +10,13 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, PlayheadError, SettingsError
-from jobs.runtime.generations import Action, record, switch
-from jobs.runtime.gold import append_partials, compact, read_gold
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.generations import Action, record, switch
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import PARTIALS
+from jobs.runtime.pipeline.gold import append_partials, compact, read_gold
 from jobs.runtime.reader import Reader
-from jobs.runtime.tables import PARTIALS
 from tests.lakes import MakeLake
 from tests.shapes import plain_rows
 from transforms.gold.facts import FACT_COLUMNS

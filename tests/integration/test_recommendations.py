@@ -18,21 +18,23 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.promote import main as promote_job
-from jobs.promote import promote, refuse
-from jobs.publish import publish
 from jobs.recommend import main as recommend
-from jobs.runtime.commits import Transaction
 from jobs.runtime.errors import DataError, ServiceError, SettingsError
-from jobs.runtime.gold import append_partials, read_gold, rebuild
-from jobs.runtime.kafka import python_options
-from jobs.runtime.lake import Lake
-from jobs.runtime.list_store import open_store
-from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings
-from jobs.runtime.statistic import stored
-from jobs.runtime.tables import PARTIALS, RECOMMENDATIONS, TABLES
-from jobs.runtime.topics import load_topics
-from jobs.runtime.training import (
+from jobs.runtime.kafka.clients import python_options
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import PARTIALS, RECOMMENDATIONS, TABLES
+from jobs.runtime.online.list_publishing import publish
+from jobs.runtime.online.opening import open_store
+from jobs.runtime.pipeline.gold import append_partials, read_gold, rebuild
+from jobs.runtime.recommendations.challenger import Result, already_trained, train
+from jobs.runtime.recommendations.gram_state import stored
+from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from jobs.runtime.recommendations.promotion import promote, refuse
+from jobs.runtime.recommendations.scoring import score
+from jobs.runtime.recommendations.training import (
     WEIGHTING,
     at_cut,
     catalogue_of,
@@ -42,9 +44,7 @@ from jobs.runtime.training import (
     trained_at,
     trial,
 )
-from jobs.score import score
-from jobs.topics import bring
-from jobs.train import Result, already_trained, train
+from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS, USER_TITLE
 from transforms.recommendations.gate import judge

@@ -19,12 +19,12 @@ from click.testing import CliRunner
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import recompute as job
-from jobs import refine
-from jobs.recompute import recompute
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline import refine
+from jobs.runtime.recompute import next_generation as job
+from jobs.runtime.recompute.check import recompute
 from jobs.runtime.settings import Settings, load_settings
-from jobs.runtime.tables import BRONZE
 from tests.lakes import BATCH_BY_BATCH, deliver, stream
 from tests.oracle import Raw
 from tests.strategies import INTERACTIONS, MINUTE, NOON

@@ -10,15 +10,16 @@ import pytest
 from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
-from jobs.contracts import load_registry
-from jobs.refine import refining
-from jobs.release import Selection, main, release
+from jobs.release import main
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake import Lake
-from jobs.runtime.ledger import conservation
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, QUARANTINE, RELEASED
+from jobs.runtime.pipeline.ledger import conservation
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.pipeline.release import Selection, release
 from jobs.runtime.settings import load_settings
-from jobs.runtime.streams import follow
-from jobs.runtime.tables import BRONZE, QUARANTINE, RELEASED
+from jobs.runtime.streams.query import follow
 from tests.lakes import (
     BATCH_BY_BATCH,
     CrashingLake,

@@ -10,18 +10,18 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from pyspark.sql import SparkSession
 
-from jobs.runtime.broker import embedded_broker
+from jobs.producers.bulk import send_in_bulk
+from jobs.producers.faults import Faults
+from jobs.producers.population import CHUNK, Population
+from jobs.producers.records import Record
+from jobs.producers.sending import publish, require_topics
+from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.kafka import python_options
+from jobs.runtime.kafka.clients import python_options
+from jobs.runtime.kafka.embedded_broker import embedded_broker
+from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, Settings
-from jobs.runtime.topics import load_topics
-from jobs.sources.bulk import send_in_bulk
-from jobs.sources.faults import Faults
-from jobs.sources.population import CHUNK, Population
-from jobs.sources.publish import publish, require_topics
-from jobs.sources.records import Record
-from jobs.sources.simulation import Clock, Simulation
-from jobs.topics import bring
 
 EVENTS = 2 * CHUNK + 500
 PLAN = Faults.parse("duplicates=0.05,malformed=0.05,wrong_key=0.05", seed=1)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from jobs.runtime.broker import Broker, embedded_broker
 from jobs.runtime.errors import ServiceError, SettingsError
-from jobs.runtime.kafka import admin, producer, python_options
+from jobs.runtime.kafka.clients import admin, producer, python_options
+from jobs.runtime.kafka.embedded_broker import Broker, embedded_broker
+from jobs.runtime.kafka.topic_changes import bring, carry_out, survey
+from jobs.runtime.kafka.topics import Topic, load_topics
 from jobs.runtime.settings import KafkaSettings
-from jobs.runtime.topics import Topic, load_topics
-from jobs.topics import bring, carry_out, survey
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,9 +7,9 @@ from threading import Event
 
 import pytest
 
-from jobs.runtime import backpressure
-from jobs.runtime.backpressure import Backpressure
-from jobs.runtime.streams import Run
+from jobs.runtime.streams import backpressure
+from jobs.runtime.streams.backpressure import Backpressure
+from jobs.runtime.streams.query import Run
 
 
 class Query:

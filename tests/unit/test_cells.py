@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.contracts import load_registry
+from jobs.runtime.contracts.registry import load_registry
 from transforms.contracts.contract import Contract, Node
 from transforms.contracts.example import example
 from transforms.contracts.spark_schema import struct_type

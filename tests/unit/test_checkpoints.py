@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.checkpoints import Checkpoint, open_checkpoint, read_whole
 from jobs.runtime.errors import DataError
+from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint, read_whole
 
 
 def opened(path: Path | str, definition: str = "1", last_sequence: int | None = None) -> Checkpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.runtime.circuit import CircuitBreaker
+from jobs.runtime.kafka.circuit_breaker import CircuitBreaker
 
 
 class Clock:

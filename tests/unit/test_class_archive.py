@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime import class_archive
-from jobs.runtime.java import java_binary
+from jobs.runtime.spark import class_archive
+from jobs.runtime.spark.java import java_binary
 
 
 def test_without_an_archive_nothing_is_asked_of_the_jvm(

@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
-from jobs.package import LINES, main_file
+from jobs.package import LINES
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import CONF_DIR, HOME, load_settings
-from jobs.runtime.topics import load_topics
+from jobs.runtime.spark.packaging import main_file
 
 SCHEMA = json.loads((HOME / "tests" / "spark_application.schema.json").read_text())
 DOCS = (HOME / "docs" / "cluster.md").read_text()

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.contracts import load_registry
-from jobs.runtime.commands import CommandRejected, Commands
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.profiles.commands import CommandRejected, Commands
 from jobs.runtime.settings import load_settings
 from tests.commands import Ratings
 from tests.contracts import assert_in_order, assert_sound

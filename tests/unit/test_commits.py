@@ -12,10 +12,10 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime import commits
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake
-from jobs.runtime.tables import LEDGER, TABLES
+from jobs.runtime.lake import delta_commits
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import LEDGER, TABLES
 from tests.lakes import MakeLake
 
 FIRST, SECOND = Transaction("test", 0), Transaction("test", 1)
@@ -94,14 +94,14 @@ class Overtaken:
 def test_of_two_writers_of_one_transaction_one_fails(lake: Lake) -> None:
     log = Overtaken(lake._log(LEDGER), lambda: lake.append(LEDGER, told(lake, 2), SECOND))
     with pytest.raises(Exception, match="DELTA_CONCURRENT_TRANSACTION"):
-        commits.append(log, told(lake, 3), SECOND)
+        delta_commits.append(log, told(lake, 3), SECOND)
     assert sequences(lake) == [1, 2], "two writers committed the same transaction"
 
 
 def test_a_writer_that_is_overtaken_by_another_application_commits(lake: Lake) -> None:
     another = Transaction("another", 0)
     log = Overtaken(lake._log(LEDGER), lambda: lake.append(LEDGER, told(lake, 2), another))
-    commits.append(log, told(lake, 3), SECOND)
+    delta_commits.append(log, told(lake, 3), SECOND)
     assert sequences(lake) == [1, 2, 3], "a commit beside another was lost"
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from jobs.contracts import SCHEMAS, load_registry, main
+from jobs.contracts import main
+from jobs.runtime.contracts.registry import SCHEMAS, load_registry
 from tests.contracts import validator
 from transforms.contracts.contract import Contract, ContractError
 from transforms.contracts.example import example

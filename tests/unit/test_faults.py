@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime import faults
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
-from jobs.runtime.faults import explained, known
+from jobs.runtime.spark import failures
+from jobs.runtime.spark.failures import explained, known
 
 
 class JvmError(Exception):
@@ -64,7 +64,7 @@ def test_an_unknown_fault_names_a_log_that_exists_or_none(
     log = tmp_path / "spark.log"
     if written:
         log.touch()
-    monkeypatch.setattr(faults, "spark_log", lambda: log)
+    monkeypatch.setattr(failures, "spark_log", lambda: log)
     error = explained(JvmError("first line\nsecond line", ""), "refine")
     assert "refine: first line" in str(error)
     assert "second line" not in str(error)

@@ -11,7 +11,7 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.contracts import load_registry
+from jobs.runtime.contracts.registry import load_registry
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import evaluate, lift, merge
 from transforms.gold.tables import DEVICE_TYPES, FOLDS, SOURCES, TITLE_DAY, USER_FEATURES

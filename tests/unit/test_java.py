@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from jobs import setup
-from jobs.runtime import jars, java
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.java import java_binary
+from jobs.runtime.spark import jars, java
+from jobs.runtime.spark.java import java_binary
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from jobs.contracts import load_registry
+from jobs.runtime.contracts.registry import load_registry
 from tests.oracle import Bounds, Raw, contract_of, identity, judged
 from tests.shapes import bronze_of
 from tests.strategies import NOON, damaged, examples, histories

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.kafka import python_options, spark_options
+from jobs.runtime.kafka.clients import python_options, spark_options
 from jobs.runtime.settings import KafkaSettings, load_settings
 
 PASSWORD = 'sec"ret\\of-the-test'

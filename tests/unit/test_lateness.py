@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.lateness import main
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
 from tests.as_of_oracle import COMPLETED, STARTED, Event
 from tests.lakes import MakeLake
 from tests.strategies import MINUTE, NOON

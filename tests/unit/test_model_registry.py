@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from jobs.contracts import load_registry
 from jobs.promote import main as promote_main
-from jobs.promote import published, refuse
-from jobs.runtime.artifact import Trained, digest, load
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError, ServiceError, SettingsError
-from jobs.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from jobs.runtime.recommendations.artifact import Trained, digest, load
+from jobs.runtime.recommendations.challenger import Result, record
+from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from jobs.runtime.recommendations.promotion import published, refuse
+from jobs.runtime.recommendations.training import Trial, declaration
 from jobs.runtime.settings import load_settings
-from jobs.runtime.training import Trial, declaration
-from jobs.train import Result, record
 from tests.unit.test_recommend_factors import MODEL as FACTORS
 from tests.unit.test_recommend_model import MODEL
 from transforms.contracts.validation import violations

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.contracts import load_registry
-from jobs.sources.faults import WAYS, Faults
-from jobs.sources.population import Population
-from jobs.sources.simulation import Clock, Simulation
+from jobs.producers.faults import WAYS, Faults
+from jobs.producers.population import Population
+from jobs.producers.simulation import Clock, Simulation
+from jobs.runtime.contracts.registry import load_registry
 from tests.oracle import Bounds, Outcome, Raw, outcome
 from tests.shapes import bronze_of, table_of
 from transforms.events.judge import TimeBounds, judge

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.contracts import load_registry
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.settings import load_settings
 from tests.profile_events import delivered, event, prefer, rate, submit, view
 from tests.profile_oracle import Event, profiles_of

@@ -12,14 +12,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.profile.__main__ import main
-from jobs.refine import accepted_events, silver_rows
-from jobs.runtime.commits import Transaction
-from jobs.runtime.gold import append_partials
-from jobs.runtime.lake import Lake
-from jobs.runtime.profiles import rebuilt, replace, verified
-from jobs.runtime.read_model import LakeRatings
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, PARTIALS, USER_PROFILE
+from jobs.runtime.pipeline.gold import append_partials
+from jobs.runtime.pipeline.judging import accepted_events, silver_rows
+from jobs.runtime.profiles.profiles import rebuilt, replace, verified
+from jobs.runtime.profiles.ratings import LakeRatings
 from jobs.runtime.settings import load_settings
-from jobs.runtime.tables import BRONZE, PARTIALS, USER_PROFILE
 from tests.lakes import deliver
 from tests.profile_events import delivered, prefer, rate, view
 from tests.strategies import arrived

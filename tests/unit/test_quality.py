@@ -14,7 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.expectations import (
+from jobs.runtime.lake.tables import TABLES
+from jobs.runtime.quality.data_docs import judged
+from jobs.runtime.quality.expectations import (
     KINDS,
     Condition,
     Drift,
@@ -30,9 +32,7 @@ from jobs.runtime.expectations import (
     load_expectations,
     schema_text,
 )
-from jobs.runtime.great import judged
-from jobs.runtime.quality import Finding
-from jobs.runtime.tables import TABLES
+from jobs.runtime.quality.measuring import Finding
 from transforms.quality.history import drift, volume_ratio
 
 SUITES = load_expectations()

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.errors import ServiceError, SettingsError
-from jobs.runtime.list_store import Published, SqliteLists, StoredList
-from jobs.runtime.recommendations import RecommendationQuery, cache_key, normalised
+from jobs.runtime.online.recommendation_query import RecommendationQuery, cache_key, normalised
+from jobs.runtime.online.sqlite import SqliteLists
+from jobs.runtime.online.store import Published, StoredList
 
 HOME = json.dumps([{"title_id": "t1", "rank": 1}])
 TV = json.dumps([{"title_id": "t2", "rank": 1}])
@@ -86,7 +87,8 @@ def test_what_a_new_user_was_given_lasts_until_something_else_is_popular(
 
 
 def test_another_process_makes_the_same_key() -> None:
-    told = "from jobs.runtime.recommendations import cache_key; print(cache_key('homepage', 'eu'))"
+    module = "jobs.runtime.online.recommendation_query"
+    told = f"from {module} import cache_key; print(cache_key('homepage', 'eu'))"
     command = [sys.executable, "-c", told]
     other = subprocess.run(command, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == cache_key("homepage", "eu")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.replay import records, truth_of
+from jobs.producers import movielens
+from jobs.producers.exposures import SAME_FOR_ALL, same_for_all, with_exposures
+from jobs.producers.faults import Faults
+from jobs.producers.movielens import MovieLens
+from jobs.producers.records import Record
+from jobs.producers.replaying import records, truth_of
+from jobs.producers.viewing import history
 from jobs.runtime.errors import ServiceError
-from jobs.sources import movielens
-from jobs.sources.exposures import SAME_FOR_ALL, same_for_all, with_exposures
-from jobs.sources.faults import Faults
-from jobs.sources.movielens import MovieLens
-from jobs.sources.records import Record
-from jobs.sources.viewing import history
 from tests.contracts import assert_in_order, assert_sound
 from tests.strict import micros
 from transforms.experiments.assignment import hashed_variant

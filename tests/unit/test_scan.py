@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.runtime.certificate import refuse_finds
+from jobs.runtime.erasure.certificate import refuse_finds
+from jobs.runtime.erasure.file_search import EDGE, Find, scan
 from jobs.runtime.errors import DataError
-from jobs.runtime.list_store import Published, SqliteLists, StoredList
-from jobs.runtime.scan import EDGE, Find, scan
+from jobs.runtime.online.sqlite import SqliteLists
+from jobs.runtime.online.store import Published, StoredList
 from transforms.silver.erasure import is_id, pattern
 
 USER = "user_7"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.runtime import session
-from jobs.runtime.session import FIRST_COMPILER_ONLY, FOR_LITTLE_DATA, wanted_of
 from jobs.runtime.settings import Tuning, load_settings
+from jobs.runtime.spark import session
+from jobs.runtime.spark.session import FIRST_COMPILER_ONLY, FOR_LITTLE_DATA, wanted_of
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
+from jobs.producers.fault_kinds import AFFLICTIONS, SOUND, Draw
+from jobs.producers.faults import WAYS, Faults, Truth
+from jobs.producers.population import CHUNK, Population
+from jobs.producers.records import ROUTES, Record
+from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.errors import SettingsError
-from jobs.sources.afflictions import AFFLICTIONS, SOUND, Draw
-from jobs.sources.faults import WAYS, Faults, Truth
-from jobs.sources.population import CHUNK, Population
-from jobs.sources.records import ROUTES, Record
-from jobs.sources.simulation import Clock, Simulation
 from tests.contracts import SCHEMAS, assert_in_order, assert_sound, schema
 
 START = 1_790_000_000_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.topics import Existing, Step, Topic, load_topics
+from jobs.runtime.kafka.topics import Existing, Step, Topic, load_topics
 
 KEYS = {
     "user-interactions": "userId",

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
-from jobs.runtime.commits import Transaction
-from jobs.runtime.lake import Lake
-from jobs.training_set import SOURCES, main
+from jobs.runtime.features.training_sets import SOURCES
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.training_set import main
 from tests.as_of_oracle import STARTED
 from tests.shapes import plain_rows
 from tests.strategies import MINUTE, NOON

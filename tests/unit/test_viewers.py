@@ -7,8 +7,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from jobs.runtime.training import Past
-from jobs.score import viewers
+from jobs.runtime.recommendations.scoring import viewers
+from jobs.runtime.recommendations.training import Past
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import evaluate
 from transforms.gold.tables import USER_TITLE

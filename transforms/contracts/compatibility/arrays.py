@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transforms.contracts.compatibility.claims import Claim, Every, Fact, Few, Indices, Opaque, Some
 from transforms.contracts.compatibility.documents import canonical
-from transforms.contracts.compatibility.objects import Inside
+from transforms.contracts.compatibility.objects import Inside, Solve
 from transforms.contracts.compatibility.outcomes import Finding, Outcome, told_once
 from transforms.contracts.compatibility.scalars import Candidates, sizes
-
-if TYPE_CHECKING:
-    from transforms.contracts.compatibility.solver import Solver
 
 LONGEST_MADE = 200
 COMMON = (None, True, False, *range(10), "a", "b", [], {})
@@ -24,7 +21,7 @@ UNIQUE = '["uniqueItems",true]'
 
 @dataclass
 class _Items:
-    solver: Solver
+    solve: Solve
     facts: Sequence[Fact]
 
     @cached_property
@@ -54,7 +51,7 @@ class _Items:
         return [self.outcome(position, ()) for position in range(self.tail + 1)]
 
     def outcome(self, position: int, more: Sequence[Claim]) -> Outcome:
-        return self.solver.solve({*self.claims(position), *more})
+        return self.solve({*self.claims(position), *more})
 
     def unlike(self, others: Sequence[Any], position: int, value: Any) -> Any:
         """The value, or another that may stand at the position if all must differ."""
@@ -69,13 +66,13 @@ class _Items:
         return {fact.claim for fact in self.every if _covers(fact.places, position)}
 
 
-def arrays(solver: Solver, claims: Sequence[Claim], facts: Sequence[Fact]) -> Inside | None:
+def arrays(solve: Solve, claims: Sequence[Claim], facts: Sequence[Fact]) -> Inside | None:
     """Arrays that the facts leave; None if there is none."""
-    items = _Items(solver, facts)
+    items = _Items(solve, facts)
     least, most = _lengths(items, facts)
     if most is not None and least > most:
         return None
-    if any(_too_many(solver, some, few) for some in items.some for few in _few(facts)):
+    if any(_too_many(solve, some, few) for some in items.some for few in _few(facts)):
         return None
     findings: list[Finding] = []
     chosen: list[tuple[int, Some, Outcome]] = []
@@ -109,11 +106,11 @@ def _few(facts: Sequence[Fact]) -> list[Few]:
     return [fact for fact in facts if isinstance(fact, Few)]
 
 
-def _too_many(solver: Solver, some: Some, few: Few) -> bool:
+def _too_many(solve: Solve, some: Some, few: Few) -> bool:
     """Whether more items are wanted than may be of what they are wanted to be."""
     if some.least <= few.most:
         return False
-    return solver.solve({some.claim, few.claim.contradiction}).impossible
+    return solve({some.claim, few.claim.contradiction}).impossible
 
 
 def _options(items: _Items, some: Some, most: int | None) -> dict[int, Outcome]:

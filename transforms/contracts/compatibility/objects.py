@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transforms.contracts.compatibility.claims import (
     Claim,
@@ -21,9 +21,6 @@ from transforms.contracts.compatibility.claims import (
 from transforms.contracts.compatibility.outcomes import Finding, Outcome, told_once
 from transforms.contracts.compatibility.scalars import Candidates, sizes
 from transforms.contracts.compatibility.vocabulary import IN_PLACE
-
-if TYPE_CHECKING:
-    from transforms.contracts.compatibility.solver import Solver
 
 MOST_PATTERNS = 4
 MOST_MEMBERS = 50
@@ -45,11 +42,13 @@ class Unlisted:
 
 
 Where = str | Unlisted
+Solve = Callable[[Iterable[Claim]], Outcome]  # whether some value meets all claims
 
 
 @dataclass
 class _Members:
-    solver: Solver
+    solve: Solve
+    seeds: Sequence[str]
     facts: Sequence[Fact]
     required: dict[str, set[Claim]] = field(default_factory=dict)
     known: dict[Where, Outcome] = field(default_factory=dict)
@@ -113,14 +112,14 @@ class _Members:
             return Outcome(impossible=True)
         if isinstance(where, Unlisted) and not self._may_be_unlisted():
             return Outcome(impossible=True)
-        return self.solver.solve({*self.claims(where), *more})
+        return self.solve({*self.claims(where), *more})
 
     def _may_be_unlisted(self) -> bool:
         if not self.name_claims:
             return True
         first = self.name_claims[0]
         unlisted = first.on({"enum": [*self.listed, None]}, False, first.origin)
-        return not self.solver.solve({unlisted, *self.name_claims}).impossible
+        return not self.solve({unlisted, *self.name_claims}).impossible
 
     def _may_be_named(self, name: str) -> bool:
         return all(claim.accepts(name) for claim in self.name_claims if claim.is_exact)
@@ -134,15 +133,17 @@ class _Members:
 
     def _free_names(self, where: Unlisted) -> Iterator[str]:
         made = (f"{seed}{n or ''}" for n in range(MOST_MEMBERS) for seed in ("other", "x", "_"))
-        for name in (*self.solver.seeds, *made):
+        for name in (*self.seeds, *made):
             matched = {pattern for pattern in self.patterns if _matches(pattern, name)}
             if matched == where.matched and self._may_be_named(name):
                 yield name
 
 
-def objects(solver: Solver, claims: Sequence[Claim], facts: Sequence[Fact]) -> Inside | None:
+def objects(
+    solve: Solve, seeds: Sequence[str], claims: Sequence[Claim], facts: Sequence[Fact]
+) -> Inside | None:
     """Objects that the facts leave; None if there is none."""
-    members = _Members(solver, [*facts, *_undeclared_absent(claims)])
+    members = _Members(solve, seeds, [*facts, *_undeclared_absent(claims)])
     if len(members.patterns) > MOST_PATTERNS:
         return Inside(Candidates([]))
     open_places: list[Some] = []
@@ -196,7 +197,7 @@ def _no_such_name(members: _Members, fact: SomeName) -> bool:
     if any(not members.outcome(name).impossible for name in listed):
         return False
     free = any(not members.outcome(where).impossible for where in members.unlisted)
-    return not free or members.solver.solve({claim, *members.name_claims}).impossible
+    return not free or members.solve({claim, *members.name_claims}).impossible
 
 
 def _capacity(members: _Members) -> float:
@@ -217,7 +218,7 @@ def _made(
         made[name] = outcome.witness[0]
     for fact in facts:
         if isinstance(fact, SomeName):
-            named = members.solver.solve({fact.claim, *members.name_claims})
+            named = members.solve({fact.claim, *members.name_claims})
             _add(members, made, [name for name in named.witness if isinstance(name, str)])
     least, _ = sizes(facts)
     if len(made) < least:

@@ -71,7 +71,11 @@ class Solver:
             values = [value for value in listed[0] if _is(kind, value)]
             return self._tried(claims, facts, Candidates(values, all=True))
         if kind in ("array", "object"):
-            inside = (arrays if kind == "array" else objects)(self, claims, facts)
+            inside = (
+                arrays(self.solve, claims, facts)
+                if kind == "array"
+                else objects(self.solve, self.seeds, claims, facts)
+            )
             if inside is None:
                 return IMPOSSIBLE
             outcome = self._tried(claims, facts, inside.candidates)

@@ -1,0 +1,106 @@
+"""Sending records with kafka-python: at a chosen rate, or as fast as one process can."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.producers.records import ROUTES, Record
+from jobs.runtime.errors import ServiceError
+from jobs.runtime.kafka.clients import admin, producer
+from jobs.runtime.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+REPORT_EVERY_S = 5.0
+
+
+def require_topics(kafka: KafkaSettings) -> None:
+    """Return if every topic that events may go to exists.
+
+    Raises:
+        ServiceError: a topic is missing, or Kafka cannot be reached.
+    """
+    with admin(kafka) as client:
+        missing = {route.topic for route in ROUTES.values()} - set(client.list_topics())
+    if missing:
+        raise ServiceError(
+            f"Kafka at {kafka.bootstrap_servers} lacks the topics {', '.join(sorted(missing))}",
+            "create them with python -m jobs.topics",
+        )
+
+
+def publish(
+    records: Iterable[Record], total: int, kafka: KafkaSettings, rate_per_s: float | None = None
+) -> None:
+    """Send records in their order, showing progress; return when Kafka has acknowledged all.
+
+    Args:
+        records: what to send.
+        total: how many they are, for the progress shown.
+        kafka: where to.
+        rate_per_s: how many a second; None is as fast as possible. A sender that fell behind
+            catches up, so the rate holds over the whole run.
+
+    Raises:
+        ServiceError: Kafka did not take a record.
+    """
+    progress = Progress(total)
+    with producer(kafka) as client:
+        for sent, record in enumerate(records):
+            if rate_per_s is not None:
+                progress.wait_for(sent / rate_per_s)
+            client.send(record.topic, record.value, key=record.key)
+            progress.show(sent + 1)
+    progress.finish(total)
+
+
+class Progress:
+    """Tells every few seconds how far the sending is.
+
+    Args:
+        total: how many records there are to send.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.began = self.shown = time.monotonic()
+
+    def wait_for(self, due_s: float) -> None:
+        """Sleep until `due_s` seconds after the beginning, if that is still to come."""
+        ahead = self.began + due_s - time.monotonic()
+        if ahead > 0:
+            time.sleep(ahead)
+
+    def show(self, sent: int) -> None:
+        """Log how many were sent, if the last time is long enough ago."""
+        now = time.monotonic()
+        if now - self.shown >= REPORT_EVERY_S:
+            self.shown = now
+            log.info("sent %s of %s events", f"{sent:,}", f"{self.total:,}")
+
+    def finish(self, sent: int) -> None:
+        """Log how many were sent in all, and how fast."""
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        log.info("sent %s events in %.1f s (%s/s)", f"{sent:,}", seconds, f"{sent / seconds:,.0f}")
+
+
+def write_truth(file: Path | None, truth: Mapping[str, Any]) -> None:
+    """Write down what is going to be sent, as JSON, if a file is asked for.
+
+    Raises:
+        ServiceError: the file cannot be written.
+    """
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ServiceError(
+            f"--truth {file}: {error.strerror}", "name a file in a folder that can be written"
+        ) from None

@@ -1,0 +1,43 @@
+"""What keeps contracts from being published, and the lock of those that are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs.runtime.contracts.registry import SCHEMAS, load_registry, read_json
+from transforms.contracts.compatibility.comparison import Mode
+from transforms.contracts.compatibility.levels import Level
+from transforms.contracts.publication import (
+    Refusal,
+    lock_refusals,
+    upcaster_refusals,
+    version_refusals,
+)
+
+LOCK = "lock.json"
+
+
+def load_lock(folder: Path = SCHEMAS) -> dict[str, str]:
+    """The fingerprints of the published contracts, by name; empty without a lock file.
+
+    Raises:
+        SettingsError: the lock file is not JSON.
+    """
+    file = folder / LOCK
+    return dict(read_json(file)) if file.exists() else {}
+
+
+def refusals(
+    folder: Path = SCHEMAS,
+    level: Level = Level.FULL_TRANSITIVE,
+    mode: Mode = Mode.TOLERANT,
+) -> list[Refusal]:
+    """All that keeps the contracts of a folder from being published; empty if nothing does."""
+    from transforms.events.upcasters import UPCASTERS  # here, as it takes Spark along
+
+    registry = load_registry(folder)
+    return [
+        *lock_refusals(registry, load_lock(folder)),
+        *version_refusals(registry, level, mode),
+        *upcaster_refusals(registry, UPCASTERS.keys()),
+    ]

@@ -1,0 +1,73 @@
+"""Erase: a user leaves every table and file of the lake, with a certificate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from jobs.runtime.erasure.saga import Erasure, MentionedError
+from jobs.runtime.lake.erasure_log import Requests
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.tables import BRONZE, ERASURES
+from jobs.runtime.maintenance.maintain import JOB as MAINTAIN
+from jobs.runtime.pipeline.ingest import QUERY as INGEST
+from jobs.runtime.recompute.next_generation import JOB as RECOMPUTE
+from jobs.runtime.settings import Settings
+from transforms.silver.families.profiles import ERASURE
+
+log = logging.getLogger(__name__)
+
+
+PROFILES = "silver.profiles"
+
+
+WRITERS = (INGEST, RECOMPUTE, MAINTAIN)
+
+
+def pending_users(lake: Lake) -> list[str]:
+    """Whose erasure was begun, or asked for by an event that silver holds."""
+    begun = [request.user for request in Requests(lake).open()]
+    if not lake.has(PROFILES):
+        return begun
+    asked = lake.read(PROFILES).where(f"event_type = '{ERASURE}'").select("user_id").distinct()
+    return list(dict.fromkeys([*begun, *sorted(row.user_id for row in asked.collect())]))
+
+
+def erase(
+    lake: Lake, settings: Settings, users: Sequence[str], *, mentions: bool = False
+) -> list[Path]:
+    """Erase users, one after the other; what was begun before comes first.
+
+    Args:
+        lake: any generation of it.
+        settings: of all jobs.
+        users: ids.
+        mentions: also erase records with somebody else's key that hold an id.
+
+    Returns:
+        The certificates' files.
+
+    Raises:
+        DataError: a job is running on the lake; others' records hold an id and `mentions` is not
+            given; or a file still holds an id at the end, of which the certificate tells.
+    """
+    lake.ensure([BRONZE, ERASURES])
+    requests = Requests(lake)
+    certificates, refused = [], []
+    with ExitStack() as stack:
+        for query in WRITERS:
+            stack.enter_context(locked(lake.shared_checkpoint(query), query))
+        begun = [request.user for request in requests.open()]
+        for user in dict.fromkeys([*begun, *users]):
+            request = requests.make(user)
+            try:
+                certificates.append(Erasure(lake, settings, request, mentions).carry_out())
+            except MentionedError as error:
+                requests.close(request)
+                refused.append(error)
+    if refused:
+        raise refused[0]
+    return certificates

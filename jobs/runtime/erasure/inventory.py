@@ -1,0 +1,117 @@
+"""What a lake holds of a user: counted before an erasure, and found again while it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.lake.generations import generations
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, RECORD, RELEASED, TABLES, is_generational
+from jobs.runtime.pipeline.progress import OUTPUTS
+from jobs.runtime.spark.persistence import persisted
+from transforms.silver.erasure import ends_of, records_of, row_holds
+
+AT_ONCE = 4
+Told = Mapping[str, Any]  # a row of ops.erasures: the columns that a step fills
+Held = tuple[Lake, str]  # a table, and the lake that it is of
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a lake holds of a user.
+
+    Attributes:
+        user: the id.
+        records: of bronze.
+        mentions: those of them that have somebody else's key.
+        tables: the rows that leave, as ops.erasures tells them.
+    """
+
+    user: str
+    records: int
+    mentions: int
+    tables: list[Told]
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+        yield f"{self.user}: {self.records:,} records, {self.mentions:,} of them with other keys"
+        for row in self.tables:
+            where = row.get("table_name") or row["detail"]
+            generation = row.get("generation") or "-"
+            yield f"{row['rows']:>9,} {generation:>3} {where} {row.get('detail') or ''}".rstrip()
+
+
+def found(lake: Lake, user: str) -> Found:
+    """What would be erased: records and rows by table, of all complete generations."""
+    bronze = lake.read(BRONZE)
+    with persisted(records_of(bronze, user)) as records:
+        of_bronze = records.count()
+        tables: list[Told] = [{"table_name": BRONZE, "rows": of_bronze, "landed": _landed(bronze)}]
+        for build in builds(lake) if of_bronze else []:
+            tables += _ends(build, records)
+        others = [table for table, declared in TABLES.items() if declared.erased_by != RECORD]
+        tables += side_by_side(partial(_rows_holding, user), written(lake, others))
+        return Found(user, of_bronze, records.where("anothers").count(), tables)
+
+
+def builds(lake: Lake) -> list[Lake]:
+    """The complete generations."""
+    known = generations(lake).values()
+    return [lake.of_generation(each.number) for each in known if each.is_complete]
+
+
+def side_by_side(work: Callable[[Lake, str], T], tables: Iterable[Held]) -> list[T]:
+    """Do something to several tables at once; the results in the order of the tables."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return list(pool.map(lambda held: work(*held), tables))
+
+
+def written(lake: Lake, tables: Iterable[str]) -> list[Held]:
+    """Those of the tables that were ever written to, in every complete generation."""
+    complete = builds(lake)
+    return [
+        (own, table)
+        for table in tables
+        for own in (complete if is_generational(table) else [lake])
+        if own.has(table) and own.version(table) > 0
+    ]
+
+
+def told(lake: Lake, table: str, **columns: Any) -> Told:
+    """A row of ops.erasures about a table."""
+    generation = lake.generation if is_generational(table) else None
+    return {"generation": generation, "table_name": table, **columns}
+
+
+def rows_of(lake: Lake, table: str, user: str) -> DataFrame:
+    """The rows of a table that are the user's, or whose texts hold the user."""
+    rows = lake.read(table)
+    if "user_id" in rows.columns:
+        return rows.where(F.col("user_id") == user)
+    return rows.where(row_holds(rows, user))
+
+
+def _ends(build: Lake, records: DataFrame) -> list[Told]:
+    outputs = {table: build.read(table) for table in OUTPUTS}
+    ends = [row.asDict() for row in ends_of(records, outputs).collect()]
+    if build.has(RELEASED):
+        held = build.read(RELEASED).join(records, list(RECORD), "left_semi").count()
+        ends.append({"table_name": RELEASED, "rows": held})
+    return [{"generation": build.generation, **row} for row in ends]
+
+
+def _rows_holding(user: str, lake: Lake, table: str) -> Told:
+    return told(lake, table, rows=rows_of(lake, table, user).count())
+
+
+def _landed(bronze: DataFrame) -> dict[str, int]:
+    last = bronze.groupBy("topic", "partition").agg(F.max("offset").alias("last")).collect()
+    return {f"{row.topic}/{row.partition}": row.last for row in last}

@@ -1,0 +1,255 @@
+"""An erasure as a saga: steps in order, each recorded in ops.erasures, each safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from jobs.runtime.erasure.certificate import certified, refuse_finds
+from jobs.runtime.erasure.inventory import (
+    Held,
+    Told,
+    builds,
+    found,
+    rows_of,
+    side_by_side,
+    told,
+    written,
+)
+from jobs.runtime.errors import DataError
+from jobs.runtime.experiments.attribution import QUERY as ATTRIBUTE
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.erasure_log import (
+    DECIDED,
+    HISTORY,
+    PURGED,
+    Request,
+    Requests,
+    enter,
+    is_done,
+    steps,
+)
+from jobs.runtime.lake.generations import Action, generations, record
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.tables import BRONZE, LEDGER, RECORD, TABLES, TITLE_GRAM, USER_HISTORY
+from jobs.runtime.maintenance.purge import mark, purge
+from jobs.runtime.online.opening import open_store
+from jobs.runtime.pipeline.fold import QUERY as FOLD
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.ledger import ERASED
+from jobs.runtime.pipeline.refine import QUERY as REFINE
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.recompute.next_generation import REMADE
+from jobs.runtime.settings import Settings
+from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.streams.checkpoints import discard
+from jobs.runtime.streams.query import follow
+from transforms.silver.erasure import records_of
+
+log = logging.getLogger(__name__)
+
+KEYED = {t.erased_by for t in TABLES.values() if t.erased_by not in ((), RECORD)}
+ERASE = "erase"
+STREAMS = (REFINE, FOLD, ATTRIBUTE)
+
+
+class MentionedError(DataError):
+    """Others' records hold the id; nothing was done."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One user's erasure. `carry_out` does what is not yet done of it.
+
+    The order is the guarantee:
+
+    1. All generations catch up with bronze, so that each record has an end in each.
+    2. `decided`: what leaves is counted, and the ledgers get it (`counted`).
+    3. The records leave silver (`silver`), by their places, which bronze still tells; then bronze
+       itself (`bronze`), and the rows of other tables (`rows`).
+    4. `history`: the files behind them go; from here on bronze can be read.
+    5. Gold is made anew (`gold`), the read model forgets (`lists`), and all older versions of
+       all tables go (`purged`).
+    6. Every file is searched, the certificate written, and the request, the last place of the
+       id, deleted.
+    """
+
+    lake: Lake
+    settings: Settings
+    request: Request
+    mentions: bool
+
+    def carry_out(self) -> Path:
+        """Do what is left; the certificate's file.
+
+        Raises:
+            MentionedError: nothing was done.
+            DataError: a job is running on the lake, or a file still holds the id.
+        """
+        if not is_done(self.lake, self.request, DECIDED):
+            self._refuse_mentions()
+            self._catch_up()
+        with self._streams_stopped():
+            self._once(DECIDED, self._decide)
+            self._once("counted", self._count)
+            self._once("silver", self._leave_silver)
+            self._once("bronze", self._leave_bronze)
+            self._once("rows", self._leave_rows)
+            self._once(HISTORY, self._cut_history)
+        self._once("gold", self._make_gold)
+        self._once("lists", self._forget_lists)
+        with self._streams_stopped():
+            self._once(PURGED, self._purge)
+        return self._certify()
+
+    def _once(self, step: str, work: Callable[[], Iterable[Told]]) -> None:
+        if not is_done(self.lake, self.request, step):
+            enter(self.lake, self.request, step, work())
+            log.info("erasure %d: %s", self.request.number, step)
+
+    @cached_property
+    def _builds(self) -> list[Lake]:
+        return builds(self.lake)
+
+    @cached_property
+    def _decided(self) -> list[Any]:
+        return [row for row in steps(self.lake, self.request) if row.step == DECIDED and row.rows]
+
+    def _refuse_mentions(self) -> None:
+        mentions = 0 if self.mentions else self._records.where("anothers").count()
+        if mentions:
+            raise MentionedError(
+                f"{mentions:,} records with somebody else's key hold {self.request.user}",
+                "see them with --dry-run; --mentions erases them as well",
+            )
+
+    def _catch_up(self) -> None:
+        for generation in generations(self.lake).values():
+            if not generation.is_complete:
+                if not generation.is_retired:
+                    record(self.lake, generation.number, Action.RETIRED)
+                self.lake.of_generation(generation.number).remove_generation()
+        for build in self._builds:
+            with refining(build, self.settings.refine, available_now=True) as run:
+                follow(run)
+
+    @contextmanager
+    def _streams_stopped(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for build in self._builds:
+                for query in STREAMS:
+                    stack.enter_context(locked(build.checkpoint(query), query))
+            yield
+
+    def _decide(self) -> Iterable[Told]:
+        return found(self.lake, self.request.user).tables
+
+    def _count(self) -> Iterable[Told]:
+        for build in self._builds:
+            _, sequence = build.transaction(LEDGER, REFINE)
+            now = datetime.now(UTC)
+            rows = [
+                (sequence or 0, ERASED, row.detail, row.rows, now)
+                for row in self._decided
+                if row.generation == build.generation and row.detail
+            ]
+            ledger = build.spark.createDataFrame(rows, TABLES[LEDGER].schema)
+            build.append(LEDGER, ledger.coalesce(1), self._transaction)
+        return ()
+
+    def _leave_silver(self) -> Iterable[Told]:
+        held = [(build, table) for build, table in self._holding(RECORD) if table != BRONZE]
+        with persisted(self._records) as records:
+            side_by_side(lambda build, table: build.remove(table, records, RECORD), held)
+        return ()
+
+    def _leave_bronze(self) -> Iterable[Told]:
+        if (self.lake, BRONZE) in self._holding(RECORD):
+            with persisted(self._records) as records:
+                self.lake.remove(BRONZE, records, RECORD)
+        return ()
+
+    def _leave_rows(self) -> Iterable[Told]:
+        def leave(lake: Lake, table: str) -> None:
+            held = rows_of(lake, table, self.request.user)
+            lake.remove(table, held, TABLES[table].erased_by)
+
+        side_by_side(leave, self._holding(*KEYED))
+        return ()
+
+    def _cut_history(self) -> Iterable[Told]:
+        def cut(lake: Lake, table: str) -> Told:
+            purge(lake, table)
+            return told(lake, table, version=mark(lake, table, self._transaction))
+
+        return side_by_side(cut, self._holding(RECORD))
+
+    def _make_gold(self) -> Iterable[Told]:
+        held = {row.generation for row in self._decided}
+        for build in self._builds:
+            discard(build.checkpoint(ATTRIBUTE), ATTRIBUTE)  # it may want what is purged
+            if build.generation in held:
+                discard(build.checkpoint(FOLD), FOLD)
+            with folding(build, self.settings.fold, available_now=True) as run:
+                follow(run)
+            if build.generation in held:
+                self._make_rest(build)
+        return ()
+
+    def _make_rest(self, build: Lake) -> None:
+        compact(build)
+        for table, remake in REMADE.items():
+            if build.has(table) and not build.read(table).isEmpty():
+                remake(build, self.settings)
+        for table in (USER_HISTORY, TITLE_GRAM):
+            if build.has(table) and not build.read(table).isEmpty():
+                nothing = build.spark.createDataFrame([], TABLES[table].schema)
+                build.replace(table, nothing, self._transaction)
+
+    def _forget_lists(self) -> Iterable[Told]:
+        open_store(self.settings.recommend, self.lake.root).forget(self.request.user)
+        return ()
+
+    def _purge(self) -> Iterable[Told]:
+        def purged(lake: Lake, table: str) -> Told:
+            return told(lake, table, version=purge(lake, table))
+
+        return side_by_side(purged, written(self.lake, TABLES))
+
+    def _certify(self) -> Path:
+        requests = Requests(self.lake)
+        certificate = certified(self.lake, self.settings, self.request)
+        file = requests.certify(self.request, certificate)
+        requests.close(self.request)
+        if certificate["finds"]:
+            requests.make(self.request.user)
+        refuse_finds(certificate, file)
+        return file
+
+    @property
+    def _records(self) -> DataFrame:
+        return records_of(self.lake.read(BRONZE), self.request.user)
+
+    @property
+    def _transaction(self) -> Transaction:
+        return Transaction(ERASE, self.request.number)
+
+    def _holding(self, *keys: tuple[str, ...]) -> list[Held]:
+        """The tables with such a key of which rows were decided to leave, each with its lake."""
+        of = {build.generation: build for build in self._builds}
+        held = {(row.generation, row.table_name) for row in self._decided if row.table_name}
+        return [
+            (of.get(generation, self.lake), table)
+            for generation, table in sorted(held, key=lambda each: (each[0] or 0, each[1]))
+            if TABLES[table].erased_by in keys
+        ]

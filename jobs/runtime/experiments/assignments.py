@@ -1,0 +1,131 @@
+"""Assigning users to variants, and telling Kafka once for each user and experiment."""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.errors import DataError
+from jobs.runtime.kafka.clients import Producer, producer
+from jobs.runtime.settings import KafkaSettings
+from transforms.contracts.contract import Contract
+from transforms.contracts.encoding import encode
+from transforms.contracts.validation import violations
+from transforms.experiments.assignment import assign
+from transforms.experiments.definitions import Catalogue
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:assignment")
+EVENT_TYPE = "ExperimentAssignment"
+LINGER_MS = 5  # an assignment waits this long for others to travel with
+REMEMBERED = 1_000_000
+
+
+class Assigner:
+    """Answers which variant a user gets, and publishes the first answer. For one thread.
+
+    The event's id is made of user and experiment, so what several processes publish, or one that
+    was started again, is one event and its duplicates.
+
+    Args:
+        definitions: of the experiments.
+        contract: of ExperimentAssignment.
+        sender: queues the events; one that is not delivered makes the next call raise.
+        remembered: of how many users and experiments to know that they are published.
+        clock: now, as an aware datetime.
+    """
+
+    def __init__(
+        self,
+        definitions: Catalogue,
+        contract: Contract,
+        sender: Producer,
+        remembered: int = REMEMBERED,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._definitions = definitions
+        self._contract = contract
+        self._sender = sender
+        self._remembered = remembered
+        self._clock = clock
+        self._published: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def assign(
+        self, user_id: str, experiment_id: str, context: Mapping[str, str] | None = None
+    ) -> str | None:
+        """The user's variant, or None for one who does not take part; see `assignment.assign`.
+
+        Args:
+            user_id: the user.
+            experiment_id: the experiment.
+            context: what is known of the user; results are shown by its `region` and
+                `device_type`.
+
+        Raises:
+            DefinitionError: an experiment without a definition.
+            DataError: the event would break its contract; nothing is published.
+            ServiceError: Kafka did not take an earlier event.
+        """
+        at = self._clock()
+        variant = assign(user_id, experiment_id, self._definitions, at=at, context=context)
+        asked = (experiment_id, user_id)
+        if variant is not None and asked not in self._published:
+            event = assignment_event(user_id, experiment_id, variant, at, context)
+            self._publish(user_id, event)
+            self._remember(asked)
+        return variant
+
+    def _publish(self, user_id: str, event: Mapping[str, Any]) -> None:
+        for violation in violations(self._contract, event):
+            raise DataError(
+                f"assignment of {user_id!r}: {violation.path}: {violation.message}",
+                "correct it; nothing was published",
+            )
+        value = encode(self._contract, event)
+        self._sender.send(self._contract.topics[0], value, key=user_id.encode())
+
+    def _remember(self, asked: tuple[str, str]) -> None:
+        self._published[asked] = None
+        if len(self._published) > self._remembered:
+            self._published.popitem(last=False)
+
+
+def assignment_event(
+    user_id: str,
+    experiment_id: str,
+    variant: str,
+    at: datetime,
+    context: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The ExperimentAssignment of a user and experiment; always under the same eventId."""
+    return {
+        "eventType": EVENT_TYPE,
+        "version": "1.0",
+        "timestamp": instant(at),
+        "eventId": str(uuid.uuid5(NAMESPACE, f"{experiment_id}/{user_id}")),
+        "userId": user_id,
+        "experimentId": experiment_id,
+        "variant": variant,
+        "context": dict(context or {}),
+    }
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def open_assigner(kafka: KafkaSettings, definitions: Catalogue) -> Iterator[Assigner]:
+    """An assigner for the life of the block; at its end everything is acknowledged.
+
+    Raises:
+        ServiceError: Kafka cannot be reached, or did not take an event.
+    """
+    contract = load_registry().newest(EVENT_TYPE)
+    with producer(kafka, linger_ms=LINGER_MS) as sender:
+        yield Assigner(definitions, contract, sender)

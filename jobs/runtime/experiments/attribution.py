@@ -1,0 +1,164 @@
+"""Attribute: silver events to gold.experiment_user, the users of each micro-batch computed anew."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.experiments.definitions import planned
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER
+from jobs.runtime.settings import AttributeSettings
+from jobs.runtime.spark.persistence import kept
+from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.streams.query import Run, first_versions, start
+from transforms import provenance
+from transforms.experiments.definitions import Catalogue
+from transforms.gold import experiment_user
+from transforms.gold.experiment_user import (
+    ASSIGNMENTS,
+    COLUMNS,
+    KEY,
+    OUTCOMES,
+    SOURCES,
+    affected,
+    assignments,
+    attributed,
+    counted_once,
+    exposures,
+    outcomes,
+    plans,
+    reach,
+    touched,
+)
+
+log = logging.getLogger(__name__)
+
+
+QUERY = "attribute"
+
+
+@contextmanager
+def attributing(
+    lake: Lake, settings: AttributeSettings, definitions: Catalogue, *, available_now: bool
+) -> Iterator[Run]:
+    """The attribute query, started on its locked checkpoint; see `main`."""
+    lake.ensure([*SOURCES, EXPERIMENT_USER])
+    with open_checkpoint(
+        lake.checkpoint(QUERY),
+        QUERY,
+        definition=definition(definitions),
+        last_sequence=_last_sequence(lake),
+    ) as checkpoint:
+        starts = _starts(lake, checkpoint, definitions)
+        sources = {
+            table: lake.stream(table, from_version=version, max_bytes=settings.max_bytes_per_batch)
+            for table, version in starts.items()
+        }
+        yield start(
+            assignments(sources[ASSIGNMENTS]).unionAll(outcomes(sources)),
+            checkpoint,
+            trigger_s=settings.trigger_s,
+            available_now=available_now,
+            write_batch=Batches(lake, checkpoint, definitions).write,
+        )
+
+
+def definition(definitions: Catalogue) -> str:
+    """A digest of everything that decides what the rows of given events are."""
+    hashes = {name: definitions.definition_hash(name) for name in sorted(definitions.experiments)}
+    code = provenance.code(experiment_user)
+    return hashlib.sha256(f"{(COLUMNS, hashes)!r}{code}".encode()).hexdigest()
+
+
+def everyone(lake: Lake, definitions: Catalogue) -> DataFrame:
+    """All rows of gold.experiment_user, in batch, from the newest silver."""
+    plan = planned(lake.spark, plans(definitions))
+    exposed = exposures(assignments(lake.read(ASSIGNMENTS)), plan)
+    events = outcomes({table: lake.read(table) for table in OUTCOMES})
+    return attributed(exposed, counted_once(events), plan, definitions.metrics_asked_for)
+
+
+def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mapping[str, int]:
+    """The silver version from which each source is streamed; what lies before is in the table.
+
+    The versions are fixed before the table is computed from newer ones: events between the two
+    are streamed as well, which computes the same rows once more.
+    """
+    starts = first_versions(lake, checkpoint, SOURCES)
+    if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
+        log.info("%s: computing all of %s from silver", QUERY, EXPERIMENT_USER)
+        through = Transaction(QUERY, checkpoint.before_first)
+        lake.replace(EXPERIMENT_USER, everyone(lake, definitions), through)
+    return starts
+
+
+def _last_sequence(lake: Lake) -> int | None:
+    """One more than was written last: a table computed anew has the number before its first batch.
+
+    Without it a checkpoint that has seen no batch would be followed by one of its own generation.
+    """
+    _, last = lake.transaction(EXPERIMENT_USER, QUERY)
+    return None if last is None else last + 1
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Computes anew the rows that a micro-batch of events can change.
+
+    They are computed from all events of silver that bear on them, so a row is right for what
+    silver held, whatever came before: a batch that is repeated, or split in another way, ends in
+    the same table.
+    """
+
+    lake: Lake
+    checkpoint: Checkpoint
+    definitions: Catalogue
+
+    def write(self, batch: DataFrame, batch_id: int) -> None:
+        """Write one micro-batch; for foreachBatch."""
+        lake = self.lake.isolated()
+        columns = ("user_id", "experiment_id", "event_type", "event_time")
+        with kept(touched(batch.select(*columns))) as touches:
+            plan = planned(lake.spark, plans(self.definitions))
+            users = touches.select("user_id")
+            history = _of(users, assignments(lake.read(ASSIGNMENTS)))
+            with kept(affected(exposures(history, plan), touches)) as exposed:
+                days = _days(exposed)
+                if days is None:
+                    return
+                events = _of(exposed.select("user_id").distinct(), _outcomes(lake, *days))
+                rows = attributed(
+                    exposed, counted_once(events), plan, self.definitions.metrics_asked_for
+                )
+                transaction = Transaction(QUERY, self.checkpoint.sequence(batch_id))
+                lake.upsert(EXPERIMENT_USER, rows, KEY, transaction)
+
+
+def _of(users: DataFrame, events: DataFrame) -> DataFrame:
+    return events.join(F.broadcast(users), "user_id", "left_semi")
+
+
+def _days(exposed: DataFrame) -> tuple[date, date] | None:
+    """The first and the last date of events that bear on exposures; None without exposures."""
+    first, end = reach()
+    at = F.col("exposed_at")
+    [row] = exposed.agg(
+        F.min(F.to_date(F.coalesce(first, at))).alias("first"),
+        F.max(F.to_date(F.coalesce(end, at))).alias("last"),
+    ).collect()
+    return None if row.first is None else (row["first"], row["last"])
+
+
+def _outcomes(lake: Lake, first: date, last: date) -> DataFrame:
+    """The outcomes of some dates, both included: silver is partitioned by date."""
+    between = F.col("event_date").between(F.lit(first), F.lit(last))
+    return outcomes({table: lake.read(table).where(between) for table in OUTCOMES})

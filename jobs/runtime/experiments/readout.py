@@ -1,0 +1,174 @@
+"""The readout of an experiment: one self-contained page, for whoever decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from pyspark.sql import functions as F
+
+from jobs.runtime.experiments.looks import Look, instants, look_back
+from jobs.runtime.experiments.results import arms_of, known
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER
+from jobs.runtime.pages import BLUE, GOLD, INK, RED, SILVER, html_of, styled, write_page
+from transforms.experiments.analysis import Estimate, Evidence
+from transforms.experiments.definitions import Experiment, defined_by
+from transforms.experiments.metrics import Metric
+from transforms.experiments.segments import SegmentEffect, segment_effects
+from transforms.experiments.words import CORRECTIONS, REASONS, UNDEFINED, VERDICTS, percent, told
+
+LOOKS = 10
+DIMENSIONS = ("device_type", "region")
+COLOURS = (BLUE, GOLD, RED, SILVER, INK)
+
+
+def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS) -> None:
+    """Write the page of an experiment's newest results.
+
+    Args:
+        lake: holds gold.experiment_results.
+        experiment_id: the experiment.
+        file: where to.
+        looks: at how many instants from its start on the experiment is looked at.
+
+    Raises:
+        SettingsError: there are no results of it.
+    """
+    rows = known(lake, experiment_id)
+    origin = rows[0]["built_from"]
+    experiment, metrics = defined_by(origin["definition"])
+    then = Lake(lake.spark, lake.root, origin["generation"])
+    at = instants(experiment, rows[0]["computed_at"], looks)
+    seen = look_back(then, experiment, metrics, at)
+    segments = by_segment(then, experiment, metrics, origin["experiment_user"])
+    figures = {
+        "lifts": _drawn(lifts(rows)),
+        "over_time": {goal: _drawn(over_time(goal, seen)) for goal in experiment.goals},
+        "arms": _drawn(arms(experiment, seen)),
+        "segments": {name: _drawn(segment_lifts(found)) for name, found in segments.items()},
+    }
+    write_page(
+        file,
+        "experiment.html",
+        experiment=experiment,
+        metrics=metrics,
+        rows=rows,
+        first=rows[0],
+        origin=origin,
+        segments=segments,
+        figures=figures,
+        percent=percent,
+        told=told,
+        verdicts=VERDICTS,
+        reasons=REASONS,
+        undefined=UNDEFINED,
+        corrections=CORRECTIONS,
+    )
+
+
+def _drawn(figure: go.Figure) -> str:
+    return html_of(styled(figure))
+
+
+def by_segment(
+    lake: Lake, experiment: Experiment, metrics: Mapping[str, Metric], version: int
+) -> dict[str, list[SegmentEffect]]:
+    """The effects on parts of the users, by device type and by region.
+
+    Args:
+        lake: holds gold.experiment_user.
+        experiment: whose users.
+        metrics: of the experiment, by name.
+        version: of gold.experiment_user.
+    """
+    users = lake.read(EXPERIMENT_USER, version).where(F.col("experiment_id") == experiment.id)
+    found = {}
+    for name in DIMENSIONS:
+        divided = arms_of(users, {experiment.id: metrics}, name)
+        parts = {str(segment): own for (_, segment), own in divided.items()}
+        found[name] = segment_effects(experiment, metrics, parts)
+    return found
+
+
+def lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """The interval of every metric."""
+    defined = [row for row in rows if row["lift"]][::-1]
+    names = [f"{row['metric']}<br>{row['variant']}" for row in defined]
+    colours = [BLUE if row["role"] == "goal" else SILVER for row in defined]
+    return _forest(names, [row["lift"] for row in defined], colours)
+
+
+def segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
+    """The interval of every segment and goal."""
+    defined = [one for one in found if isinstance(one.lift, Estimate)][::-1]
+    names = [f"{one.segment}, {sum(one.users):,} users<br>{one.metric}, {one.variant}"
+             for one in defined]  # fmt: skip
+    ends = [{"value": e.value, "lower": e.lower, "upper": e.upper}
+            for e in (one.lift for one in defined) if isinstance(e, Estimate)]  # fmt: skip
+    return _forest(names, ends, [BLUE] * len(defined))
+
+
+def _forest(
+    names: Sequence[str], intervals: Sequence[Mapping[str, Any]], colours: Sequence[str]
+) -> go.Figure:
+    figure = go.Figure()
+    for name, lift, colour in zip(names, intervals, colours, strict=True):
+        figure.add_scatter(
+            x=[100 * lift[end] for end in ("lower", "value", "upper") if lift[end] is not None],
+            y=[name] * sum(lift[end] is not None for end in ("lower", "value", "upper")),
+            mode="lines+markers",
+            marker={"size": [1, 11, 1], "color": colour},
+            line={"color": colour, "width": 3},
+            showlegend=False,
+        )
+    figure.add_vline(x=0, line_color=INK, line_width=1)
+    rows = max(len(names), 1)
+    return figure.update_layout(
+        xaxis_title="lift over the control, %",
+        yaxis_range=[-0.6, rows - 0.4],
+        height=110 + 55 * rows,
+    )
+
+
+def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
+    """The cumulative lift of a goal and its interval, look by look."""
+    figure = go.Figure()
+    variants = dict.fromkeys(one.variant for look in looks for one in look.result.results)
+    for variant, colour in zip(variants, COLOURS * len(variants), strict=False):
+        defined = [(look.at, lift) for look in looks if (lift := _lift(look, variant, goal))]
+        times = [at for at, _ in defined]
+        for end, line in (("upper", "dot"), ("value", "solid"), ("lower", "dot")):
+            figure.add_scatter(
+                x=times,
+                y=[100 * getattr(lift, end) for _, lift in defined],
+                mode="lines+markers" if end == "value" else "lines",
+                name=variant if end == "value" else f"{variant}, {end} end",
+                line={"color": colour, "dash": line},
+                fill="tonexty" if end == "lower" else None,
+                fillcolor="rgba(47,109,181,0.10)",
+            )
+    figure.add_hline(y=0, line_color=INK, line_width=1)
+    return figure.update_layout(xaxis_title="events until", yaxis_title="lift, %")
+
+
+def _lift(look: Look, variant: str, goal: str) -> Estimate | None:
+    for one in look.result.results:
+        if (one.variant, one.metric) == (variant, goal) and isinstance(one.evidence, Evidence):
+            return one.evidence.lift
+    return None
+
+
+def arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
+    """The share of users in each arm, beside the planned one."""
+    figure = go.Figure()
+    for (variant, weight), colour in zip(experiment.weights.items(), COLOURS * 9, strict=False):
+        filled = [look for look in looks if sum(look.users.values())]
+        shares = [100 * look.users.get(variant, 0) / sum(look.users.values()) for look in filled]
+        times = [look.at for look in filled]
+        figure.add_scatter(x=times, y=shares, mode="lines+markers", name=variant, line_color=colour)
+        planned = {"line_color": colour, "line_dash": "dot", "line_width": 1}
+        figure.add_hline(y=100 * float(weight), **planned)
+    return figure.update_layout(xaxis_title="events until", yaxis_title="share of users, %")

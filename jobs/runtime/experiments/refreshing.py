@@ -1,0 +1,101 @@
+"""Results brought up to date: computed, stored and published."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.experiments.assignments import instant
+from jobs.runtime.experiments.results import compute, newest, refuse_stale, store, stored
+from jobs.runtime.kafka.clients import producer
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_RESULTS
+from jobs.runtime.settings import KafkaSettings
+from transforms.contracts.encoding import encode
+from transforms.experiments.definitions import Catalogue
+from transforms.experiments.validation import DefinitionError
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:experiment-result")
+
+
+RESULT = "ExperimentResultPublished"
+
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def refreshed(
+    lake: Lake,
+    definitions: Catalogue,
+    at: datetime,
+    only: Sequence[str] = (),
+    kafka: KafkaSettings | None = None,
+    *,
+    once: bool = False,
+) -> list[dict[str, Any]]:
+    """Results of experiments that have started, stored and, with Kafka, published.
+
+    Those of the same instant are computed anew and replaced, or with `once` left as they are.
+    """
+    for name in only:
+        _require(name, definitions)
+    wanted = {
+        name: definitions.definition(name)
+        for name, experiment in definitions.experiments.items()
+        if experiment.start <= at and (not only or name in only)
+    }
+    if not wanted:
+        raise SettingsError("no experiment has started", "see their starts in conf/experiments")
+    lake.ensure([EXPERIMENT_RESULTS, "silver.models", "silver.catalog"])
+    there = [row for name in wanted for row in stored(lake, name, at)] if once else []
+    missing = {name: wanted[name] for name in wanted.keys() - {r["experiment_id"] for r in there}}
+    rows = [*there, *(_computed(lake, definitions, missing, at) if missing else ())]
+    if kafka is not None:
+        publish_results(kafka, rows)
+    return rows
+
+
+def _computed(
+    lake: Lake, definitions: Catalogue, wanted: Mapping[str, str], at: datetime
+) -> list[dict[str, Any]]:
+    """Results of now, stored."""
+    pins = newest(lake)
+    refuse_stale(lake, definitions, pins)
+    rows = compute(lake, wanted, pins, at)
+    for row in rows:
+        row["built_from"] |= {
+            "definition_hash": definitions.definition_hash(row["experiment_id"]),
+            "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {instant(at)}",
+        }
+    store(lake, rows)
+    return rows
+
+
+def publish_results(kafka: KafkaSettings, rows: Rows) -> None:
+    """Publish the decision of each experiment, under an id made of experiment and instant."""
+    contract = load_registry().newest(RESULT)
+    with producer(kafka) as sender:
+        for row in {row["experiment_id"]: row for row in rows}.values():
+            name, at = row["experiment_id"], instant(row["computed_at"])
+            event = {
+                "eventType": RESULT,
+                "version": "1.0",
+                "timestamp": at,
+                "eventId": str(uuid.uuid5(NAMESPACE, f"{name}/{at}")),
+                "experimentId": name,
+                "decision": row["decision"]["verdict"],
+                "reasons": row["decision"]["reasons"],
+                "definitionHash": row["built_from"]["definition_hash"],
+            }
+            sender.send(contract.topics[0], encode(contract, event), key=name.encode())
+
+
+def _require(experiment: str, definitions: Catalogue) -> None:
+    try:
+        definitions.experiment(experiment)
+    except DefinitionError as error:
+        raise SettingsError(str(error), "see conf/experiments") from None

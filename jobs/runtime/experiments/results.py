@@ -1,0 +1,230 @@
+"""Results of experiments from the lake: computed, pinned to what they came from, reproduced."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
+from transforms.experiments.analysis import Observed, analyse
+from transforms.experiments.definitions import Catalogue, Experiment, defined_by
+from transforms.experiments.estimators import ArmData
+from transforms.experiments.metrics import Metric, QuantileMetric
+from transforms.experiments.quantiles import Histogram, QuantileSample, sample_quantile
+from transforms.experiments.results import KEY, result_rows
+from transforms.experiments.sums import Sums
+from transforms.gold.experiment_arms import (
+    arm_data,
+    arm_sums,
+    cluster_sums,
+    clusters,
+    histograms,
+    states,
+    sums_of,
+)
+
+MODELS, CATALOG = "silver.models", "silver.catalog"
+Arms = Mapping[str, ArmData]
+Metrics = Mapping[str, Metric]
+Group = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What results are computed from: Delta versions, and which build of silver and gold."""
+
+    generation: int
+    experiment_user: int
+    models: int
+    catalog: int
+
+
+def newest(lake: Lake) -> Pins:
+    """The versions there are now."""
+    tables = (EXPERIMENT_USER, MODELS, CATALOG)
+    return Pins(lake.generation, *(lake.version(table) for table in tables))
+
+
+def compute(
+    lake: Lake, definitions: Mapping[str, str], pins: Pins, at: datetime
+) -> list[dict[str, Any]]:
+    """Results, as rows of gold.experiment_results.
+
+    Args:
+        lake: of the pinned generation.
+        definitions: of the experiments wanted, as Catalogue.definition gives them, by id.
+        pins: the versions to read.
+        at: the instant that they are of.
+    """
+    parsed = {name: defined_by(definition) for name, definition in definitions.items()}
+    rows = lake.read(EXPERIMENT_USER, pins.experiment_user).where(
+        F.col("experiment_id").isin(*definitions)
+    )
+    users: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in states(rows).collect():
+        users[row.experiment_id][row.state] = row.users
+    arms = arms_of(rows, {name: metrics for name, (_, metrics) in parsed.items()})
+    found = []
+    for name, (experiment, metrics) in parsed.items():
+        changes = _changes(lake, experiment, pins, at)
+        contaminated = users[name].get("contaminated", 0)
+        observed = Observed(at, arms.get((name,), {}), contaminated, changes)
+        result = analyse(experiment, metrics, observed)
+        built_from = {"definition": definitions[name], **asdict(pins)}
+        found += [
+            {**row, "overlapping_changes": list(changes), "built_from": built_from}
+            for row in result_rows(experiment, observed, result, users[name])
+        ]
+    return found
+
+
+def arms_of(rows: DataFrame, experiments: Mapping[str, Metrics], *by: str) -> Mapping[Group, Arms]:
+    """The arms of experiments, by experiment and `by`.
+
+    Args:
+        rows: of gold.experiment_user, of these experiments.
+        experiments: their metrics, by id.
+        by: columns that divide arms further.
+    """
+    metrics = {name: metric for own in experiments.values() for name, metric in own.items()}
+    values, clustered = _quantiles(rows, metrics, *by)
+    arms: dict[Group, dict[str, ArmData]] = defaultdict(dict)
+    for row in arm_sums(rows, metrics, *by).collect():
+        own = experiments[row.experiment_id]
+        group = (row.experiment_id, *(row[name] for name in by))
+        arm = (*group, row.variant)
+        sums = sums_of(row, own)
+        arms[group][row.variant] = arm_data(sums, own, values[arm], clustered[arm])
+    return arms
+
+
+def _quantiles(
+    rows: DataFrame, metrics: Metrics, *by: str
+) -> tuple[dict[Group, dict[str, Histogram]], dict[Group, dict[str, Sums]]]:
+    """The histograms and, over events, the cluster sums, by arm and metric."""
+    wanted = {name: m for name, m in metrics.items() if isinstance(m, QuantileMetric)}
+    values: dict[Group, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
+    clustered: dict[Group, dict[str, Sums]] = defaultdict(dict)
+    if wanted:
+        for row in histograms(rows, wanted, *by).collect():
+            values[_arm(row, by)][row.metric][row.value] = row.observations
+        found = list(_found(values, wanted))
+        own = (rows.schema[name] for name in ("experiment_id", *by, "variant"))
+        schema = StructType([*own]).add("metric", "string").add("value", "long")
+        quantiles = rows.sparkSession.createDataFrame(found, schema)
+        for row in clusters(rows, quantiles, *by).collect():
+            clustered[_arm(row, by)][row.metric] = cluster_sums(row)
+    return values, clustered  # type: ignore[return-value]
+
+
+def _found(
+    values: Mapping[Group, Mapping[str, Histogram]], metrics: Mapping[str, QuantileMetric]
+) -> Iterator[Group]:
+    """The quantiles over events that are defined."""
+    for arm, own in values.items():
+        for name, histogram in own.items():
+            sample = sample_quantile(histogram, metrics[name].level)
+            if metrics[name].over == "events" and isinstance(sample, QuantileSample):
+                yield (*arm, name, sample.value)
+
+
+def _arm(row: Any, by: Iterable[str]) -> Group:
+    return (row.experiment_id, *(row[name] for name in by), row.variant)
+
+
+def _changes(lake: Lake, experiment: Experiment, pins: Pins, at: datetime) -> tuple[str, ...]:
+    """The changes that the definition forbids, while the experiment ran."""
+    running = F.col("event_time").between(experiment.start, min(experiment.end, at))
+    found: list[str] = []
+    if experiment.invalidated_by.models:
+        named = F.col("model_name").isin(*experiment.invalidated_by.models)
+        version = F.concat_ws(" ", F.lit("model"), "model_name", "model_version")
+        rows = lake.read(MODELS, pins.models).where(named & running).select(version).distinct()
+        found += sorted(row[0] for row in rows.collect())
+    if experiment.invalidated_by.titles:
+        named = F.col("title_id").isin(*experiment.invalidated_by.titles)
+        rows = lake.read(CATALOG, pins.catalog).where(named & running).select("title_id").distinct()
+        found += sorted(f"title {row[0]}" for row in rows.collect())
+    return tuple(found)
+
+
+def refuse_stale(lake: Lake, definitions: Catalogue, pins: Pins) -> None:
+    """DataError if gold.experiment_user holds rows of an experiment by another definition."""
+    rows = lake.read(EXPERIMENT_USER, pins.experiment_user)
+    found = rows.select("experiment_id", "definition_hash").distinct().collect()
+    stale = sorted(
+        row.experiment_id
+        for row in found
+        if row.experiment_id in definitions.experiments
+        and row.definition_hash != definitions.definition_hash(row.experiment_id)
+    )
+    if stale:
+        raise DataError(
+            f"{EXPERIMENT_USER} is by earlier definitions of {', '.join(stale[:5])}",
+            "run python -m jobs.attribute --available-now first",
+        )
+
+
+def store(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write results; those of the same instant are replaced."""
+    alone = lake.isolated()
+    schema = TABLES[EXPERIMENT_RESULTS].schema
+    frame = alone.spark.createDataFrame([dict(row) for row in rows], schema)
+    transaction = Transaction("results", time.time_ns() // 1000)
+    alone.upsert(EXPERIMENT_RESULTS, frame.coalesce(1), KEY, transaction)
+
+
+def stored(lake: Lake, experiment_id: str, at: datetime | None = None) -> list[dict[str, Any]]:
+    """The results of an experiment at an instant, by default the newest; empty without any."""
+    rows = lake.read(EXPERIMENT_RESULTS).where(F.col("experiment_id") == experiment_id)
+    if at is None:
+        at = rows.agg(F.max("computed_at")).collect()[0][0]
+    of_then = rows.where(F.col("computed_at") == F.lit(at)).collect()
+    return sorted((_plain(row.asDict(recursive=True)) for row in of_then), key=_order)
+
+
+def known(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
+    """The newest results of an experiment.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    rows = stored(lake, experiment_id)
+    if not rows:
+        raise SettingsError(
+            f"{EXPERIMENT_RESULTS} has no results of {experiment_id}",
+            f"python -m jobs.experiments results {experiment_id} computes them",
+        )
+    return rows
+
+
+def reproduced(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Stored results computed again, from nothing but what they say they were computed from."""
+    origin, at = before[0]["built_from"], before[0]["computed_at"]
+    pins = Pins(**{field.name: origin[field.name] for field in fields(Pins)})
+    then = Lake(lake.spark, lake.root, pins.generation)
+    rows = compute(then, {before[0]["experiment_id"]: origin["definition"]}, pins, at)
+    for row in rows:
+        row["built_from"] = {**origin, **row["built_from"]}
+    return sorted(map(_plain, rows), key=_order)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with every column, its instant in UTC; Spark gives instants in the machine's zone."""
+    known = {name: row.get(name) for name in TABLES[EXPERIMENT_RESULTS].columns}
+    return {**known, "computed_at": row["computed_at"].astimezone(UTC)}
+
+
+def _order(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["variant"], row["metric"]

@@ -1,0 +1,177 @@
+"""Bring the topics of a Kafka to what conf/topics.yaml declares.
+
+Kafka knows a topic's partitions and settings, but not which field its records are keyed by, and
+its topic settings take no field of ours. The key is therefore recorded in Kafka too, in the
+compacted topic `_playhead-topics` (topic name -> {"key": ...}): it belongs to the cluster, so
+every machine that runs this job meets the same record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType
+
+from jobs.runtime.errors import ServiceError, SettingsError
+from jobs.runtime.kafka.clients import admin, producer, python_options
+from jobs.runtime.kafka.topics import Existing, Step, Topic
+from jobs.runtime.settings import KafkaSettings
+
+REGISTER = "_playhead-topics"
+
+
+def bring(kafka: KafkaSettings, declared: Mapping[str, Topic]) -> None:
+    """Create and update topics so that they are as declared; topics not declared are left alone.
+
+    Raises:
+        SettingsError: a topic would have to grow, shrink, or change key or replication; nothing
+            was done.
+        ServiceError: Kafka cannot be reached or refuses.
+    """
+    with admin(kafka) as client:
+        carry_out(client, kafka, survey(client, kafka, declared))
+
+
+def survey(
+    client: KafkaAdminClient,
+    kafka: KafkaSettings,
+    declared: Mapping[str, Topic],
+    grow: Collection[str] = (),
+) -> list[Step]:
+    """The step each declared topic needs, the needless ones included.
+
+    Args:
+        client: connected to `kafka`.
+        kafka: the cluster.
+        declared: the topics wanted, as `load_topics` returns them.
+        grow: topics whose partitions may grow although that moves keys.
+
+    Raises:
+        SettingsError: `grow` names a topic that is not declared.
+    """
+    unknown = sorted(set(grow) - set(declared))
+    if unknown:
+        raise SettingsError(f"--grow {unknown[0]}", f"use one of: {', '.join(declared)}")
+    existing = _existing(client, kafka, declared)
+    return [
+        Step(name, topic, existing.get(name), may_grow=name in grow)
+        for name, topic in declared.items()
+    ]
+
+
+def refuse(steps: Sequence[Step]) -> None:
+    """Raise SettingsError if any step must not be taken."""
+    reasons = [f"{step.name}: {reason}" for step in steps for reason in step.refusals()]
+    if reasons:
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        raise SettingsError(
+            f"nothing was changed: conf/topics.yaml asks for what cannot be done: {reasons[0]}"
+            f"{more}",
+            "mend the file, or do as said; --plan shows every topic",
+        )
+
+
+def carry_out(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[Step]) -> None:
+    """Take all steps, or none if one must not be taken (SettingsError)."""
+    refuse(steps)
+    _create(client, {step.name: step.declared for step in steps if step.now is None})
+    configs = [_resource(step.name, step.configs) for step in steps if step.configs]
+    if configs:
+        _alter(client, configs)
+    grown = {step.name: step.declared.partitions for step in steps if step.grows}
+    if grown:
+        client.create_partitions(grown)
+    _record_keys(client, kafka, [step for step in steps if step.records_key])
+
+
+def _existing(
+    client: KafkaAdminClient, kafka: KafkaSettings, declared: Mapping[str, Topic]
+) -> dict[str, Existing]:
+    names = sorted(set(client.list_topics()) & set(declared))
+    if not names:
+        return {}
+    keys = _recorded_keys(kafka)
+    wanted = [_resource(name, declared[name].configs) for name in names]
+    configs = client.describe_configs(wanted, config_filter=ConfigFilterType.ALL)["topic"]
+    return {
+        topic["name"]: Existing(
+            partitions=len(topic["partitions"]),
+            replication=len(topic["partitions"][0]["replica_nodes"]),
+            configs={key: entry["value"] for key, entry in configs[topic["name"]].items()},
+            key=keys.get(topic["name"]),
+        )
+        for topic in client.describe_topics(names)
+    }
+
+
+def _resource(topic: str, configs: Mapping[str, str]) -> ConfigResource:
+    return ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))
+
+
+def _create(client: KafkaAdminClient, topics: Mapping[str, Topic]) -> None:
+    _request_topics(
+        client,
+        {
+            name: {
+                "num_partitions": topic.partitions,
+                "replication_factor": topic.replication,
+                "configs": topic.configs,
+            }
+            for name, topic in topics.items()
+        },
+    )
+
+
+def _request_topics(client: KafkaAdminClient, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    if not wanted:
+        return
+    answer = client.create_topics(wanted, raise_errors=False, wait_for_metadata=True)
+    for topic in answer["topics"]:
+        if topic["error_code"]:
+            raise ServiceError(
+                f"Kafka refused to create {topic['name']}: {topic['error_message']}",
+                "mend conf/topics.yaml or choose the profile with --env, then repeat",
+            )
+
+
+def _alter(client: KafkaAdminClient, configs: Sequence[ConfigResource]) -> None:
+    for topic, result in client.alter_configs(configs)["topic"].items():
+        if result != "OK":
+            raise ServiceError(
+                f"Kafka refused the settings of {topic}: {result}", "mend conf/topics.yaml"
+            )
+
+
+def _record_keys(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[Step]) -> None:
+    if not steps:
+        return
+    if REGISTER not in client.list_topics():
+        replication = max(step.declared.replication for step in steps)
+        configs = {"cleanup.policy": "compact"}
+        register = {"num_partitions": 1, "replication_factor": replication, "configs": configs}
+        _request_topics(client, {REGISTER: register})
+    with producer(kafka) as sender:
+        for step in steps:
+            value = json.dumps({"key": step.declared.key}).encode()
+            sender.send(REGISTER, value, key=step.name.encode())
+
+
+def _recorded_keys(kafka: KafkaSettings) -> dict[str, str]:
+    consumer = KafkaConsumer(**python_options(kafka))
+    try:
+        if REGISTER not in consumer.topics():
+            return {}
+        partition = TopicPartition(REGISTER, 0)
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        end = consumer.end_offsets([partition])[partition]
+        keys: dict[str, str] = {}
+        while consumer.position(partition) < end:
+            for record in consumer.poll(1000).get(partition, []):
+                keys[record.key.decode()] = json.loads(record.value)["key"]
+        return keys
+    finally:
+        consumer.close()

@@ -1,0 +1,245 @@
+"""Generations: the builds of silver and gold that a lake holds, and which one readers see.
+
+ops.generations is a log; its newest switch says which generation is live. A switch is one commit,
+and so is switching back. Who has opened a generation keeps reading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from filelock import Timeout
+
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
+from jobs.runtime.lake.locks import lock_of
+from jobs.runtime.lake.tables import GENERATIONS, TABLES
+from jobs.runtime.settings import Settings
+from jobs.runtime.spark.session import spark_session
+
+LOG = "generations"
+LOCK_S = 60.0
+STREAMS = ("refine", "fold")
+
+
+class Action(StrEnum):
+    """What happened to a generation."""
+
+    BUILDING = "building"  # the batch build began
+    BUILT = "built"  # it is complete, gold included
+    FOLDED = "folded"  # its gold is, from now on, by these declarations
+    SWITCHED = "switched"  # readers see it
+    RETIRED = "retired"  # it may be deleted, and nobody can switch to it
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What the log says of a generation.
+
+    Attributes:
+        number: from 1.
+        actions: what happened to it, in order, with the time of the last of each.
+        bronze_version: the version of bronze.events from which it was built in batch; None if it
+            was streamed from the start.
+        definition: a digest of what the batch build was made by; None without one.
+        folds: the digest of each fold's declaration by which its gold was made.
+    """
+
+    number: int
+    actions: Mapping[str, datetime]
+    bronze_version: int | None
+    definition: str | None
+    folds: Mapping[str, str]
+
+    @property
+    def is_complete(self) -> bool:
+        """May readers be switched to it?"""
+        built = self.bronze_version is None or Action.BUILT in self.actions
+        return built and not self.is_retired
+
+    @property
+    def is_retired(self) -> bool:
+        """Is it deleted, or about to be?"""
+        return Action.RETIRED in self.actions
+
+
+def record(lake: Lake, generation: int, action: Action, **details: Any) -> None:
+    """Add a row to the log.
+
+    Args:
+        lake: any generation of it.
+        generation: whose row.
+        action: what happened.
+        details: further columns of ops.generations.
+    """
+    lake.ensure([GENERATIONS])
+    with _alone(lake):
+        _append(lake, generation, action, details)
+
+
+def generations(lake: Lake) -> dict[int, Generation]:
+    """All generations by number; the first one is there before the log is."""
+    rows = _rows(lake)
+    numbers = sorted({FIRST_GENERATION} | {row["generation"] for row in rows})
+    return {number: _told(number, rows) for number in numbers}
+
+
+def switch(lake: Lake, generation: int) -> None:
+    """Let every reader that opens the lake from now on see a generation; one commit.
+
+    Raises:
+        SettingsError: there is no such generation, or it is not complete.
+    """
+    lake.ensure([GENERATIONS])
+    with _alone(lake):
+        known = generations(lake)
+        if generation not in known or not known[generation].is_complete:
+            ready = ", ".join(str(g.number) for g in known.values() if g.is_complete)
+            raise SettingsError(
+                f"generation {generation} is not complete", f"switch to one of: {ready}"
+            )
+        _append(lake, generation, Action.SWITCHED, {})
+
+
+def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
+    """Delete generations that nobody needs; a repeat finishes what was killed.
+
+    Never the live one, nor one that is being built, streamed into, or was opened or live within
+    `unread_h` hours.
+
+    Args:
+        lake: any generation of it.
+        keep: how many of the newest generations besides the live one stay.
+        unread_h: hours.
+
+    Returns:
+        The generations that are now gone.
+    """
+    lake.ensure([GENERATIONS])
+    with _alone(lake):
+        known, live = generations(lake), lake.live()
+        others = [g for g in known.values() if g.number != live and not g.is_retired]
+        complete = [g for g in others if g.is_complete][: -keep or None]
+        before = datetime.now(UTC) - timedelta(hours=unread_h)
+        old = [g for g in complete if _last_used(lake, g) < before]
+        for generation in old:
+            with _not_streamed(lake, generation.number):
+                _append(lake, generation.number, Action.RETIRED, {})
+        gone = [g.number for g in generations(lake).values() if g.is_retired]
+    for number in gone:
+        lake.of_generation(number).remove_generation()
+    return gone
+
+
+def live_lakes(app: str, settings: Settings) -> Iterator[Lake]:
+    """The lake at its live generation, and again after each switch; once if it is pinned.
+
+    Args:
+        app: the name of the session.
+        settings: lake.generation pins.
+    """
+    spark = spark_session(app, settings.spark)
+    while True:
+        lake = Lake(spark, settings.lake.root, settings.lake.generation)
+        yield lake
+        if not Superseded(lake)():
+            return
+
+
+class Superseded:
+    """Asks whether readers have been switched away from a lake's generation; cheap to repeat."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._seen = lake.switches
+
+    def __call__(self) -> bool:
+        """Is another generation live? Never, for a lake that is pinned."""
+        lake = self._lake
+        switches = None if lake.pinned else lake.newest_switches()
+        if switches == self._seen:
+            return False
+        self._seen = switches
+        return lake.live() != lake.generation
+
+
+def _rows(lake: Lake) -> Sequence[Any]:
+    if not lake.has(GENERATIONS):
+        return []
+    return lake.read(GENERATIONS).orderBy("sequence").collect()
+
+
+def _told(number: int, rows: Sequence[Any]) -> Generation:
+    own = [row for row in rows if row["generation"] == number]
+    builds = [row for row in own if row["action"] == Action.BUILDING]
+    folds = [row["folds"] for row in own if row["folds"]]
+    return Generation(
+        number,
+        {row["action"]: row["at"].astimezone(UTC) for row in own},
+        builds[-1]["bronze_version"] if builds else None,
+        builds[-1]["definition"] if builds else None,
+        folds[-1] if folds else {},
+    )
+
+
+def _append(lake: Lake, generation: int, action: Action, details: Mapping[str, Any]) -> None:
+    _, last = lake.transaction(GENERATIONS, LOG)
+    sequence = 0 if last is None else last + 1
+    told = {"sequence": sequence, "generation": generation, "action": str(action), **details}
+    told["at"] = datetime.now(UTC)
+    schema = TABLES[GENERATIONS].schema
+    row = tuple(told.get(name) for name in schema.fieldNames())
+    rows = lake.spark.createDataFrame([row], schema).coalesce(1)
+    lake.append(GENERATIONS, rows, Transaction(LOG, sequence))
+
+
+@contextmanager
+def _alone(lake: Lake) -> Iterator[None]:
+    """Nobody else writes to the log meanwhile."""
+    lock = lock_of(lake.shared_checkpoint(LOG), timeout_s=LOCK_S)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise DataError(
+            f"{GENERATIONS}: another process has held {lock.lock_file} for {LOCK_S:.0f} s",
+            "wait for the retirement or switch that is running, then try again",
+        ) from None
+
+
+@contextmanager
+def _not_streamed(lake: Lake, generation: int) -> Iterator[None]:
+    """Hold the locks of a generation's streams; DataError if one is running."""
+    with ExitStack() as stack:
+        for query in STREAMS:
+            where = lake.of_generation(generation).checkpoint(query)
+            try:
+                stack.enter_context(lock_of(where, timeout_s=0))
+            except Timeout:
+                raise DataError(
+                    f"generation {generation}: {query} is running on it", "stop that job first"
+                ) from None
+        yield
+
+
+def _last_used(lake: Lake, generation: Generation) -> datetime:
+    """When it was last read, built, or live."""
+    never = datetime.min.replace(tzinfo=UTC)
+    left = _left(_rows(lake), generation.number)
+    read = lake.of_generation(generation.number).last_read()
+    return max([*generation.actions.values(), left or never, read or never])
+
+
+def _left(rows: Sequence[Any], number: int) -> datetime | None:
+    """When readers were last switched away from a generation."""
+    switches = [row for row in rows if row["action"] == Action.SWITCHED]
+    live = [FIRST_GENERATION, *(row["generation"] for row in switches)]
+    left = [row["at"].astimezone(UTC) for was, row in zip(live, switches, strict=False)
+            if was == number]  # fmt: skip
+    return left[-1] if left else None

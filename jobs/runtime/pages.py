@@ -1,0 +1,73 @@
+"""The look of figures and pages: colours, titles, and HTML that needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pandas.io.formats.style import Styler
+from plotly.offline import get_plotlyjs
+
+INK, BRONZE, SILVER, GOLD, RED, BLUE = (
+    *("#1f2933", "#b0753a", "#8a97a6", "#d9a520", "#c0392b", "#2f6db5"),
+)
+HEIGHT = 320
+
+
+def styled(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.Figure:
+    """A figure in the style of the pages.
+
+    Args:
+        figure: is changed.
+        title: what it shows; without one the page says it above the figure.
+        x: name of the horizontal axis with its unit; empty: as it is.
+        y: likewise of the vertical one.
+    """
+    names = {f"{axis}axis_title": name for axis, name in (("x", x), ("y", y)) if name}
+    return figure.update_layout(
+        template="plotly_white",
+        height=figure.layout.height or HEIGHT,
+        title={"text": title, "x": 0, "xref": "paper"} if title else None,
+        margin={"l": 10, "r": 10, "t": 50 if title else 10, "b": 10},
+        font={"color": INK},
+        xaxis={"automargin": True},
+        yaxis={"automargin": True},
+        **names,
+    )
+
+
+def table(rows: pd.DataFrame) -> Styler:
+    """Rows as a notebook shows them: no index, thousands separated, nothing where there is null."""
+    return rows.style.hide(axis="index").format(precision=2, thousands=",", na_rep="")
+
+
+def html_of(figure: go.Figure) -> str:
+    """A figure to be put into a page that carries plotly."""
+    text: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, config={"displayModeBar": False}
+    )
+    return text
+
+
+def page(template: str, **values: Any) -> str:
+    """A page of jobs/runtime/templates with plotly in it.
+
+    Args:
+        template: its name.
+        values: what it shows; one that it asks for and does not get is an error.
+    """
+    pages = Environment(
+        loader=PackageLoader("jobs.runtime", "templates"),
+        undefined=StrictUndefined,
+        autoescape=True,
+    )
+    return pages.get_template(template).render(plotly=get_plotlyjs(), **values)
+
+
+def write_page(file: Path, template: str, **values: Any) -> None:
+    """Write a `page` to a file, and the folders above it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page(template, **values), encoding="utf-8")

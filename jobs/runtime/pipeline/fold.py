@@ -1,0 +1,117 @@
+"""Fold: silver events to the gold tables, exactly once, all tables in one commit a batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.generations import Action, record
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import FRESHNESS, PARTIALS
+from jobs.runtime.pipeline.gold import Compaction, append_partials, folded_through, rebuild
+from jobs.runtime.settings import FoldSettings
+from jobs.runtime.spark.persistence import kept
+from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.streams.query import Run, first_versions, gathered, start
+from jobs.runtime.telemetry.freshness import Freshness, arrivals_of
+from transforms import provenance
+from transforms.gold import facts as facts_module
+from transforms.gold import fold as fold_module
+from transforms.gold.facts import FACT_SOURCES, facts
+from transforms.gold.tables import FOLDS
+
+log = logging.getLogger(__name__)
+
+
+QUERY = "fold"
+
+
+BASES = [f"gold.{name}" for name in FOLDS]
+
+
+@contextmanager
+def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Iterator[Run]:
+    """The fold query, started on its locked checkpoint; see `main`."""
+    lake.ensure([*FACT_SOURCES, *BASES, PARTIALS, FRESHNESS])
+    with (
+        open_checkpoint(
+            lake.checkpoint(QUERY),
+            QUERY,
+            definition=provenance.digest(repr(definitions())),
+            last_sequence=_last_sequence(lake),
+        ) as checkpoint,
+        Compaction(lake) as compaction,
+    ):
+        sources = {
+            table: lake.stream(table, from_version=version, max_bytes=settings.max_bytes_per_batch)
+            for table, version in _starts(lake, checkpoint).items()
+        }
+        freshness, every = Freshness(lake, "gold"), settings.compact_every_batches
+        batches = Batches(lake, checkpoint, freshness, compaction, every)
+        try:
+            yield start(
+                facts(sources),
+                checkpoint,
+                trigger_s=settings.trigger_s,
+                available_now=available_now,
+                write_batch=batches.write,
+            )
+        finally:
+            freshness.flush()
+
+
+def definitions() -> dict[str, str]:
+    """For each fold a digest of everything that decides what it makes of given silver rows."""
+    code = provenance.code(fold_module, facts_module)
+    return {name: provenance.digest(repr(fold), code) for name, fold in FOLDS.items()}
+
+
+def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
+    """The silver version from which each source is streamed; what lies before is in the bases.
+
+    The versions are written into the checkpoint before the bases are rebuilt, so that a rebuild
+    which was killed is finished, table by table, at the same versions.
+    """
+    if checkpoint.is_new:
+        record(lake, lake.generation, Action.FOLDED, folds=definitions())
+    starts = first_versions(lake, checkpoint, FACT_SOURCES)
+    if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
+        log.info("%s: rebuilding the gold tables from silver at versions %s", QUERY, starts)
+        history = lake.in_small_parts()
+        before = {table: history.read(table, max(v - 1, 0)) for table, v in starts.items()}
+        rebuild(history, facts(before), through=checkpoint.before_first)
+    return starts
+
+
+def _last_sequence(lake: Lake) -> int:
+    _, appended = lake.transaction(PARTIALS, QUERY)
+    return max(appended or 0, *(folded_through(lake, fold)[1] for fold in FOLDS.values()))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Writes micro-batches of facts, one commit each, and has them compacted now and then."""
+
+    lake: Lake
+    checkpoint: Checkpoint
+    freshness: Freshness
+    compaction: Compaction
+    compact_every: int
+
+    def write(self, batch: DataFrame, batch_id: int) -> None:
+        """Write one micro-batch; for foreachBatch."""
+        sequence = self.checkpoint.sequence(batch_id)
+        with kept(batch) as facts_of_batch:
+            arrivals = arrivals_of(facts_of_batch)
+            rows = gathered(facts_of_batch, sum(arrivals.values()))
+            append_partials(self.lake, rows, Transaction(QUERY, sequence))
+        self.freshness.record(arrivals, sequence)
+        self.compaction.end()
+        if batch_id % self.compact_every == self.compact_every - 1:
+            self.freshness.flush()
+            self.compaction.begin()

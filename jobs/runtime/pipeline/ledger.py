@@ -1,0 +1,147 @@
+"""The ledger read: did every record end as exactly one silver row, quarantine row or duplicate?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE, TABLES
+from jobs.runtime.streams.checkpoints import BATCH_BITS
+from transforms.silver.tables import FAMILIES
+
+BUILT = 0  # generation in the sequence number of a batch build; checkpoints count from 1
+
+
+RELEASED = "released"
+
+
+ERASED = "erased"
+
+
+MOVED = (RELEASED, ERASED)  # fates after another one
+
+
+End = tuple[str, str | None]  # fate and detail, as the ledger names them
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """What became of the records of bronze, by the ledger and by the tables themselves.
+
+    Attributes:
+        bronze: rows of bronze.events.
+        arrived: records that refine read, by the ledger.
+        silver: rows by family.
+        quarantined: rows by reason.
+        duplicates: counted by the ledger.
+        agreed: do the tables hold what the ledger says?
+        erased: records that left bronze, and their end, with a user; counted nowhere else.
+    """
+
+    bronze: int
+    arrived: int
+    silver: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    duplicates: int
+    agreed: bool
+    erased: int
+
+    @property
+    def conserved(self) -> bool:
+        """Nothing is lost, nothing counted twice."""
+        ends = sum(self.silver.values()) + sum(self.quarantined.values()) + self.duplicates
+        return self.agreed and self.bronze == self.arrived == ends
+
+
+def conservation(lake: Lake) -> Conservation:
+    """Hold the tables against the ledger of the batch build and the newest refine checkpoint."""
+    ledger = lake.read(LEDGER)
+    generation = F.shiftright("sequence", BATCH_BITS)
+    newest = ledger.agg(F.max(generation)).collect()[0][0]
+    of_newest = ledger.where(generation.isin(BUILT, newest))
+    sums = of_newest.groupBy("fate", "detail").agg(F.sum("events"))
+    entered = {(fate, detail): events for fate, detail, events in sums.collect()}
+    told = _ends(entered)
+    silver = {family: lake.read(f"silver.{family}").count() for family in FAMILIES}
+    reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
+    quarantined = {row["reason"]: row["count"] for row in reasons}
+    held = {("silver", family): rows for family, rows in silver.items() if rows}
+    held |= {("quarantine", reason): rows for reason, rows in quarantined.items()}
+    return Conservation(
+        bronze=lake.read(BRONZE).count(),
+        arrived=told.pop(("arrived", None), 0),
+        silver=silver,
+        quarantined=quarantined,
+        duplicates=told.pop(("duplicate", None), 0),
+        agreed=told == held,
+        erased=sum(events for (fate, _), events in entered.items() if fate == ERASED),
+    )
+
+
+def _ends(told: Mapping[End, int]) -> dict[End, int]:
+    """The sums of the ledger without what was released from quarantine, and what was erased."""
+    ends = Counter({end: events for end, events in told.items() if end[0] not in MOVED})
+    for (fate, detail), events in told.items():
+        if fate == RELEASED:
+            ends["quarantine", detail] -= events
+        elif fate == ERASED:
+            was, _, named = str(detail).partition("/")
+            ends[was, named or None] -= events
+            ends["arrived", None] -= events
+    return {end: events for end, events in ends.items() if events}
+
+
+QUERY = "refine"
+
+
+class Fate(NamedTuple):
+    """How many records of a batch met one end: a silver table, or quarantine for a reason."""
+
+    family: str | None
+    reason: str | None
+    events: int
+
+
+def tables_of(fates: Iterable[Fate]) -> set[str]:
+    """The tables that records with these fates go to."""
+    return {f"silver.{fate.family}" if fate.family else QUARANTINE for fate in fates}
+
+
+def ledger_rows(
+    lake: Lake, events: int, fates: Sequence[Fate], sequence: int, at: datetime
+) -> DataFrame:
+    """What ops.ledger tells of so many records that were read, some of them repeats.
+
+    Raises:
+        DataError: more records met an end than were read.
+    """
+    duplicates = events - sum(fate.events for fate in fates)
+    if duplicates < 0:
+        raise DataError(
+            f"{QUERY}: batch {sequence} wrote {-duplicates} more records than it read",
+            "start again: the batch is repeated; if it persists this is a defect of playhead",
+        )
+    rows = [
+        (sequence, "arrived", None, events, at),
+        (sequence, "duplicate", None, duplicates, at),
+        *((sequence, *_named(fate), fate.events, at) for fate in fates),
+    ]
+    return lake.spark.createDataFrame(rows, TABLES[LEDGER].schema).coalesce(1)
+
+
+def fates_of(rows: DataFrame) -> list[Fate]:
+    """How many rows of `judge` met each end."""
+    counted = rows.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
+    return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
+
+
+def _named(fate: Fate) -> tuple[str, str | None]:
+    return ("quarantine", fate.reason) if fate.reason else ("silver", fate.family)

@@ -1,0 +1,191 @@
+"""Refine: bronze.events to silver tables, quarantine and ledger, exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.erasure_log import history_begins, refuse_unfinished
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
+from jobs.runtime.pipeline.judging import judged, rows_of
+from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
+from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.spark.persistence import kept
+from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.streams.observation import Observation, Observed
+from jobs.runtime.streams.query import Run, gathered, start
+from transforms.events.bronze import PLACE
+from transforms.silver.deduplication import without_recent_repeats
+from transforms.silver.release import released_events, without_copies
+
+QUERY = "refine"
+
+
+RELEASE = "release"  # names the writes of jobs.release
+
+
+@contextmanager
+def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> Iterator[Run]:
+    """The refine query, started on its locked checkpoint; see `main`."""
+    lake.ensure([BRONZE, *OUTPUTS, RELEASED, LEDGER])
+    _refuse_unfinished(lake)
+    refuse_unfinished(lake, QUERY)
+    _, last_sequence = lake.transaction(LEDGER, QUERY)
+    where = lake.checkpoint(QUERY)
+    with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
+        if checkpoint.is_new:
+            _refuse_cut_off(lake)
+        observation = _observation(lake, checkpoint)
+        yield start(
+            _unmet(lake, settings, checkpoint, observation),
+            checkpoint,
+            trigger_s=settings.trigger_s,
+            available_now=available_now,
+            write_batch=Batches(lake, checkpoint, observation).write,
+        )
+
+
+def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
+    """Of bronze, behind what the generation's batch build has read."""
+    last_built = checkpoint.remembered("built", lambda: _last_built(lake))
+    after = None if last_built is None else datetime.fromisoformat(last_built)
+    return Observation("ingest_time", after)
+
+
+def _unmet(
+    lake: Lake, settings: RefineSettings, checkpoint: Checkpoint, observation: Observation
+) -> DataFrame:
+    """The stream's judged rows without repeats.
+
+    In a generation that was built in batch, the stream begins a duplicate horizon before the end
+    of the build, to know which events were met; rows that the build holds end here.
+    """
+    horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
+    begins, after = history_begins(lake), observation.after
+    bronze, unmet = lake.stream(BRONZE, max_bytes=most), _released(lake)
+    if after is not None:
+        since = after - timedelta(hours=horizon_h)
+        if begins is None or begins[1] < since:
+            bronze = lake.stream(BRONZE, since=since, max_bytes=most)
+        else:
+            bronze = lake.stream(BRONZE, from_version=begins[0], max_bytes=most)
+            unmet += _held(lake, since, after)
+    rows = _uncopied(judged(observation.of(bronze), settings), unmet)
+    return without_recent_repeats(rows, horizon_h).where(observation.counts)
+
+
+def _uncopied(rows: DataFrame, unmet: Sequence[DataFrame]) -> DataFrame:
+    """Judged rows without copies of events that the stream's own memory lacks."""
+    return without_copies(rows, reduce(DataFrame.unionAll, unmet)) if unmet else rows
+
+
+def _released(lake: Lake) -> list[DataFrame]:
+    """What jobs.release has made events of."""
+    if lake.transaction(RELEASED, RELEASE)[1] is None:
+        return []
+    return [released_events(lake.read(RELEASED))]
+
+
+def _held(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
+    """What the batch build holds of the time that an erasure has cut off from replay."""
+    within = (F.col("ingest_time") >= F.lit(since)) & (F.col("ingest_time") <= F.lit(built))
+    return [lake.read(table).where(within).select("event_id", *PLACE) for table in OUTPUTS]
+
+
+def _refuse_cut_off(lake: Lake) -> None:
+    """DataError if a new checkpoint would have to read bronze from before an erasure."""
+    begins, (_, built) = history_begins(lake), lake.transaction(LEDGER, BUILD)
+    if begins is not None and (built is None or built < begins[0]):
+        raise DataError(
+            f"{QUERY}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
+            f"before version {begins[0]} is erased",
+            "build the next generation: python -m jobs.recompute --switch",
+        )
+
+
+def _last_built(lake: Lake) -> str | None:
+    """The last ingest time that the generation's batch build has read; None without a build."""
+    _, version = lake.transaction(LEDGER, BUILD)
+    last = None if version is None else ingested_through(lake, version)
+    return None if last is None else last.isoformat()
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Writes micro-batches of judged records without repeats.
+
+    The order is the guarantee:
+
+    1. The batch is read once and kept, and its fates are counted.
+    2. Every silver table, and quarantine, gets its rows under the batch's sequence number. A
+       repeat of the batch skips the tables that already have them.
+    3. The ledger gets the counts, which must add up to what was read. The batch is sealed.
+    """
+
+    lake: Lake
+    checkpoint: Checkpoint
+    observation: Observation
+
+    def write(self, batch: DataFrame, batch_id: int) -> None:
+        """Write one micro-batch; for foreachBatch."""
+        sequence = self.checkpoint.sequence(batch_id)
+        with kept(batch) as rows:
+            fates = fates_of(rows)  # 1
+            read = self.observation.made(self.lake.spark, QUERY)
+            _refuse_late(read)
+            if read.events:
+                self._append(gathered(self._new(rows, read), read.events), fates, sequence)  # 2
+                self._seal(read.events, fates, sequence)  # 3
+
+    def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
+        def append(table: str) -> None:
+            self.lake.append(table, rows_of(table, rows), Transaction(QUERY, sequence))
+
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(append, tables_of(fates)))
+
+    def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
+        ledger = ledger_rows(self.lake, events, fates, sequence, datetime.now(UTC))
+        self.lake.append(LEDGER, ledger, Transaction(QUERY, sequence))
+
+    def _new(self, rows: DataFrame, read: Observed) -> DataFrame:
+        """The rows that no earlier checkpoint has written already.
+
+        A checkpoint made anew replays bronze from its start, to know again which events were
+        met; what silver and quarantine already hold is recognised by its event_id.
+        """
+        if not self.checkpoint.is_replaying(read.oldest_us):
+            return rows
+        written = (self.lake.read(table).select("event_id") for table in OUTPUTS)
+        return rows.join(reduce(DataFrame.unionAll, written), "event_id", "left_anti")
+
+
+def _refuse_late(read: Observed) -> None:
+    if read.oldest_us is not None and read.oldest_us < read.watermark_ms * 1000:
+        raise DataError(
+            f"{QUERY}: bronze has records ingested before the watermark: the clock of the ingest "
+            "job stepped back by more than the duplicate horizon",
+            "set the clock right and raise refine.duplicate_horizon_h above the step",
+        )
+
+
+def _refuse_unfinished(lake: Lake) -> None:
+    with ThreadPoolExecutor() as pool:
+        told = pool.map(lambda table: lake.transaction(table, RELEASE), (RELEASED, LEDGER))
+        (_, decided), (_, done) = told
+    if decided != done:
+        raise DataError(
+            f"{QUERY}: release {decided} was killed before its end",
+            "finish it: python -m jobs.release --dry-run",
+        )

@@ -1,0 +1,43 @@
+"""Ingest, refine and fold together in one driver, where they take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.ingest import ingesting
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.settings import KafkaSettings, Settings
+from jobs.runtime.streams.backpressure import Backpressure
+from jobs.runtime.streams.query import Run, follow
+
+
+@contextmanager
+def streaming(lake: Lake, settings: Settings, kafka: KafkaSettings) -> Iterator[list[Run]]:
+    """All three queries, started; ingest waits with its next batch for the other two."""
+    with ExitStack() as stack:
+
+        def started(query: AbstractContextManager[Run]) -> Run:
+            run = stack.enter_context(query)
+            stack.callback(run.stop)  # also if the next one cannot start
+            return run
+
+        refine = started(refining(lake, settings.refine, available_now=False))
+        fold = started(folding(lake, settings.fold, available_now=False))
+        pressure = stack.enter_context(Backpressure([refine, fold]))
+        ingest = ingesting(lake, settings, kafka, available_now=False, backpressure=pressure)
+        yield [started(ingest), refine, fold]
+
+
+def drain(lake: Lake, settings: Settings, kafka: KafkaSettings) -> None:
+    """Take everything that Kafka holds now through to gold, and compact."""
+    with ingesting(lake, settings, kafka, available_now=True) as run:
+        follow(run)
+    with refining(lake, settings.refine, available_now=True) as run:
+        follow(run)
+    with folding(lake, settings.fold, available_now=True) as run:
+        follow(run)
+    compact(lake)

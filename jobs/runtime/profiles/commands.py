@@ -1,0 +1,167 @@
+"""The write side: a command is checked, becomes one event, and is published or refused aloud.
+
+    with open_commands(settings, kafka, load_registry(), ratings) as commands:
+        commands.send(UpdatePreferences(command_id="c-1", user_id="ada", at=now, changes={...}))
+
+A command may be sent again, after any error or none: its event has the same eventId, so the
+pipeline takes the first copy and counts the others as duplicates (docs/semantics.md, Words).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from jobs.runtime.errors import PlayheadError
+from jobs.runtime.kafka.publisher import Publisher
+from jobs.runtime.settings import KafkaSettings, RefineSettings, Settings
+from transforms.commands.profile import (
+    Command,
+    Event,
+    RateContent,
+    RecordView,
+    UpdatePreferences,
+    content_rated,
+    content_viewed,
+    preferences_updated,
+)
+from transforms.contracts.contract import Contract
+from transforms.contracts.encoding import encode
+from transforms.contracts.registry import Registry
+from transforms.contracts.validation import Violation, violations
+
+COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+
+class ReadModel(Protocol):
+    """What commands ask of the read side."""
+
+    def rating(self, user_id: str, title_id: str) -> int | None:
+        """The user's rating of the title in half stars; None if there is none."""
+
+
+class CommandRejected(PlayheadError):  # noqa: N818 - what happened, in the caller's words
+    """A command that must not become an event; nothing was published.
+
+    Attributes:
+        command_id: of the command.
+        path: JSONPath of the place in the event, or the command's own field.
+        rule: the rule broken: a keyword of JSON Schema, or `json`, `not_future`, `not_old`.
+    """
+
+    exit_code = 2
+
+    def __init__(self, command_id: str, violation: Violation) -> None:
+        super().__init__(
+            f"command {command_id} is rejected: {violation.path}: {violation.message} "
+            f"({violation.rule})",
+            "correct it; nothing was published",
+        )
+        self.command_id = command_id
+        self.path = violation.path
+        self.rule = violation.rule
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A command that was published: its event's id, and the topics that hold it."""
+
+    event_id: str
+    topics: tuple[str, ...]
+
+
+class Commands:
+    """Takes commands. Threads may share one.
+
+    Args:
+        registry: the contracts that events are held to.
+        ratings: the read model that knows previous ratings.
+        publisher: sends what passed.
+        bounds: how far from its arrival an event time may lie, as refine judges it.
+        clock: now, as an aware datetime.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        ratings: ReadModel,
+        publisher: Publisher,
+        bounds: RefineSettings,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._registry = registry
+        self._ratings = ratings
+        self._publisher = publisher
+        self._ahead = timedelta(seconds=bounds.future_tolerance_s)
+        self._behind = timedelta(days=bounds.oldest_event_days)
+        self._clock = clock
+
+    def send(self, command: Command) -> Receipt:
+        """Check a command and publish its event; return when it is in all of its topics.
+
+        Raises:
+            CommandRejected: it breaks the contract, or refine would quarantine it for its time;
+                nothing was published.
+            CommandNotPublished: Kafka was away until the deadline; nothing was published.
+            CommandOutcomeUnknown: Kafka went away during the commit; all topics have it or none.
+            ProducerFenced: another producer has the transactional id; nothing was published.
+        """
+        self._check_heading(command)
+        event = self._event(command)
+        contract = self._contract(event)
+        for violation in violations(contract, event, declared_only=True):
+            raise CommandRejected(command.command_id, violation)
+        key = str(event[contract.key]).encode()
+        self._publisher.publish(command.command_id, contract.topics, key, encode(contract, event))
+        return Receipt(command.event_id, contract.topics)
+
+    def _check_heading(self, command: Command) -> None:
+        """Refuse what the contract cannot see: the command's id and its time."""
+        if not COMMAND_ID.fullmatch(command.command_id):
+            message = "an id has 1 to 128 letters, digits and _ . : -"
+            self._reject(command, "command_id", "pattern", message)
+        if command.at.utcoffset() is None:
+            self._reject(command, "at", "format", f"{command.at} names no time zone")
+        now = self._clock()
+        if command.at > now + self._ahead:
+            message = f"{command.at} is more than {self._ahead} ahead of the clock"
+            self._reject(command, "$.timestamp", "not_future", message)
+        if command.at < now - self._behind:
+            message = f"{command.at} is more than {self._behind} ago"
+            self._reject(command, "$.timestamp", "not_old", message)
+
+    def _reject(self, command: Command, path: str, rule: str, message: str) -> None:
+        raise CommandRejected(command.command_id, Violation(path, rule, message))
+
+    def _event(self, command: Command) -> Event:
+        match command:
+            case UpdatePreferences(changes=changes) if not changes:
+                self._reject(command, "$.data.preferences", "minProperties", "nothing is changed")
+            case UpdatePreferences():
+                return preferences_updated(command)
+            case RecordView():
+                return content_viewed(command)
+            case RateContent():
+                previous = self._ratings.rating(command.user_id, command.title_id)
+                return content_rated(command, previous)
+        raise TypeError(f"no event is known for {type(command).__name__}")
+
+    def _contract(self, event: Event) -> Contract:
+        versions = self._registry.versions(event["eventType"])
+        return next(found for found in versions if found.version == event["version"])
+
+
+@contextmanager
+def open_commands(
+    settings: Settings, kafka: KafkaSettings, registry: Registry, ratings: ReadModel
+) -> Iterator[Commands]:
+    """The write side for the life of the block; Kafka is first called when a command is sent."""
+    publisher = Publisher(kafka, settings.commands)
+    try:
+        yield Commands(registry, ratings, publisher, settings.refine)
+    finally:
+        publisher.close()

@@ -1,0 +1,89 @@
+"""Profiles of all users: made from the events in silver, and proved against those in bronze."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, USER_PROFILE
+from jobs.runtime.pipeline.judging import accepted_events, silver_rows
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.spark.persistence import persisted
+from transforms.gold.profile import (
+    COLUMNS,
+    PROFILE_SOURCES,
+    differing,
+    profile_events,
+    profiles,
+    until,
+)
+
+QUERY = "profile"
+
+
+def profile_events_of(
+    lake: Lake, versions: Mapping[str, int] | None = None, user: str | None = None
+) -> DataFrame:
+    """The `profile_events` of a lake, or of one user; of the newest silver without `versions`."""
+    silver = {table: lake.read(table, (versions or {}).get(table)) for table in PROFILE_SOURCES}
+    if user is not None:
+        silver = {table: rows.where(F.col("user_id") == user) for table, rows in silver.items()}
+    return profile_events(silver, one_task=user is not None)
+
+
+@contextmanager
+def rebuilt(lake: Lake, as_of: datetime | None) -> Iterator[DataFrame]:
+    """All profiles, as rows of gold.user_profile, from the newest silver read once."""
+    versions = {table: lake.version(table) for table in PROFILE_SOURCES}
+    origin = F.struct(
+        F.lit(as_of).cast("timestamp").alias("as_of"),
+        *(F.lit(v).cast("bigint").alias(t.split(".")[1]) for t, v in versions.items()),
+    )
+    with persisted(until(profile_events_of(lake, versions), as_of)) as events:
+        yield profiles(events).withColumn("built_from", origin)
+
+
+def replace(lake: Lake, rows: DataFrame) -> None:
+    """Make `rebuilt` rows the content of gold.user_profile."""
+    lake.ensure([USER_PROFILE])
+    lake.replace(USER_PROFILE, rows, Transaction(QUERY, lake.version(USER_PROFILE)))
+
+
+def verified(
+    lake: Lake, settings: RefineSettings, user: str | None = None
+) -> tuple[int, int, list[str]]:
+    """Compare gold.user_profile with a fold of the events in bronze.
+
+    Returns:
+        How many profiles it holds, how many events of bronze were not in silver when it was
+        rebuilt, and the users that differ, sorted.
+    """
+    origin = (
+        lake.read(USER_PROFILE).select("built_from").first() if lake.has(USER_PROFILE) else None
+    )
+    if origin is None:
+        raise SettingsError(f"{USER_PROFILE} is empty", "python -m jobs.profile rebuild fills it")
+    as_of, *versions = origin.built_from
+    bronze, stored = lake.read(BRONZE), lake.read(USER_PROFILE).select(*COLUMNS)
+    if user is not None:
+        bronze = bronze.where(F.col("key") == F.lit(user.encode()))
+        stored = stored.where(F.col("user_id") == user)
+    held = profile_events_of(lake, dict(zip(PROFILE_SOURCES, versions, strict=True)), user)
+    ids = held.select("user_id", "event_id", F.lit(True).alias("held"))
+    families = {table: table.split(".")[1] for table in PROFILE_SOURCES}
+    accepted = accepted_events(bronze, settings).where(F.col("family").isin(*families.values()))
+    with persisted(accepted):
+        events = profile_events({t: silver_rows(name, accepted) for t, name in families.items()})
+        with persisted(events.join(ids, ["user_id", "event_id"], "left")) as marked:
+            waiting = marked.where("held IS NULL").count()
+            refolded = profiles(marked.where("held"), as_of)
+            wrong = differing(stored, refolded).select("user_id").orderBy("user_id")
+            users = [row.user_id for row in wrong.collect()]
+    return stored.count(), waiting, users

@@ -1,0 +1,86 @@
+"""The gate: what a failed blocker of quality stops."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import functions as F
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import QUALITY, TABLES
+from jobs.runtime.quality.expectations import load_expectations
+from jobs.runtime.settings import QualitySettings
+
+
+def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
+    """DataError if quality stops readers from being switched to a lake's generation."""
+    builds = [table for table in TABLES if table.startswith(("silver.", "gold."))]
+    refuse_failing(lake, builds, settings, f"the switch to generation {lake.generation}")
+
+
+log = logging.getLogger(__name__)
+
+
+TOLD = 3
+
+
+def refuse_failing(lake: Lake, tables: Iterable[str], settings: QualitySettings, what: str) -> None:
+    """The gate: stop `what` if a blocker failed in the newest check of one of the tables.
+
+    Args:
+        lake: the generation that `what` is about.
+        tables: on what `what` depends; those without expectations are passed over.
+        settings: whether to stop, and whether a table must have been checked.
+        what: a noun phrase for the message.
+
+    Raises:
+        DataError: it is stopped.
+    """
+    wanted = sorted(set(tables) & load_expectations().keys())
+    problem = _failed(lake, wanted) or _unchecked(lake, wanted, settings)
+    if problem is None:
+        return
+    words, is_failure = problem
+    if settings.gate == "off" or (settings.gate == "blockers" and not is_failure):
+        log.warning("%s goes on although %s", what, words)
+        return
+    raise DataError(
+        f"{what} is stopped: {words}",
+        "mend the data and check again with python -m jobs.quality; "
+        "--set quality.gate=off goes on all the same",
+    )
+
+
+def _failed(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | None:
+    """The blockers that failed in the newest check of each table."""
+    if not lake.has(QUALITY):
+        return None
+    own = F.col("table_name").isin(*tables) & (F.col("generation") == lake.generation)
+    rows = lake.read(QUALITY).where(own)
+    newest = rows.groupBy("table_name").agg(F.max("at").alias("at"))
+    failed = rows.join(newest, ["table_name", "at"]).where("severity = 'blocker' AND NOT passed")
+    told = [
+        f"{row.table_name}: {row.expectation}: found {row.found}, expected {row.expected}"
+        for row in failed.orderBy("table_name", "expectation").collect()
+    ]
+    more = f", and {len(told) - TOLD} more" if len(told) > TOLD else ""
+    return ("; ".join(told[:TOLD]) + more, True) if told else None
+
+
+def _unchecked(
+    lake: Lake, tables: Sequence[str], settings: QualitySettings
+) -> tuple[str, bool] | None:
+    """The tables that are there and were not checked within `max_age_h`."""
+    since = datetime.now(UTC) - timedelta(hours=settings.max_age_h)
+    checked: set[str] = set()
+    if lake.has(QUALITY):
+        own = (F.col("generation") == lake.generation) & (F.col("at") >= F.lit(since))
+        rows = lake.read(QUALITY).where(own).select("table_name").distinct().collect()
+        checked = {row.table_name for row in rows}
+    missing = [table for table in tables if table not in checked and lake.has(table)]
+    if not missing:
+        return None
+    return f"{', '.join(missing)} had no check in {settings.max_age_h:g} hours", False

@@ -1,0 +1,160 @@
+"""Quality: tables measured at pinned versions, the findings kept in ops.quality, and the gate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import DataFrame
+
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import PARTIALS, QUALITY, TABLES
+from jobs.runtime.pipeline.gold import NOTHING, Snapshot, read_gold_at, snapshot
+from jobs.runtime.quality.expectations import Expectation, Measure, Schema, Suite, schema_text
+from jobs.runtime.spark.failures import SPARK_ERRORS
+from transforms.gold.tables import FOLDS
+
+log = logging.getLogger(__name__)
+
+
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Tables at versions, so that all measures are of the same rows.
+
+    Attributes:
+        lake: the generation.
+        versions: the Delta version of each table that exists; of a fold, its base's.
+        gold: all folds after one micro-batch; None: a fold is its base alone.
+    """
+
+    lake: Lake
+    versions: Mapping[str, int]
+    gold: Snapshot | None
+
+    def rows(self, table: str) -> DataFrame:
+        """A table's rows; none, if it does not exist."""
+        if table not in self.versions:
+            return self.lake.spark.createDataFrame([], TABLES[table].schema)
+        fold = FOLDS.get(table.removeprefix("gold."))
+        if fold is not None and self.gold is not None:
+            return read_gold_at(self.lake, fold, self.gold)
+        return self.lake.read_declared(table, self.versions[table])
+
+    def partials(self, table: str) -> int | None:
+        """The version of gold.partials that a fold was read with."""
+        return self.gold.partials if self.gold and table.removeprefix("gold.") in FOLDS else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one expectation."""
+
+    table: str
+    expectation: Expectation
+    found: str | None
+    expected: str
+    passed: bool
+
+    @property
+    def blocks(self) -> bool:
+        """Does it stop what depends on the table?"""
+        return not self.passed and self.expectation.severity == "blocker"
+
+    def __str__(self) -> str:
+        name, found = self.expectation.name, self.found
+        return f"{self.table}: {name}: found {found}, expected {self.expected}"
+
+
+def pinned(lake: Lake, version: Mapping[str, int] | None = None) -> Pinned:
+    """The newest version of every table, or others for those named.
+
+    Raises:
+        SettingsError: a table has no such version.
+    """
+    versions = {table: lake.version(table) for table in TABLES if lake.has(table)}
+    for table, wanted in (version or {}).items():
+        if not 0 <= wanted <= versions.get(table, NOTHING):
+            raise SettingsError(
+                f"{table} has no version {wanted}",
+                f"the newest is {versions[table]}" if table in versions else "it does not exist",
+            )
+    folds = all(table in versions for table in (PARTIALS, *(f"gold.{name}" for name in FOLDS)))
+    gold = snapshot(lake) if folds and not version else None
+    if gold is not None:
+        versions |= {f"gold.{name}": base for name, (base, _) in gold.bases.items()}
+    return Pinned(lake, {**versions, **(version or {})}, gold)
+
+
+def measured(
+    at: Pinned, suites: Mapping[str, Suite], now: datetime
+) -> dict[str, dict[str, Measure]]:
+    """The measure of every expectation, by table and name; tables that do not exist are left out.
+
+    Args:
+        at: what to measure.
+        suites: what is expected, by table.
+        now: the instant that ages are to.
+    """
+    there = [table for table in suites if table in at.versions]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        found = pool.map(lambda table: _measured(at, table, suites[table], now), there)
+        return dict(zip(there, found, strict=True))
+
+
+def store(at: Pinned, findings: Sequence[Finding], now: datetime) -> None:
+    """Add findings to ops.quality, in one commit."""
+    lake = at.lake
+    lake.ensure([QUALITY])
+    rows = [
+        {
+            "at": now,
+            "generation": lake.generation,
+            "table_name": each.table,
+            "version": at.versions[each.table],
+            "partials_version": at.partials(each.table),
+            "expectation": each.expectation.name,
+            "kind": each.expectation.kind,
+            "severity": each.expectation.severity,
+            "passed": each.passed,
+            "found": each.found,
+            "expected": each.expected,
+            "why": each.expectation.why,
+        }
+        for each in findings
+    ]
+    frame = lake.spark.createDataFrame(rows, TABLES[QUALITY].schema).coalesce(1)
+    lake.append(QUALITY, frame, Transaction("quality", lake.version(QUALITY)))
+
+
+def _measured(at: Pinned, table: str, suite: Suite, now: datetime) -> dict[str, Measure]:
+    rows = at.rows(table)
+    found: dict[str, Measure] = {}
+    try:
+        aggregates = {each.name: each.aggregate(now) for each in suite}
+        columns = [c.alias(name) for name, c in aggregates.items() if c is not None]
+        if columns:
+            found |= rows.agg(*columns).collect()[0].asDict()
+        for each in suite:
+            if isinstance(each, Schema):
+                files = at.lake.read(table, at.versions[table])
+                found[each.name] = schema_text(files.schema)
+            elif aggregates[each.name] is None:
+                found[each.name] = each.query(rows, at.rows)
+    except SPARK_ERRORS as error:
+        raise SettingsError(
+            f"{table}: an expectation cannot be measured: {_first(error)}",
+            f"mend conf/expectations/{table}.yaml",
+        ) from error
+    return found
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

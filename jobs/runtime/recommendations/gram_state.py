@@ -1,0 +1,160 @@
+"""The state of training: the Gram matrix of everybody, and the histories that it counts.
+
+gold.user_history holds what was counted, gold.title_gram the sums; the latter names the version of
+the former, so a crash between the two writes leaves the older, consistent pair in force. An update
+compares that version with the histories of now and moves only the users who differ. The result is
+that of training from scratch, to the bit.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import TABLES, TITLE_GRAM, USER_HISTORY
+from jobs.runtime.spark.failures import SPARK_ERRORS
+from transforms.recommendations.fixed_point import Titles
+from transforms.recommendations.gram import Gram, InteractionError
+from transforms.recommendations.gram_blocks import ROWS, added, block_sums, blocks
+from transforms.recommendations.histories import changes, histories, signed
+from transforms.recommendations.weighting import Weighting
+
+log = logging.getLogger(__name__)
+
+WRITER = "train"
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A stored statistic.
+
+    Attributes:
+        statistic: the sums.
+        histories: the version of gold.user_history that it counts.
+        weighting: the declaration that the histories were weighted by.
+    """
+
+    statistic: Gram
+    histories: int
+    weighting: str
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """A statistic of now.
+
+    Attributes:
+        statistic: the sums.
+        moved: histories taken out and put in; None if all were counted anew.
+    """
+
+    statistic: Gram
+    moved: int | None
+
+
+def statistic_of(user_title: DataFrame, weighting: Weighting, damping: float) -> Gram:
+    """The statistic of these rows of gold.user_title, from scratch; nothing is stored."""
+    rows = histories(user_title, weighting).persist()
+    try:
+        return _moved(_nothing(damping), signed(rows))
+    finally:
+        rows.unpersist()
+
+
+def update(
+    lake: Lake, user_title: DataFrame, weighting: Weighting, damping: float, *, scratch: bool
+) -> Update:
+    """Bring the stored statistic to these rows of gold.user_title and store it.
+
+    Args:
+        lake: where the state is.
+        user_title: rows of gold.user_title.
+        weighting: how they are weighted.
+        damping: the exponent of the statistic.
+        scratch: leave what is stored aside and count everybody.
+    """
+    lake.ensure([USER_HISTORY, TITLE_GRAM])
+    known = None if scratch else _usable(lake, weighting, damping)
+    rows = histories(user_title, weighting)
+    lake.replace(USER_HISTORY, rows, Transaction(WRITER, lake.version(USER_HISTORY)))
+    version = lake.version(USER_HISTORY)
+    after = lake.read(USER_HISTORY, version)
+    updated = _updated(lake, known, after) if known is not None else None
+    if updated is None:
+        updated = Update(_moved(_nothing(damping), signed(after)), None)
+    _store(lake, Counted(updated.statistic, version, str(weighting)))
+    return updated
+
+
+def stored(lake: Lake) -> Counted | None:
+    """What is stored; None if nothing is."""
+    if not lake.has(TITLE_GRAM):
+        return None
+    rows = lake.read(TITLE_GRAM).orderBy("block").collect()
+    if not rows:
+        return None
+    titles = np.asarray([title for row in rows for title in row.titles], np.str_)
+    sums = np.zeros((len(titles), len(titles)), np.int64)
+    counted = rows[0].counted
+    statistic = added(
+        Gram(titles, sums, counted.damping), ((row.block, bytes(row.sums)) for row in rows)
+    )
+    return Counted(statistic, counted.histories, counted.weighting)
+
+
+def _usable(lake: Lake, weighting: Weighting, damping: float) -> Counted | None:
+    known = stored(lake)
+    if known is None:
+        return None
+    if (known.weighting, known.statistic.damping) != (str(weighting), damping):
+        log.info("weighting or damping was declared anew: everybody is counted again")
+        return None
+    return known
+
+
+def _updated(lake: Lake, known: Counted, after: DataFrame) -> Update | None:
+    """None if the histories that were counted are gone, or are not those."""
+    try:
+        differing = changes(lake.read(USER_HISTORY, known.histories), after).persist()
+        try:
+            moved = differing.count()
+            return Update(_moved(known.statistic, differing), moved)
+        finally:
+            differing.unpersist()
+    except (*SPARK_ERRORS, InteractionError) as error:
+        log.warning("the stored statistic cannot be updated (%s): counted anew", type(error))
+        return None
+
+
+def _moved(statistic: Gram, differing: DataFrame) -> Gram:
+    """The statistic after signed histories were added to it."""
+    titles = np.union1d(statistic.titles, _titles(differing))
+    over = statistic.over(titles)
+    parts = block_sums(differing, titles, statistic.damping).toLocalIterator()
+    return added(over, ((part.block, bytes(part.sums)) for part in parts))
+
+
+def _titles(histories: DataFrame) -> Titles:
+    met = histories.select(F.explode("titles").alias("title_id")).distinct().collect()
+    return np.asarray(sorted(row.title_id for row in met), np.str_)
+
+
+def _nothing(damping: float) -> Gram:
+    return Gram(np.zeros(0, np.str_), np.zeros((0, 0), np.int64), damping)
+
+
+def _store(lake: Lake, counted: Counted) -> None:
+    statistic = counted.statistic
+    origin = (counted.histories, statistic.damping, counted.weighting)
+    rows = [
+        (block, sums, statistic.titles[block * ROWS : (block + 1) * ROWS].tolist(), origin)
+        for block, sums in blocks(statistic)
+    ]
+    frame = lake.spark.createDataFrame(rows, TABLES[TITLE_GRAM].schema)
+    lake.replace(TITLE_GRAM, frame, Transaction(WRITER, lake.version(TITLE_GRAM)))

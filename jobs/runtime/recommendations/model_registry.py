@@ -1,0 +1,162 @@
+"""The model registry: MLflow, in SQLite and files below the lake unless a server is named.
+
+Three aliases point at versions of a model: `challenger`, the last one trained; `champion`, the one
+in service; `previous`, the champion before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.runtime.errors import DataError, PlayheadError, ServiceError, SettingsError, first_line
+from jobs.runtime.recommendations.artifact import Trained, load
+
+CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
+ARTIFACT = "model"
+UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+# a server that is away is told in seconds, not after MLflow's own seven retries
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
+class Registry:
+    """The versions of one model.
+
+    Args:
+        name: the registered name.
+        uri: of the MLflow server; None: SQLite below the lake.
+        root: of the lake.
+
+    Raises:
+        SettingsError: the lake is in an object store and no server is named.
+    """
+
+    def __init__(self, name: str, uri: str | None, root: str) -> None:
+        if uri is None and "://" in root:
+            raise SettingsError(
+                f"SQLite cannot live at {root}", "set recommend.mlflow_uri to an MLflow server"
+            )
+        self.name = name
+        self.folder = Path(root).absolute() / "mlflow"
+        self.uri = uri or f"sqlite:///{self.folder}/mlflow.db"
+        self._own = uri is None
+        for key, value in PATIENCE.items():
+            os.environ.setdefault(key, value)
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+    @contextmanager
+    def run(self) -> Iterator[str]:
+        """A run of this model's experiment, active for the block; its id."""
+        with self._explained():
+            mlflow.set_tracking_uri(self.uri)
+            mlflow.set_registry_uri(self.uri)
+            if self._own:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            experiment = mlflow.get_experiment_by_name(self.name)
+            place = (self.folder / "artifacts").as_uri() if self._own else None
+            found = (
+                experiment.experiment_id
+                if experiment is not None
+                else mlflow.create_experiment(self.name, artifact_location=place)
+            )
+            with mlflow.start_run(experiment_id=found) as active:
+                yield str(active.info.run_id)
+
+    def version_of(self, alias: str) -> str | None:
+        """The version that an alias points at; None if it points nowhere."""
+        with self._explained():
+            if self._own and not (self.folder / "mlflow.db").exists():
+                return None
+            try:
+                return str(self._client().get_model_version_by_alias(self.name, alias).version)
+            except MlflowException as error:
+                if error.error_code in UNKNOWN:
+                    return None
+                raise
+
+    def point(self, aliases: Mapping[str, str | None]) -> None:
+        """Let each alias point at its version; None: nowhere."""
+        with self._explained():
+            for alias, version in aliases.items():
+                if version is None:
+                    self._client().delete_registered_model_alias(self.name, alias)
+                else:
+                    self._client().set_registered_model_alias(self.name, alias, version)
+
+    def tags(self, version: str) -> Mapping[str, str]:
+        """The tags of a version.
+
+        Raises:
+            SettingsError: there is no such version.
+        """
+        with self._explained(version):
+            return dict(self._client().get_model_version(self.name, version).tags)
+
+    def tag(self, version: str, tags: Mapping[str, Any]) -> None:
+        """Give a version tags."""
+        with self._explained(version):
+            for key, value in tags.items():
+                self._client().set_model_version_tag(self.name, version, key, str(value))
+
+    def document(self, version: str, name: str) -> str:
+        """The text of a file that the training of a version left, such as model_card.md."""
+        with self._explained(version):
+            run = self._client().get_model_version(self.name, version).run_id
+            return str(mlflow.artifacts.load_text(f"runs:/{run}/{name}"))
+
+    def load(self, version: str) -> Trained:
+        """The model of a version.
+
+        Raises:
+            SettingsError: there is no such version.
+            DataError: its files are gone or damaged.
+        """
+        self.tags(version)
+        with self._explained(version):
+            try:
+                folder = mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"models:/{self.name}/{version}", tracking_uri=self.uri
+                )
+            except (MlflowException, OSError) as error:
+                raise DataError(
+                    f"the files of {self.name} version {version} are gone: {first_line(error)}",
+                    "train anew with python -m jobs.train, or go back: "
+                    "python -m jobs.promote --back",
+                ) from None
+        return load(Path(folder) / "artifacts" / ARTIFACT)
+
+    def _client(self) -> MlflowClient:
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    @contextmanager
+    def _explained(self, version: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except PlayheadError:
+            raise
+        except MlflowException as error:
+            if version is not None and error.error_code in UNKNOWN:
+                raise SettingsError(
+                    f"{self.name} has no version {version}",
+                    "python -m jobs.promote --list shows those there are",
+                ) from None
+            raise self._away(error) from None
+        except (RequestException, SQLAlchemyError) as error:
+            raise self._away(error) from None
+
+    def _away(self, error: Exception) -> ServiceError:
+        return ServiceError(
+            f"MLflow at {self.uri} does not serve: {first_line(error)}",
+            "start the server that recommend.mlflow_uri names, or set it to null for SQLite",
+        )

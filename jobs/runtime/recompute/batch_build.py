@@ -1,0 +1,83 @@
+"""The batch build of a generation's silver: refine without a stream, table by table.
+
+Every table is one Delta transaction of the application BUILD at bronze's version, the ledger the
+last of them; so a build that was killed is finished by repeating it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from pyspark import StorageLevel
+from pyspark.sql import functions as F
+
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, LEDGER, PARTIALS, TABLES
+from jobs.runtime.pipeline.fold import BASES, definitions
+from jobs.runtime.pipeline.judging import judged, rows_of
+from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
+from jobs.runtime.pipeline.progress import BUILD, OUTPUTS
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.spark.persistence import kept
+from transforms import provenance
+from transforms.events.bronze import PLACE
+from transforms.events.judge import TimeBounds
+from transforms.events.judge import definition as judge_definition
+from transforms.silver.deduplication import repeats
+from transforms.silver.tables import FAMILIES
+
+GOLD = [*BASES, PARTIALS]
+SEQUENCE = 0  # in the ledger; those of streams are greater
+
+
+def definition(settings: RefineSettings) -> str:
+    """A digest of everything that decides what a build makes of given bronze rows."""
+    bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
+    families = (family.definition for family in FAMILIES.values())
+    judging = judge_definition(load_registry(), bounds)
+    return provenance.digest(judging, *families, repr(definitions()))
+
+
+def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> int:
+    """Fill silver, quarantine and ledger of an empty generation; how many records were judged."""
+    lake = lake.in_small_parts()
+    lake.ensure([LEDGER])
+    bronze = lake.read(BRONZE, bronze_version)
+    arrived = bronze.count()
+    if lake.transaction(LEDGER, BUILD)[1] == bronze_version:
+        return arrived
+    with (
+        ThreadPoolExecutor(max_workers=2) as pool,
+        kept(judged(bronze, settings), StorageLevel.DISK_ONLY) as every,
+        kept(repeats(every)) as later,
+    ):
+        # while records are judged: it is time, not work
+        tables = pool.submit(lake.ensure, [*OUTPUTS, *GOLD])
+        rows = every.join(F.broadcast(later), PLACE, "left_anti")
+        fates = fates_of(rows)
+        tables.result()
+
+        def write(table: str) -> None:
+            lake.append(table, rows_of(table, rows), Transaction(BUILD, bronze_version))
+
+        list(pool.map(write, tables_of(fates)))
+    seal(lake, arrived, fates, bronze_version)
+    return arrived
+
+
+def seal(lake: Lake, arrived: int, fates: Sequence[Fate], bronze_version: int) -> None:
+    """Write the ledger of a build: silver is complete."""
+    ledger = ledger_rows(lake, arrived, fates, SEQUENCE, datetime.now(UTC))
+    lake.append(LEDGER, ledger, Transaction(BUILD, bronze_version))
+
+
+def carry_over(live: Lake, new: Lake, bronze_version: int) -> None:
+    """Copy the tables that are declared to be carried from one generation to the next."""
+    for table, declared in TABLES.items():
+        if declared.carried and live.has(table):
+            new.ensure([table])
+            new.replace(table, live.read(table), Transaction(BUILD, bronze_version))

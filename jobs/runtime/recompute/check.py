@@ -1,0 +1,52 @@
+"""The check: gold compared with its batch recompute; nothing is written."""
+
+from __future__ import annotations
+
+import logging
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.lake.generations import generations
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, QUARANTINE
+from jobs.runtime.pipeline.judging import judged, silver_rows
+from jobs.runtime.pipeline.progress import ingested_through
+from jobs.runtime.recompute.comparison import refolded
+from jobs.runtime.recompute.parity import Build, Parity, build_of, compare, look
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.spark.persistence import kept
+from transforms.events.bronze import PLACE
+from transforms.gold.facts import FACT_SOURCES, facts
+from transforms.gold.fold import evaluate
+from transforms.gold.parity import EVIDENCE, Side
+from transforms.silver.deduplication import without_repeats
+
+log = logging.getLogger(__name__)
+
+
+def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None = None) -> Parity:
+    """Compare gold with its batch recompute from one version of bronze; nothing is written."""
+    if bronze_version is None:
+        bronze_version = lake.version(BRONZE)
+    log.info("recomputing from %s at version %d", BRONZE, bronze_version)
+    bronze = lake.read(BRONZE, bronze_version)
+    with kept(without_repeats(judged(bronze, settings))) as unique:
+        silver = {t: silver_rows(t.split(".")[1], unique) for t in FACT_SOURCES}
+        with kept(facts(silver, *EVIDENCE)) as recomputed:
+            side = Side(recomputed, _ends(unique), ingested_through(lake, bronze_version))
+            new = Build(lambda fold: evaluate(fold, recomputed), lambda: side)
+            old, horizon_h = build_of(look(lake)), settings.duplicate_horizon_h
+            changed = refolded(generations(lake)[lake.generation].folds)
+            return compare(lake, old, new, horizon_h, changed)
+
+
+def _ends(unique: DataFrame) -> DataFrame:
+    """Where the records of a recompute would be held."""
+    silver = F.concat(F.lit("silver."), "family")
+    return unique.select(
+        *PLACE,
+        "event_id",
+        F.when(F.col("reason").isNull(), silver).otherwise(QUARANTINE).alias("held_in"),
+        F.col("judged_by").alias("held_by"),
+    )

@@ -1,0 +1,131 @@
+"""Compare: what people would notice if readers were switched from one generation to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.experiments.results import compute, newest, refuse_stale
+from jobs.runtime.lake.generations import generations
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import EXPERIMENT_USER, RECOMMENDATIONS
+from jobs.runtime.pipeline.gold import read_gold
+from transforms.experiments.definitions import Catalogue
+from transforms.gold.impact import business_by_date, features_moved, lists_changed
+from transforms.gold.tables import BUSINESS_DAY, USER_FEATURES
+
+PERCENT, TOP = 5, 10
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What an experiment comes to on each side; None where nobody is exposed."""
+
+    experiment_id: str
+    old: str | None
+    new: str | None
+
+    @property
+    def flipped(self) -> bool:
+        """Is it another verdict?"""
+        return self.old != self.new
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What people would notice.
+
+    Attributes:
+        old: the generation that readers see.
+        new: the one that they would be switched to.
+        users: with features, on either side.
+        moved: users by feature that moved; `any`: at least one of them.
+        lists: the rows of `lists_changed`; None without lists of the new generation's own.
+        decisions: of every experiment with exposed users.
+        days: the rows of `business_by_date`.
+    """
+
+    old: int
+    new: int
+    users: int
+    moved: Mapping[str, int]
+    lists: Sequence[Mapping[str, Any]] | None
+    decisions: Sequence[Decisions]
+    days: Sequence[Mapping[str, Any]]
+
+    def total(self, name: str) -> tuple[int, int]:
+        """A business total, old and new."""
+        old, new = (sum(int(day[f"{side}_{name}"]) for day in self.days) for side in ("old", "new"))
+        return old, new
+
+
+def impact(
+    lake: Lake, old: int, new: int, definitions: Catalogue, *, percent: int, top: int, at: datetime
+) -> Impact:
+    """What a switch from one generation to another would change; nothing is written.
+
+    Raises:
+        SettingsError: there is no such generation, or it has no gold.
+        DataError: experiments are attributed by earlier definitions.
+    """
+    before, after = (_generation(lake, number) for number in (old, new))
+    moves = features_moved(
+        read_gold(before, USER_FEATURES), read_gold(after, USER_FEATURES), percent
+    )
+    moved = moves.collect()[0].asDict()
+    days = business_by_date(read_gold(before, BUSINESS_DAY), read_gold(after, BUSINESS_DAY))
+    was, would_be = (_verdicts(side, definitions, at) for side in (before, after))
+    return Impact(
+        old,
+        new,
+        moved.pop("users"),
+        moved,
+        lists(before, after, top),
+        [Decisions(n, was.get(n), would_be.get(n)) for n in sorted({*was, *would_be})],
+        [day.asDict() for day in days.collect()],
+    )
+
+
+def lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
+    """The rows of `lists_changed`; None if one side has no lists or both have the same ones."""
+    if not all(side.has(RECOMMENDATIONS) for side in (old, new)):
+        return None
+    origins = [side.read(RECOMMENDATIONS).select("built_from").first() for side in (old, new)]
+    if None in origins or origins[0] == origins[1]:
+        return None
+    changed = lists_changed(old.read(RECOMMENDATIONS), new.read(RECOMMENDATIONS), top)
+    return [row.asDict() for row in changed.collect()]
+
+
+def _generation(lake: Lake, number: int) -> Lake:
+    known = generations(lake)
+    side = lake.of_generation(number)
+    if number not in known or known[number].is_retired or not side.has("gold.user_features"):
+        ready = ", ".join(str(g.number) for g in known.values() if g.is_complete)
+        raise SettingsError(
+            f"the lake has no gold of generation {number}", f"compare two of: {ready}"
+        )
+    return side
+
+
+def _verdicts(lake: Lake, definitions: Catalogue, at: datetime) -> dict[str, str]:
+    """The decision about each experiment that has started and has exposed users."""
+    if not lake.has(EXPERIMENT_USER):
+        return {}
+    exposed = {
+        row[0] for row in lake.read(EXPERIMENT_USER).select("experiment_id").distinct().collect()
+    }
+    wanted = {
+        name: definitions.definition(name)
+        for name, experiment in definitions.experiments.items()
+        if name in exposed and experiment.start <= at
+    }
+    if not wanted:
+        return {}
+    pins = newest(lake)
+    refuse_stale(lake, definitions, pins)
+    rows = compute(lake, wanted, pins, at)
+    return {row["experiment_id"]: row["decision"]["verdict"] for row in rows}

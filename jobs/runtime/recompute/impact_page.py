@@ -1,0 +1,105 @@
+"""The impact of a switch as a page, as JSON and as lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from jobs.runtime.experiments.definitions import load_definitions
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pages import BLUE, GOLD, RED, html_of, styled, write_page
+from jobs.runtime.recompute.impact import PERCENT, TOP, Impact, impact
+from transforms.gold.impact import FEATURES, TOTALS
+
+
+def write_impact(found: Impact, file: Path) -> None:
+    """Write the page of a comparison, and beside it the same as JSON."""
+    figures = {"moved": _moved(found), "watched": _watched(found)}
+    if found.lists:
+        figures["churn"] = _churn(found.lists)
+    drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
+    write_page(file, "compare.html", found=found, totals=TOTALS, figures=drawn)
+    file.with_suffix(".json").write_text(as_json_text(found), encoding="utf-8")
+
+
+def told(found: Impact) -> dict[str, Any]:
+    """A comparison as a JSON document."""
+    return {**asdict(found), "totals": {name: found.total(name) for name in TOTALS}}
+
+
+def as_json_text(found: Impact) -> str:
+    """A comparison as the text of a JSON document."""
+    return json.dumps(told(found), indent=2, default=str)
+
+
+def impact_lines(found: Impact) -> Iterator[str]:
+    """A comparison as lines for a person."""
+    yield f"generation {found.old} to {found.new}"
+    yield f"users of whom a feature moved: {_of(found.moved['any'], found.users)}"
+    for name in FEATURES:
+        yield f"  {name:<24} {_of(found.moved[name], found.users)}"
+    if found.lists is None:
+        yield "lists: the new generation has none of its own yet"
+    for row in found.lists or ():
+        replaced = _of(row["replaced"], row["titles"])
+        yield (
+            f"lists {row['context_type']:<20} {_of(row['changed'], row['lists'])} changed, "
+            f"{replaced} titles replaced"
+        )
+    for one in found.decisions:
+        mark = "FLIPPED" if one.flipped else "same"
+        yield f"experiment {one.experiment_id}: {one.old} -> {one.new} ({mark})"
+    for name in TOTALS:
+        old, new = found.total(name)
+        yield f"total {name:<26} {old:>14,} -> {new:>14,} ({new - old:+,})"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,}" + (f" ({part / whole:.2%})" if whole else "")
+
+
+def _moved(found: Impact) -> go.Figure:
+    shares = [100 * found.moved[name] / max(found.users, 1) for name in FEATURES]
+    bars = go.Bar(x=shares[::-1], y=FEATURES[::-1], orientation="h", marker_color=BLUE)
+    return go.Figure(bars).update_layout(
+        xaxis_title="users of whom it moved, %", xaxis_rangemode="nonnegative"
+    )
+
+
+def _churn(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
+    figure = go.Figure()
+    for name, part, whole, colour in (
+        ("lists changed", "changed", "lists", RED),
+        ("titles replaced", "replaced", "titles", GOLD),
+    ):
+        shares = [100 * row[part] / max(row[whole], 1) for row in lists]
+        figure.add_bar(x=[row["context_type"] for row in lists], y=shares, name=name,
+                       marker_color=colour)  # fmt: skip
+    return figure.update_layout(yaxis_title="share, %")
+
+
+def _watched(found: Impact) -> go.Figure:
+    figure = go.Figure()
+    for side, colour in (("old", BLUE), ("new", RED)):
+        hours = [day[f"{side}_watch_s"] / 3600 for day in found.days]
+        figure.add_scatter(x=[day["date"] for day in found.days], y=hours, name=side,
+                           mode="lines+markers", line_color=colour)  # fmt: skip
+    return figure.update_layout(yaxis_title="hours watched")
+
+
+log = logging.getLogger(__name__)
+
+
+def report_on(lake: Lake, built: Lake, page: Path) -> None:
+    """Write what people would notice if readers went from one generation to another."""
+    now, numbers = datetime.now(UTC), (lake.generation, built.generation)
+    found = impact(lake, *numbers, load_definitions(), percent=PERCENT, top=TOP, at=now)
+    write_impact(found, page)
+    log.info("what people would notice: %s", page)

@@ -1,0 +1,158 @@
+"""The next generation: built in batch from bronze, caught up by its own streams."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.experiments.attribution import attributing
+from jobs.runtime.experiments.definitions import load_definitions
+from jobs.runtime.lake.erasure_log import history_begins, refuse_unfinished
+from jobs.runtime.lake.generations import Action, Generation, generations, record
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, USER_PROFILE
+from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.progress import read_whole_through
+from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.profiles.profiles import rebuilt, replace
+from jobs.runtime.recompute.batch_build import build_silver, carry_over, definition
+from jobs.runtime.recompute.comparison import compared, refuse_unexplained
+from jobs.runtime.recompute.partial_build import build_part
+from jobs.runtime.recompute.reruns import build_of_run, is_compared
+from jobs.runtime.settings import RefineSettings, Settings
+from jobs.runtime.streams.query import follow
+from transforms import provenance
+from transforms.gold.facts import FACT_SOURCES
+from transforms.silver.scope import Scope
+
+log = logging.getLogger(__name__)
+
+
+JOB = "recompute"
+
+
+EVERYTHING = Scope()
+
+
+def generation_of(lake: Lake, settings: Settings, bronze_version: int, scope: Scope) -> Lake | None:
+    """The generation built and compared from a version of bronze, by this or by an earlier run.
+
+    Returns:
+        The generation; None if readers were already switched to it.
+    """
+    done = build_of_run(lake, bronze_version, _defined(settings.refine, scope))
+    if done is None:
+        new = next_generation(lake, settings, bronze_version, scope)
+    elif Action.SWITCHED in done.actions:
+        log.info("generation %d is of that run, and was switched to: nothing to do", done.number)
+        return None
+    else:
+        log.info("generation %d is of that run", done.number)
+        new = lake.of_generation(done.number)
+    if not is_compared(lake, new.generation):
+        refuse_unexplained(compared(lake, new, settings))
+    return new
+
+
+def next_generation(
+    lake: Lake,
+    settings: Settings,
+    bronze_version: int | None = None,
+    scope: Scope = EVERYTHING,
+) -> Lake:
+    """Build a generation in batch, or finish one whose build was killed, and let it catch up.
+
+    Args:
+        lake: the live generation.
+        settings: of refine and fold.
+        bronze_version: what to build from; None: the newest, or that of the unfinished build.
+        scope: which events to judge anew.
+
+    Returns:
+        The new generation.
+    """
+    lake.ensure([BRONZE, *FACT_SOURCES])
+    refuse_unfinished(lake, "recompute")
+    began = time.monotonic()
+    goal = _goal(lake, settings.refine, bronze_version, scope)
+    assert goal.bronze_version is not None
+    new = lake.of_generation(goal.number)
+    log.info(
+        "building generation %d from %s at version %d", goal.number, BRONZE, goal.bronze_version
+    )
+    if scope == EVERYTHING:
+        events = build_silver(new, settings.refine, goal.bronze_version)
+    else:
+        events = build_part(lake, new, settings.refine, goal.bronze_version, scope)
+    catch_up(new, settings)
+    for table, remake in REMADE.items():
+        if lake.has(table) and not lake.read(table).isEmpty():
+            remake(new, settings)
+    carry_over(lake, new, goal.bronze_version)
+    if Action.BUILT not in goal.actions:
+        seconds = time.monotonic() - began
+        record(lake, goal.number, Action.BUILT, events=events, seconds=seconds)
+    return new
+
+
+def catch_up(lake: Lake, settings: Settings) -> None:
+    """Take a generation's streams through what bronze holds now; gold is first made in batch."""
+    with refining(lake, settings.refine, available_now=True) as run:
+        follow(run)
+    with folding(lake, settings.fold, available_now=True) as run:
+        follow(run)
+    compact(lake)
+
+
+def _remake_profiles(lake: Lake, _: Settings) -> None:
+    with rebuilt(lake, None) as rows:
+        replace(lake, rows)
+
+
+def _remake_attribution(lake: Lake, settings: Settings) -> None:
+    known = load_definitions()
+    with attributing(lake, settings.attribute, known, available_now=True) as run:
+        follow(run)
+
+
+# tables of jobs that an operator may or may not run: made where the live generation has rows
+REMADE: Mapping[str, Callable[[Lake, Settings], None]] = {
+    USER_PROFILE: _remake_profiles,
+    EXPERIMENT_USER: _remake_attribution,
+}
+
+
+def _defined(settings: RefineSettings, scope: Scope) -> str:
+    """What a build is made by, as ops.generations keeps it."""
+    return provenance.digest(definition(settings), scope.told())
+
+
+def _goal(
+    lake: Lake, settings: RefineSettings, bronze_version: int | None, scope: Scope
+) -> Generation:
+    """The unfinished build of the same definition, else a new one."""
+    known = generations(lake)
+    defined = _defined(settings, scope)
+    last = known[max(known)]
+    if last.bronze_version is not None and Action.BUILT not in last.actions:
+        same = bronze_version in (None, last.bronze_version)
+        if same and last.definition == defined and not last.is_retired:
+            log.info("going on with generation %d", last.number)
+            return last
+        if not last.is_retired:
+            record(lake, last.number, Action.RETIRED)
+    newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
+    begins = history_begins(lake)
+    oldest = 0 if begins is None else begins[0]
+    if bronze_version is not None and not oldest <= bronze_version <= newest:
+        raise SettingsError(
+            f"there is no version {bronze_version} of {BRONZE} to build from",
+            f"oldest: {oldest}, newest: {newest}",
+        )
+    version = newest if bronze_version is None else bronze_version
+    number = last.number + 1
+    record(lake, number, Action.BUILDING, bronze_version=version, definition=defined)
+    return generations(lake)[number]

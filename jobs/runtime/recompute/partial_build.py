@@ -1,0 +1,126 @@
+"""A partial build: the events in scope are judged anew, all others are the live generation's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.contracts.registry import load_registry
+from jobs.runtime.lake.delta_commits import Transaction
+from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE
+from jobs.runtime.pipeline.judging import judged, silver_rows
+from jobs.runtime.pipeline.ledger import Fate
+from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
+from jobs.runtime.recompute.batch_build import seal
+from jobs.runtime.settings import RefineSettings
+from jobs.runtime.spark.persistence import kept
+from transforms.events.bronze import PLACE
+from transforms.silver.deduplication import ARRIVAL_ORDER, repeats, without_repeats
+from transforms.silver.quarantine import quarantined
+from transforms.silver.scope import Scope
+from transforms.silver.tables import FAMILIES
+
+Keep = Callable[[DataFrame], DataFrame]  # computed once, for several reads
+
+SILVER = [f"silver.{family}" for family in FAMILIES]
+
+
+def build_part(
+    live: Lake, new: Lake, settings: RefineSettings, bronze_version: int, scope: Scope
+) -> int:
+    """Fill silver, quarantine and ledger of an empty generation; how many records bronze holds.
+
+    Args:
+        live: what is kept of; it has read that version of bronze.
+        new: the empty generation.
+        settings: how far event times may lie from arrival.
+        bronze_version: what to build from.
+        scope: what to judge anew.
+    """
+    new.ensure([*OUTPUTS, LEDGER])
+    arrived = new.read(BRONZE, bronze_version).count()
+    if new.transaction(LEDGER, BUILD)[1] == bronze_version:
+        return arrived
+    held = _held(live, bronze_version)
+    bronze = new.read(BRONZE, bronze_version).where(_candidates(scope, settings))
+    with ExitStack() as until_filled:
+
+        def keep(rows: DataFrame) -> DataFrame:
+            return until_filled.enter_context(kept(rows))
+
+        again = keep(without_repeats(judged(bronze, settings)))
+        for table, rows in _parts(held, again, scope, keep).items():
+            if not rows.isEmpty():
+                new.append(table, rows, Transaction(BUILD, bronze_version))
+    seal(new, arrived, _fates(new), bronze_version)
+    return arrived
+
+
+def _held(live: Lake, bronze_version: int) -> dict[str, DataFrame]:
+    """What the live generation made of bronze up to a version."""
+    through = ingested_through(live, bronze_version)
+    known = F.lit(False) if through is None else F.col("ingest_time") <= F.lit(through)
+    return {table: live.read_declared(table).where(known) for table in OUTPUTS}
+
+
+def _candidates(scope: Scope, settings: RefineSettings) -> Column:
+    types = scope.event_types
+    topics = {
+        topic
+        for contract in load_registry()
+        if types is None or contract.event_type in types
+        for topic in contract.topics
+    }
+    return scope.may_hold(sorted(topics), settings.oldest_event_days)
+
+
+def _parts(
+    held: Mapping[str, DataFrame], again: DataFrame, scope: Scope, keep: Keep
+) -> dict[str, DataFrame]:
+    """All tables: what stays of `held`, and what `again` makes of the records in scope.
+
+    Each set of places, and what was met, is read by several plans, and kept: without that, plans
+    would hold plans, to the third power of the number of tables.
+    """
+    inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
+    before = keep(_places(*(held[table].where(inside[table]) for table in SILVER)))
+    fresh = {table: _fresh(table, again, scope, before) for table in SILVER}
+    made = keep(_places(*fresh.values()))
+    stays = {
+        table: held[table].where(~inside[table]).join(made, PLACE, "left_anti") for table in SILVER
+    }
+    met = (rows.select("event_id", *ARRIVAL_ORDER) for rows in (*stays.values(), *fresh.values()))
+    later = keep(repeats(keep(reduce(DataFrame.unionAll, met))))
+    parts = {
+        table: stays[table].unionByName(fresh[table]).join(later, PLACE, "left_anti")
+        for table in SILVER
+    }
+    known = held[QUARANTINE]
+    refused = quarantined(again).join(before, PLACE, "left_semi").join(known, PLACE, "left_anti")
+    parts[QUARANTINE] = known.join(made, PLACE, "left_anti").unionByName(refused)
+    return parts
+
+
+def _fresh(table: str, again: DataFrame, scope: Scope, before: DataFrame) -> DataFrame:
+    """A table's rows that are in scope, or whose record was in scope before."""
+    rows = silver_rows(table.split(".")[1], again)
+    marked = rows.join(before.withColumn("_was", F.lit(True)), PLACE, "left")
+    return marked.where(scope.holds(rows) | F.col("_was")).select(rows.columns)
+
+
+def _places(*tables: DataFrame) -> DataFrame:
+    return reduce(DataFrame.unionAll, (rows.select(*PLACE) for rows in tables)).distinct()
+
+
+def _fates(lake: Lake) -> list[Fate]:
+    """What the tables themselves tell."""
+    silver = [Fate(family, None, lake.read(f"silver.{family}").count()) for family in FAMILIES]
+    reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
+    return [fate for fate in silver if fate.events] + [
+        Fate(None, row["reason"], row["count"]) for row in reasons
+    ]

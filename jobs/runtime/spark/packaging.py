@@ -1,0 +1,75 @@
+"""Package: all that spark-submit needs, in one folder, and the lines that submit the jobs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from jobs.runtime.errors import SettingsError
+from jobs.runtime.settings import CONF_DIR, HOME
+from jobs.runtime.spark.jars import SPARK, resolve
+
+CODE = ("jobs", "transforms")
+
+
+ZIP = "playhead.zip"
+
+
+def submit(folder: Path, master: str, name: str, *arguments: str) -> list[str]:
+    """The command that submits a job from a folder of `write_package`.
+
+    Args:
+        folder: of the package.
+        master: the cluster's address.
+        name: of the job.
+        arguments: of the job.
+    """
+    folder = folder.absolute()
+    return [
+        *("spark-submit", "--master", master),
+        *("--jars", f"{folder}/jars/*.jar"),
+        *("--py-files", str(folder / ZIP)),
+        *(str(folder / main_file(name)), *arguments),
+    ]
+
+
+def main_file(name: str) -> str:
+    """The file of a job, relative to the folder that holds jobs/."""
+    file = f"jobs/{name}.py"
+    return file if (HOME / file).exists() else f"jobs/{name}/__main__.py"
+
+
+def write_package(out: Path) -> None:
+    """Fill a folder anew.
+
+    It holds the jars, the zip that --py-files takes, and beside it jobs/ for its main files,
+    transforms/ and conf/.
+
+    Raises:
+        SettingsError: the folder holds something else.
+    """
+    if out.exists():
+        if not (out / ZIP).exists():
+            raise SettingsError(
+                f"{out} is no package of playhead", "name another folder with --out"
+            )
+        shutil.rmtree(out)
+    for name in CODE:
+        shutil.copytree(HOME / name, out / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CONF_DIR, out / "conf")
+    (out / "jars").mkdir()
+    for jar in resolve(SPARK):
+        shutil.copy2(jar, out / "jars")
+    with ZipFile(out / ZIP, "w", ZIP_DEFLATED) as packed:
+        for file in sorted(file for name in CODE for file in (out / name).rglob("*")):
+            packed.write(file, file.relative_to(out))
+    shutil.copy2(HOME / "constraints.txt", out)
+    (out / "requirements.txt").write_text("\n".join([*_requirements(), ""]), encoding="utf-8")
+
+
+def _requirements() -> Iterator[str]:
+    """What playhead needs, without its extras."""
+    return (each for each in requires("playhead") or () if "extra ==" not in each)

@@ -1,0 +1,217 @@
+"""Checkpoints: where a query's progress lives, who may use it, and which one in line it is.
+
+A checkpoint has a generation: 1 for the first, one more each time it had to begin anew (it was
+deleted, or the query's definition changed). A batch's sequence number, generation then batch id
+in one long, therefore never repeats and always grows, so it can name the batch's writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake.locks import locked
+from jobs.runtime.streams.checkpoint_files import Folder, folder_at
+
+BATCH_BITS = 40
+
+
+LABEL = "playhead.json"
+
+
+CLOCK_MARGIN = timedelta(hours=1)  # how far the clocks of two machines may be apart
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A locked checkpoint.
+
+    Attributes:
+        query: the query's name.
+        path: the folder Spark keeps progress in.
+        generation: how many checkpoints this query has had, this one included.
+        began: when it was made; UTC.
+        is_new: no batch has been planned with it yet.
+    """
+
+    query: str
+    path: str
+    generation: int
+    began: datetime
+    is_new: bool
+
+    def sequence(self, batch_id: int) -> int:
+        """The number of a micro-batch, greater than those of all earlier ones."""
+        return (self.generation << BATCH_BITS) | batch_id
+
+    def is_replaying(self, oldest_us: int | None) -> bool:
+        """Could a batch whose oldest row has this time have been written by a predecessor?"""
+        if self.generation == 1 or oldest_us is None:
+            return False
+        return oldest_us < (self.began + CLOCK_MARGIN).timestamp() * 1_000_000
+
+    def remembered(self, name: str, first: Callable[[], Any]) -> Any:
+        """A JSON value that is computed once and then stays with the checkpoint."""
+        folder, file = folder_at(self.path), f"playhead-{name}.json"
+        known = folder.read(file)
+        if known is None:
+            known = json.dumps(first()).encode()
+            folder.write(file, known)
+        return json.loads(known)
+
+    @property
+    def before_first(self) -> int:
+        """Greater than every number of earlier generations, less than all of this one."""
+        return (self.generation << BATCH_BITS) - 1
+
+
+@contextmanager
+def open_checkpoint(
+    path: str, query: str, *, definition: str, last_sequence: int | None
+) -> Iterator[Checkpoint]:
+    """Lock the checkpoint of a query for the time of the `with` block.
+
+    Args:
+        path: the checkpoint's folder.
+        query: the query's name, for messages.
+        definition: what the query computes; a checkpoint of another definition is discarded.
+        last_sequence: the greatest sequence number found in what the query wrote, None if it
+            never wrote; a checkpoint made anew takes the generation after it.
+
+    Raises:
+        DataError: another process holds the lock, or the checkpoint is damaged.
+    """
+    with locked(path, query):
+        yield _opened(path, query, definition, last_sequence)
+
+
+def discard(path: str, query: str) -> None:
+    """Delete the checkpoint of a query that is not running: it begins anew, from its tables."""
+    with locked(path, query):
+        folder_at(path).remove()
+
+
+def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] | None:
+    """Through which version of each Delta table a batch and those before it have read all.
+
+    Args:
+        path: the checkpoint's folder.
+        sequence: the batch.
+        exactly: a batch that ends inside a version is refused.
+
+    Returns:
+        Versions by table id; None if the checkpoint no longer knows the batch.
+
+    Raises:
+        DataError: `exactly`, and the batch ends inside a version.
+    """
+    folder, batch = folder_at(path), sequence & ((1 << BATCH_BITS) - 1)
+    planned = folder.read(f"offsets/{batch}")
+    if _generation(folder) != sequence >> BATCH_BITS or planned is None:
+        return None
+    offsets = _offsets(planned)
+    if exactly and any(offset["index"] >= 0 for offset in offsets):
+        raise DataError(
+            f"{path}: batch {batch} ends inside a commit", "try again when it has caught up"
+        )
+    return _read_whole(planned)
+
+
+def reached(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
+    """Through which version of each source the finished batches of a query have read all.
+
+    Args:
+        path: the checkpoint's folder.
+        ids: the table ids of the sources, by name.
+
+    Returns:
+        Versions by name: of a source that no batch has read yet, the one before its start. Empty
+        if the query has no checkpoint.
+    """
+    folder = folder_at(path)
+    starts = folder.read("playhead-starts.json")
+    if starts is None:
+        return {}
+    finished = [int(name) for name in folder.names("commits") if name.isdigit()]
+    planned = folder.read(f"offsets/{max(finished)}") if finished else None
+    read = {} if planned is None else _read_whole(planned)
+    first = json.loads(starts)
+    return {table: read.get(ids[table], version - 1) for table, version in first.items()}
+
+
+def remembered(path: str, name: str, generation: int) -> Any:
+    """What a checkpoint remembers under a name; None if it is not of that generation."""
+    folder = folder_at(path)
+    known = folder.read(f"playhead-{name}.json")
+    if _generation(folder) != generation or known is None:
+        return None
+    return json.loads(known)
+
+
+def _offsets(planned: bytes) -> list[Any]:
+    """The offsets of the Delta sources that a batch ends at."""
+    lines = planned.decode().splitlines()[2:]
+    return [json.loads(line) for line in lines if line != "-"]
+
+
+def _read_whole(planned: bytes) -> dict[str, int]:
+    return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in _offsets(planned)}
+
+
+def _generation(folder: Folder) -> int | None:
+    label = folder.read(LABEL)
+    if label is None:
+        return None
+    generation: int = json.loads(label)["generation"]
+    return generation
+
+
+def _opened(path: str, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
+    folder = folder_at(path)
+    label = folder.read(LABEL)
+    if label is not None:
+        try:
+            written = json.loads(label)
+        except ValueError:
+            raise _damaged(LABEL, path, query) from None
+        if written["definition"] == definition:
+            planned = _planned(folder)
+            _refuse_damage(folder, [*planned, "metadata"], path, query)
+            began = datetime.fromisoformat(written["began"])
+            return Checkpoint(query, path, written["generation"], began, not planned)
+        folder.remove()
+    generation = 1 if last_sequence is None else 1 + ((last_sequence + 1) >> BATCH_BITS)
+    began = datetime.now(UTC)
+    told = {"generation": generation, "began": began.isoformat(), "definition": definition}
+    folder.write(LABEL, json.dumps(told).encode())
+    return Checkpoint(query, path, generation, began, is_new=True)
+
+
+def _planned(folder: Folder) -> list[str]:
+    """The files of the batches that were planned, in their order."""
+    batches = sorted(int(name) for name in folder.names("offsets") if name.isdigit())
+    return [f"offsets/{batch}" for batch in batches]
+
+
+def _refuse_damage(folder: Folder, files: Sequence[str], path: str, query: str) -> None:
+    damaged = [file for file in files if _is_damaged(folder.read(file))]
+    if damaged:
+        raise _damaged(damaged[-1], path, query)
+
+
+def _is_damaged(content: bytes | None) -> bool:
+    """Is this not the start of what Spark writes: `v1` and JSON, or JSON alone?"""
+    return content is not None and not content.startswith((b"v", b"{"))
+
+
+def _damaged(file: str, path: str, query: str) -> DataError:
+    return DataError(
+        f"{query}: the checkpoint file {path}/{file} is empty or damaged (a full disk or a lost "
+        "write)",
+        f"delete the folder {path}: the next run finds its place from the tables it wrote",
+    )

@@ -1,0 +1,87 @@
+"""What a micro-batch read, by its own count, independent of what is done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime.spark.session import is_local
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a micro-batch read, by its own count, independent of what is done with it.
+
+    Attributes:
+        events: rows that the batch read.
+        oldest: the least watermark column among them, microseconds since the epoch.
+        watermark_ms: the batch's watermark, milliseconds since the epoch; rows behind it are
+            dropped by stateful operators without a word.
+    """
+
+    events: int
+    oldest_us: int | None
+    watermark_ms: int
+
+
+def running(spark: SparkSession, query: str) -> Any:
+    """Spark's own object of a query that is active, which knows more of its batch than PySpark."""
+    found = next(active for active in spark.streams.active if active.name == query)
+    return found._jsq.streamingQuery()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Counts what each micro-batch of a stream of a Delta table reads.
+
+    Args:
+        time_column: the column that the watermark runs on.
+        after: only later rows count as events; None: all.
+    """
+
+    time_column: str
+    after: datetime | None = None
+
+    @property
+    def counts(self) -> Column:
+        """Does a row count as an event?"""
+        if self.after is None:
+            return F.lit(True)
+        return F.col(self.time_column) > F.lit(self.after.isoformat()).cast("timestamp")
+
+    def of(self, rows: DataFrame) -> DataFrame:
+        """`rows`, counted as they are read."""
+        events = F.count_if(self.counts).alias("events")
+        return rows.observe(_NAME, events, F.min(F.unix_micros(self.time_column)).alias("oldest"))
+
+    def made(self, spark: SparkSession, query: str) -> Observed:
+        """The counts of the micro-batch that `query` is in, once an action has read all of it.
+
+        Tasks that are repeated because an executor was lost are observed twice: on a cluster the
+        events are counted once more, in the files that the batch reads.
+        """
+        execution = running(spark, query).lastExecution()
+        row = execution.observedMetrics().apply(_NAME)
+        return Observed(
+            events=row.getLong(0) if is_local(spark) else self._in_files(spark, execution),
+            oldest_us=None if row.isNullAt(1) else row.getLong(1),
+            watermark_ms=execution.offsetSeqMetadata().batchWatermarkMs(),
+        )
+
+    def _in_files(self, spark: SparkSession, execution: Any) -> int:
+        leaves = execution.analyzed().collectLeaves()
+        relations = (leaves.apply(i) for i in range(leaves.size()))
+        files = [
+            file
+            for relation in relations
+            if relation.isStreaming() and relation.getClass().getSimpleName() == "LogicalRelation"
+            for file in relation.relation().location().inputFiles()
+        ]
+        return spark.read.parquet(*files).where(self.counts).count() if files else 0
+
+
+_NAME = "read"
