@@ -37,13 +37,13 @@ check: .venv/installed ## Format, lint, types, contracts
 	$(PY) -m jobs.contracts check
 
 chaos: setup ## Kill jobs and broker at random, then compare with the oracle: make chaos SEED=7
-	$(PY) -m tests.chaos --seed $(SEED)
+	$(PY) -m tests.e2e.chaos --seed $(SEED)
 
 bench: setup ## Benchmarks, each writing build/bench/<name>.json; one of them: make bench SCENARIO=ingest
 	$(PY) -m tests.benchmarks.run $(SCENARIO)
 
 fuzz: setup ## Broken and sound records through refine, judged once more: make fuzz SEED=2 RECORDS=200000
-	$(PY) -m tests.fuzz --seed $(SEED) --records $(RECORDS)
+	$(PY) -m tests.e2e.fuzz --seed $(SEED) --records $(RECORDS)
 
 package: setup ## What spark-submit needs in build/package, and the lines that submit each kind of job
 	@$(PY) -m jobs.package

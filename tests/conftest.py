@@ -15,7 +15,7 @@ from jobs.runtime.kafka.embedded_broker import embedded_broker
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.spark.session import spark_session
-from tests.lakes import MakeLake
+from tests.support.lakes import MakeLake
 
 numbers = count()
 main = sys.modules["__main__"]

@@ -27,7 +27,7 @@ from jobs.runtime.spark.session import spark_session
 from jobs.runtime.streams.query import follow
 from tests.benchmarks.data import reference_events
 from tests.benchmarks.pipeline import EVENTS, TOPIC
-from tests.lakes import land
+from tests.support.lakes import land
 from transforms.contracts.registry import Registry
 from transforms.contracts.spark_schema import struct_type
 from transforms.events.judge import CARRIED, TimeBounds

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.lake.lake import Lake
-from tests.chaos import Chaos, hold_promises
+from tests.e2e.chaos import Chaos, hold_promises
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.oracle import Raw
-from tests.strategies import arrived, histories
+from tests.oracles.pipeline import Raw
+from tests.support.strategies import arrived, histories
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.lake.lake import Lake
-from tests.lakes import MakeLake, deliver
-from tests.strategies import Delivery, arrived
+from tests.support.lakes import MakeLake, deliver
+from tests.support.strategies import Delivery, arrived
 
 ROOT = Path(__file__).parents[2]
 FAMILY = Path("transforms/silver/families/engagement.py")

@@ -23,9 +23,9 @@ from jobs.runtime.lake.tables import BRONZE, RECOMMENDATIONS
 from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, Registry
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.setup import write_spark_conf
-from tests.lakes import deliver, stream
-from tests.oracle import Raw
-from tests.strategies import INTERACTIONS
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import deliver, stream
+from tests.support.strategies import INTERACTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -157,7 +157,7 @@ def airflow(lake: Lake, broker: KafkaSettings, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="module")
 def found(airflow: Airflow) -> dict[str, Any]:
     """What Airflow finds in jobs/dags."""
-    told = airflow.succeeds(str(AIRFLOW), "tests/dag_facts.py", "jobs/dags")
+    told = airflow.succeeds(str(AIRFLOW), "tests/support/dag_facts.py", "jobs/dags")
     facts: dict[str, Any] = json.loads(told.splitlines()[-1])
     return facts
 

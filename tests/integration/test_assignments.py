@@ -15,8 +15,8 @@ from jobs.runtime.kafka.clients import producer, python_options
 from jobs.runtime.kafka.topic_changes import bring
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, load_settings
-from tests.attribution_cases import documents
-from tests.contracts import assert_sound
+from tests.support.attribution_cases import documents
+from tests.support.contracts import assert_sound
 from transforms.experiments.assignment import hashed_variant
 from transforms.experiments.definitions import Catalogue, catalogue
 

@@ -18,9 +18,16 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.query import follow
-from tests.attribution_cases import assigned, documents, keyed, outcome, random_history, silver
-from tests.attribution_oracle import DAY, HOUR, experiment_users
-from tests.unit.test_experiment_user import AT, CHANCE
+from tests.oracles.attribution import DAY, HOUR, experiment_users
+from tests.support.attribution_cases import (
+    assigned,
+    documents,
+    keyed,
+    outcome,
+    random_history,
+    silver,
+)
+from tests.support.attribution_times import AT, CHANCE
 from transforms.experiments.definitions import catalogue
 from transforms.gold.experiment_user import SOURCES, differing
 

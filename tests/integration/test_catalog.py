@@ -15,11 +15,11 @@ from jobs.runtime.pipeline.judging import accepted_events, silver_rows
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.query import follow
-from tests.catalog_oracle import entry_at
-from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver
-from tests.oracle import Raw
-from tests.strategies import Delivery, arrived, examples, plays
-from tests.strict import micros
+from tests.oracles.catalog import entry_at
+from tests.oracles.pipeline import Raw
+from tests.oracles.strict_json import micros
+from tests.support.lakes import BATCH_BY_BATCH, MakeLake, deliver
+from tests.support.strategies import Delivery, arrived, examples, plays
 from transforms.silver.validity import at_event_time, entries
 
 SETTINGS = load_settings(overrides=BATCH_BY_BATCH, environment={})

@@ -17,9 +17,10 @@ from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import HOME, KafkaSettings, load_settings
 from jobs.runtime.spark.packaging import ZIP, main_file, write_package
-from tests.chaos import FAULTS, Process
-from tests.cluster import SPARK_HOME, Cluster, environment, running, submitted
-from tests.promises import assert_promises, landed
+from tests.e2e.chaos import FAULTS
+from tests.support.cluster import SPARK_HOME, Cluster, environment, running, submitted
+from tests.support.processes import Process
+from tests.support.promises import assert_promises, landed
 
 pytestmark = pytest.mark.slow
 JOBS = sorted(file.stem for file in (HOME / "jobs").glob("[a-z]*.py"))

@@ -39,7 +39,7 @@ from jobs.runtime.pipeline.together import drain
 from jobs.runtime.profiles.commands import CommandRejected, Commands, open_commands
 from jobs.runtime.profiles.ratings import LakeRatings
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
-from tests.commands import Ratings
+from tests.support.commands import Ratings
 from transforms.commands.profile import RateContent, RecordView, UpdatePreferences
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,9 +13,9 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
 from jobs.runtime.pipeline.gold import Compaction, folded_through
 from jobs.runtime.settings import load_settings
-from tests.lakes import MakeLake, deliver, stream
-from tests.oracle import Raw
-from tests.promises import assert_promises
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import MakeLake, deliver, stream
+from tests.support.promises import assert_promises
 from transforms.gold.tables import FOLDS
 
 SETTINGS = load_settings(overrides=["fold.compact_every_batches=1000"], environment={})

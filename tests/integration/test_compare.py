@@ -17,9 +17,9 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER, PARTIALS, RECOMMENDATIONS, TABLES
 from jobs.runtime.recompute.impact import Decisions, impact, lists
 from jobs.runtime.recompute.impact_page import told, write_impact
-from tests.attribution_cases import END, START, documents
-from tests.lakes import MakeLake
-from tests.strict import EPOCH
+from tests.oracles.strict_json import EPOCH
+from tests.support.attribution_cases import END, START, documents
+from tests.support.lakes import MakeLake
 from transforms.experiments.definitions import catalogue
 
 PLANNED = documents()

@@ -28,11 +28,11 @@ from jobs.runtime.recompute.check import recompute
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.checkpoints import discard
-from tests.lakes import CrashError, MakeLake, deliver, stream, survives
-from tests.oracle import Event, Raw
-from tests.profile_events import event, rate, submit, view
-from tests.promises import assert_outcome
-from tests.strategies import INTERACTIONS, MINUTE, PROFILES, Delivery, arrived
+from tests.oracles.pipeline import Event, Raw
+from tests.support.lakes import CrashError, MakeLake, deliver, stream, survives
+from tests.support.profile_events import event, rate, submit, view
+from tests.support.promises import assert_outcome
+from tests.support.strategies import INTERACTIONS, MINUTE, PROFILES, Delivery, arrived
 
 USER, OTHER, LONGER = "ada", "bob", "ada_2"
 OF_PROFILES = {"ContentViewed", "ContentRated", "UserErased"}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.pipeline.gold import compact, read_gold
 from jobs.runtime.settings import Settings, load_settings
-from tests.lakes import (
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import (
     BATCH_BY_BATCH,
     CrashingLake,
     MakeLake,
@@ -19,10 +20,9 @@ from tests.lakes import (
     killed_behind_every_write,
     stream,
 )
-from tests.oracle import Raw
-from tests.promises import assert_promises
-from tests.shapes import table_of
-from tests.strategies import histories, shuffles, splits
+from tests.support.promises import assert_promises
+from tests.support.shapes import table_of
+from tests.support.strategies import histories, shuffles, splits
 from transforms.gold.tables import FOLDS
 
 

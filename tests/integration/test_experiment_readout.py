@@ -16,9 +16,9 @@ from jobs.runtime.experiments.refreshing import refreshed
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
-from tests.attribution_cases import END, documents, random_history, silver
-from tests.attribution_oracle import Event, experiment_users
-from tests.strict import EPOCH
+from tests.oracles.attribution import Event, experiment_users
+from tests.oracles.strict_json import EPOCH
+from tests.support.attribution_cases import END, documents, random_history, silver
 from transforms.experiments.definitions import catalogue
 from transforms.gold.experiment_user import SOURCES
 

@@ -21,9 +21,9 @@ from jobs.runtime.experiments.results import arms_of, newest, reproduced, stored
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
-from tests.attribution_cases import END, documents, random_history
-from tests.attribution_oracle import Key, Row, experiment_users
-from tests.strict import EPOCH
+from tests.oracles.attribution import Key, Row, experiment_users
+from tests.oracles.strict_json import EPOCH
+from tests.support.attribution_cases import END, documents, random_history
 from transforms.experiments.assignment import hashed_variant
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.experiments.estimators import estimator_of

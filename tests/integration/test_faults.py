@@ -16,10 +16,10 @@ from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.settings import load_settings
 from jobs.runtime.spark.failures import known
-from tests.lakes import deliver, stream
-from tests.oracle import Raw
-from tests.promises import assert_promises
-from tests.strategies import NOON
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import deliver, stream
+from tests.support.promises import assert_promises
+from tests.support.strategies import NOON
 
 SETTINGS = load_settings(environment={})
 

@@ -1,4 +1,4 @@
-"""The fuzz of tests/fuzz.py in short, and that it finds what is wrong."""
+"""The fuzz of tests/e2e/fuzz.py in short, and that it finds what is wrong."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.settings import load_settings
-from tests.fuzz import End, faults, fuzz
-from tests.lakes import MakeLake
+from tests.e2e.fuzz import End, faults, fuzz
+from tests.support.lakes import MakeLake
 
 REFINE = load_settings(environment={}).refine
 

@@ -24,9 +24,9 @@ from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.recompute.partial_build import build_part
 from jobs.runtime.recompute.plan import plan
 from jobs.runtime.settings import Settings, load_settings
-from tests.lakes import BATCH_BY_BATCH, CrashingLake, MakeLake, deliver, stream, survives
-from tests.oracle import Raw
-from tests.promises import assert_promises
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import BATCH_BY_BATCH, CrashingLake, MakeLake, deliver, stream, survives
+from tests.support.promises import assert_promises
 from transforms.gold.tables import BUSINESS_DAY, USER_DAY
 from transforms.silver.scope import Scope
 

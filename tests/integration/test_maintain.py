@@ -21,10 +21,10 @@ from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.streams.query import follow, stop
-from tests.lakes import BATCH_BY_BATCH, MakeLake, deliver, stream
-from tests.oracle import Raw
-from tests.promises import assert_promises
-from tests.strategies import INTERACTIONS, MINUTE, NOON
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import BATCH_BY_BATCH, MakeLake, deliver, stream
+from tests.support.promises import assert_promises
+from tests.support.strategies import INTERACTIONS, MINUTE, NOON
 
 PLAYBACK = "silver.playback"
 NOW = datetime.now(UTC)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.catalog_names import give_names
 from jobs.runtime.lake.lake import Lake
-from tests.lakes import MakeLake
+from tests.support.lakes import MakeLake
 
 CATALOG = "spark_catalog"
 

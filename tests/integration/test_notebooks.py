@@ -30,8 +30,8 @@ from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.recompute.comparison import compared
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import Settings, load_settings
-from tests.lakes import deliver, stream
-from tests.oracle import Raw
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import deliver, stream
 from transforms.experiments.definitions import catalogue
 
 EXPERIMENT = EXPERIMENTS[0]

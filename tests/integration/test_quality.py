@@ -21,7 +21,7 @@ from jobs.runtime.lake.tables import QUALITY, TABLES
 from jobs.runtime.quality.check import check, refuse
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.settings import QualitySettings
-from tests.lakes import MakeLake
+from tests.support.lakes import MakeLake
 
 BLOCKERS = QualitySettings(gate="blockers", max_age_h=1)
 CHECKED = BLOCKERS.model_copy(update={"gate": "checked"})

@@ -17,8 +17,8 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
 from jobs.runtime.pipeline.gold import append_partials, compact, read_gold
 from jobs.runtime.reader import Reader
-from tests.lakes import MakeLake
-from tests.shapes import plain_rows
+from tests.support.lakes import MakeLake
+from tests.support.shapes import plain_rows
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import Fold
 from transforms.gold.tables import FOLDS

@@ -25,9 +25,9 @@ from jobs.runtime.pipeline import refine
 from jobs.runtime.recompute import next_generation as job
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.settings import Settings, load_settings
-from tests.lakes import BATCH_BY_BATCH, deliver, stream
-from tests.oracle import Raw
-from tests.strategies import INTERACTIONS, MINUTE, NOON
+from tests.oracles.pipeline import Raw
+from tests.support.lakes import BATCH_BY_BATCH, deliver, stream
+from tests.support.strategies import INTERACTIONS, MINUTE, NOON
 from transforms.contracts.registry import Registry
 from transforms.events.upcasters import UPCASTERS
 from transforms.gold.fold import count

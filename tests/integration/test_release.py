@@ -20,7 +20,9 @@ from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.pipeline.release import Selection, release
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.query import follow
-from tests.lakes import (
+from tests.oracles.pipeline import Raw
+from tests.oracles.strict_json import EPOCH
+from tests.support.lakes import (
     BATCH_BY_BATCH,
     CrashingLake,
     MakeLake,
@@ -29,10 +31,8 @@ from tests.lakes import (
     stream,
     survives,
 )
-from tests.oracle import Raw
-from tests.promises import assert_promises
-from tests.strategies import MINUTE, NOON, Delivery, arrived, examples, histories, plays
-from tests.strict import EPOCH
+from tests.support.promises import assert_promises
+from tests.support.strategies import MINUTE, NOON, Delivery, arrived, examples, histories, plays
 from transforms.contracts.registry import Registry
 
 AGED = b"2021-"  # years before the arrival

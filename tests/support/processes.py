@@ -1,0 +1,76 @@
+"""Jobs as processes of their own, their log lines counted by pattern."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from contextlib import suppress
+
+
+class Process:
+    """A job in a process group of its own, its log lines counted by pattern.
+
+    Args:
+        command: what to run.
+        pattern: of the lines that count.
+        environment: variables besides those of this process.
+
+    Attributes:
+        found: the lines that count, as they matched.
+        ended: has it ended?
+    """
+
+    def __init__(self, command: list[str], pattern: re.Pattern[str], **environment: str) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # a guard ends what it guards when this closes
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **environment},
+        )
+        self._pattern = pattern
+        self._told = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self.found: list[re.Match[str]] = []
+        self.ended = False
+        self._reader.start()
+
+    @property
+    def lines(self) -> int:
+        """How many lines have counted so far."""
+        return len(self.found)
+
+    def await_line(self, after: int) -> None:
+        """Return when more than `after` lines have been counted, or the process has ended."""
+        with self._told:
+            self._told.wait_for(lambda: self.ended or self.lines > after)
+
+    def exit_code(self) -> int:
+        """Wait until it has ended."""
+        self._reader.join()
+        code = self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return code
+
+    def kill(self) -> None:
+        """End it and all its children, now."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.exit_code()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._told:
+                match = self._pattern.search(line)
+                self.found += [match] if match else []
+                self._told.notify_all()
+        with self._told:
+            self.ended = True
+            self._told.notify_all()

@@ -1,0 +1,143 @@
+"""The judge and the oracle, made apart from one another, agree on every kind of bad record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from jobs.runtime.contracts.registry import load_registry
+from tests.oracles.pipeline import Bounds, Raw, contract_of, identity, judged
+from tests.support.shapes import bronze_of
+from tests.support.strategies import NOON, damaged, examples, histories
+from transforms.contracts.example import example
+from transforms.events.judge import TimeBounds, judge
+
+BOUNDS = Bounds()
+PLAY = (
+    b'{"eventType": "VideoPlaybackStarted", "version": "2.1", "eventId": "e1", '
+    b'"timestamp": "2026-09-21T14:00:00Z", "userId": "ann", "sessionId": "s", '
+    b'"deviceInfo": {"deviceType": "tablet", "platform": "ipados"}, '
+    b'"contentInfo": {"titleId": "t", "contentType": "movie", "duration": 100}, '
+    b'"playbackContext": {"source": "browse", "position": 7}, "metadata": {"region": "eu"}}'
+)
+TEXTS: tuple[bytes | None, ...] = (
+    *(None, b"", b" \n", b"\xff", b"[]", b"null", b"1", b'"x"', b"{}", b"{", b"[" * 2000),
+    *(b"{'a': 1}", b'{"a": NaN}', b'{"a": 01}', b'{"a": 1, "a": 1}', b"{} {}", b"{} x"),
+    *(b'{"a": "\\ud800"}', b'{"a": "\n"}', b"\xef\xbb\xbf{}", b"\xef\xbb\xbf" + PLAY),
+    *(b'{"eventType": "VideoPlaybackStarted"}', b'{"eventType": ["VideoPlaybackStarted"]}'),
+    *(PLAY, PLAY + b" \n", b" " + PLAY, PLAY + b"x", PLAY + b"]", PLAY + b"," + PLAY),
+    *(PLAY + b"\0", b"[" + PLAY + b"]", PLAY[:-1] + b",}", b" " * 2**20 + PLAY),
+)
+SWAPS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
+    (
+        b'"position": 7',
+        (
+            *(b'"position": 7.0', b'"position": 7e0', b'"position": 7.5', b'"position": -0'),
+            *(b'"position": -1', b'"position": "7"', b'"position": null', b'"position": true'),
+            *(b'"position": +7', b'"position": 07', b'"position": 7.', b'"position": 0x7'),
+            *(b'"position": 9007199254740993', b'"position": 99999999999999999999999'),
+            *(b'"position": 1e999', b'"position": 7, "autoPlay": "true"'),
+            *(b'"position": 7, "x": 1e999', b'"position": 7, "autoPlay": 1'),
+            *(b'"position": 7, "x": {"b": 1, "b": 2}', b'"position": 7, "Quality": null'),
+        ),
+    ),
+    (
+        b'{"region": "eu"}',
+        (
+            *(b"null", b"[]", b'"x"', b"{}", b'{"Region": "eu"}', b'{"region": null}'),
+            *(b'{"region": 5}', b'{"region": ["eu"]}', b'{"region": {}}', b'{"region": ""}'),
+            *(b'{"abTestGroups": ["a", null]}', b'{"abTestGroups": [1]}'),
+            *(b'{"abTestGroups": "a"}', b'{"abTestGroups": null}', b'{"abTestGroups": {}}'),
+            *(b'{"region": "%s"}' % ("\u00e9" * 128).encode(), b'{"region": "\\u0000"}'),
+            *(b'{"region": "%s"}' % ("\u00e9" * 129).encode(), b'{"region": "\\ud800"}'),
+            b'{"region": "%s"}' % ("\U0001f600" * 128).encode(),
+        ),
+    ),
+    (
+        b"2026-09-21T14:00:00Z",
+        (
+            *(b"2026-09-21T14:00:60Z", b"2026-09-21T24:00:00Z", b"2026-02-29T14:00:00Z"),
+            *(b"2026-09-21T14:00:00.123456789Z", b"2026-09-21T14:00:00.1234567890Z"),
+            *(b"2026-09-21t14:00:00z", b"2026-09-21 14:00:00Z", b"2026-09-21T14:00:00"),
+            *(b"2026-09-21T14:00:00+00:00", b"2026-09-21T14:00:00-00:00", b"2026-09-21"),
+            *(b"2026-09-21T14:18:20Z", b"2026-09-21T14:18:20.000001Z", b"+12026-09-21T14:00:00Z"),
+            *(b"2025-08-17T14:13:20Z", b"2025-08-17T14:13:19.999999Z", b"0000-01-01T00:00:00Z"),
+        ),
+    ),
+    (
+        b'"eventId": "e1"',
+        (
+            *(b'"eventId": null', b'"eventId": 5', b'"eventId": ""', b'"EventId": "e1"'),
+            *(b'"eventId": "e\\u0031"', b'"event\\u0049d": "e1"', b'"eventId": "e1\\n"'),
+            *(b'"eventId": "e\\q1"', b'"eventId": "e\t1"', b"\"eventId\": 'e1'", b'"x": "y"'),
+        ),
+    ),
+)
+
+
+def records() -> list[Raw]:
+    """Texts as they are, the play with one thing swapped, and generated events and histories."""
+    swapped = (PLAY.replace(old, new) for old, others in SWAPS for new in others)
+    texts = [*TEXTS, *swapped]
+    by_hand = [Raw("user-interactions", 0, at, b"ann", text, NOON) for at, text in enumerate(texts)]
+    generated = [
+        Raw(
+            _topic(event),
+            1,
+            at,
+            str(event.get("userId")).encode(),
+            json.dumps(event).encode(),
+            NOON,
+        )
+        for at, event in enumerate(examples(damaged(), 300))
+    ]
+    sent = (delivery for history in examples(histories(), 50) for delivery in history)
+    delivered = [Raw(topic, 2, at, key, value, NOON) for at, (topic, key, value) in enumerate(sent)]
+    return by_hand + generated + delivered
+
+
+def _topic(event: dict[str, Any]) -> str:
+    rated = event.get("eventType") == "ContentRated"
+    return "user-profile-events" if rated else "user-interactions"
+
+
+def test_judge_and_oracle_agree(spark: SparkSession) -> None:
+    raws = records()
+    bounds = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
+    told = {
+        (row.topic, row.partition, row.offset): row
+        for row in judge(bronze_of(spark, raws), load_registry(), bounds)
+        .select("topic", "partition", "offset", "family", "reason", "event_id", "value", "cells")
+        .collect()
+    }
+    differing = []
+    for raw in raws:
+        event, reasons = judged(raw, BOUNDS)
+        row = told[raw.place]
+        family = None if reasons else contract_of(event).family
+        same = row.reason in reasons if reasons else row.reason is None
+        if not same or (row.family, row.event_id) != (family, identity(raw, event, reasons)):
+            differing.append((raw.value, sorted(reasons), row.reason, row.family))
+        held = row.cells is not None
+        assert row.value == (None if held else raw.value), "the bytes are kept, or their cells"
+        assert not (held and reasons), "a rejected record keeps its bytes"
+    assert differing == []
+
+
+def test_what_a_serializer_writes_takes_the_fast_lane(spark: SparkSession) -> None:
+    """Tight or spaced, in the contract's order: slow events would be right, and too slow."""
+    sent = [
+        Raw(contract.topics[0], 0, 2 * at + spaced, str(event[contract.key]).encode(), text, NOON)
+        for at, contract in enumerate(load_registry())
+        for event in [{**example(contract), "timestamp": "2026-09-21T14:00:00Z"}]
+        for spaced, text in enumerate(
+            json.dumps(event, separators=marks).encode() for marks in ((",", ":"), (", ", ": "))
+        )
+    ]
+    bounds = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
+    slow = judge(bronze_of(spark, sent), load_registry(), bounds).where(
+        "cells IS NULL OR reason IS NOT NULL"
+    )
+    assert [(row.event_type, row.contract_version) for row in slow.collect()] == []
