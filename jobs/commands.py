@@ -18,11 +18,10 @@ from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.kafka.embedded_broker import kafka_of
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.profiles.commands import ReadModel, open_commands
 from jobs.runtime.profiles.ratings import LakeRatings, StatedRating
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.commands.profile import (
     HALF_STARS,
     Command,
@@ -147,7 +146,7 @@ def _ratings(settings: Settings, previous: float | None) -> ReadModel:
         return StatedRating(round(previous * HALF_STARS))
     if "://" not in root and not any(Path(root).glob("generation=*/gold")):
         return StatedRating(None)
-    return LakeRatings(Lake(spark_session("commands", settings.spark), root))
+    return LakeRatings(open_live_lake("commands", settings))
 
 
 def _assigned(change: str) -> tuple[str, Any]:

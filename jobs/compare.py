@@ -9,11 +9,10 @@ import click
 
 from jobs.runtime.cli import AwareInstant, PageFile, job
 from jobs.runtime.experiments.definitions import load_definitions
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.recompute.impact import PERCENT, TOP, impact
 from jobs.runtime.recompute.impact_page import as_json_text, impact_lines, write_impact
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 
 @job
@@ -59,7 +58,7 @@ def main(
     differ, is the matter of python -m jobs.recompute. Lists are compared if NEW has lists of its
     own: python -m jobs.score --set lake.generation=NEW makes them.
     """
-    lake = Lake(spark_session("compare", settings.spark), settings.lake.root)
+    lake = open_live_lake("compare", settings)
     found = impact(lake, old, new, load_definitions(), percent=percent, top=top, at=at)
     if page is not None:
         write_impact(found, page)

@@ -29,7 +29,7 @@ from jobs.runtime.experiments.refreshing import refreshed
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.kafka.topic_changes import bring
 from jobs.runtime.kafka.topics import load_topics
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.notebooks import notebook, write_page
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
@@ -48,7 +48,6 @@ from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.recompute.parity import Parity
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from jobs.runtime.streams.query import Run, follow
 from transforms.gold.tables import FOLDS
 from transforms.recommendations.gate import told
@@ -84,7 +83,7 @@ def main(settings: Settings, limit: int | None) -> None:
     with kafka_of(settings) as kafka:
         with _timed("start", seconds):
             bring(kafka, load_topics(settings.profile))
-            lake = Lake(spark_session("demo", settings.spark), settings.lake.root)
+            lake = open_live_lake("demo", settings)
         with _timed("stream", seconds), streaming(lake, settings, kafka) as runs:
             _follow_the_replay(runs, settings, until, limit)
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]

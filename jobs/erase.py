@@ -10,10 +10,9 @@ from jobs.runtime.cli import job
 from jobs.runtime.erasure.erasure import erase, pending_users
 from jobs.runtime.erasure.inventory import found
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.silver.erasure import is_id
 
 log = logging.getLogger(__name__)
@@ -63,9 +62,8 @@ def _lake(settings: Settings) -> Lake:
         raise SettingsError(
             f"the files at {settings.lake.root} cannot be searched", "mount them as a folder"
         )
-    lake = Lake(spark_session("erase", settings.spark), settings.lake.root)
-    if not lake.has(BRONZE):
-        raise SettingsError(f"the lake at {lake.root} has no {BRONZE}", "set lake.root to a lake")
+    lake = open_live_lake("erase", settings)
+    lake.require(BRONZE)
     return lake
 
 

@@ -21,11 +21,10 @@ from jobs.runtime.experiments.readout import write_readout
 from jobs.runtime.experiments.refreshing import refreshed
 from jobs.runtime.experiments.results import reproduced, stored
 from jobs.runtime.kafka.embedded_broker import kafka_of
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import Lake, open_lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
@@ -236,12 +235,8 @@ def _named(text: str) -> tuple[str, str]:
 
 def _lake(settings: Settings, app: str, table: str) -> Lake:
     """The lake, with the table that the command reads."""
-    lake = Lake(spark_session(app, settings.spark), settings.lake.root, settings.lake.generation)
-    if not lake.has(table):
-        raise SettingsError(
-            f"the lake at {lake.root} has no {table}",
-            "run python -m jobs.attribute --available-now, then python -m jobs.experiments results",
-        )
+    lake = open_lake(app, settings)
+    lake.require(table)
     return lake
 
 

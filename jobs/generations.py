@@ -8,10 +8,9 @@ from jobs.runtime.cli import job
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.catalog_names import give_names
 from jobs.runtime.lake.generations import Generation, generations, retire, switch
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.quality.gate import refuse_switch
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 
 @click.group()
@@ -72,7 +71,7 @@ main.add_command(named, "name")
 
 
 def _lake(settings: Settings) -> Lake:
-    return Lake(spark_session("generations", settings.spark), settings.lake.root)
+    return open_live_lake("generations", settings)
 
 
 def _line(generation: Generation, live: int) -> str:

@@ -6,10 +6,9 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.kafka.embedded_broker import kafka_of
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.pipeline.ingest import ingesting
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from jobs.runtime.streams.query import follow
 
 QUERY = "ingest"
@@ -24,7 +23,7 @@ def main(settings: Settings, available_now: bool) -> None:
     any moment, it continues from the last batch without losing or repeating a record.
     """
     with kafka_of(settings) as kafka:
-        lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root)
+        lake = open_live_lake(QUERY, settings)
         with ingesting(lake, settings, kafka, available_now=available_now) as run:
             follow(run)
 

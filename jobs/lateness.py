@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.pages import write_page
 from jobs.runtime.quality.lateness import UNITS_S, figures, lateness_lines, measured, span
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 DELAYS = ("1m", "5m", "15m", "1h", "6h", "1d", "3d", "7d", "28d")
 
@@ -54,9 +53,7 @@ def main(settings: Settings, delays: tuple[int, ...], as_json: bool, page: Path 
     longer to arrive. Reads what gold counts (docs/semantics.md, Lateness).
     playhead itself drops nothing late: these are the numbers by which to choose elsewhere.
     """
-    lake = Lake(
-        spark_session("lateness", settings.spark), settings.lake.root, settings.lake.generation
-    )
+    lake = open_lake("lateness", settings)
     found = measured(lake, sorted(set(delays)))
     if page is not None:
         write_page(page, "lateness.html", found=found, span=span, **figures(found))

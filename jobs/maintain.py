@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.locks import locked
 from jobs.runtime.maintenance.maintain import JOB, maintain, tasks
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 
 @job
@@ -23,7 +22,7 @@ def main(settings: Settings, planning: bool) -> None:
     also one whose checkpoint must be made anew, a generation being built, or a recent experiment
     result will read. Killed at any moment, the next run finishes.
     """
-    lake = Lake(spark_session(JOB, settings.spark), settings.lake.root)
+    lake = open_live_lake(JOB, settings)
     with locked(lake.shared_checkpoint(JOB), JOB):
         if planning:
             horizon_h = settings.refine.duplicate_horizon_h

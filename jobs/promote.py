@@ -8,12 +8,11 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from jobs.runtime.recommendations.promotion import LEARNT_FROM, promote, refuse
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +45,7 @@ def main(settings: Settings, version: str | None, back: bool, if_better: bool, s
                 raise
             log.warning("%s; version %s stays", refusal, registry.version_of(CHAMPION) or "(none)")
             return
-        spark = spark_session("promote", settings.spark)
-        lake = Lake(spark, settings.lake.root, settings.lake.generation)
+        lake = open_lake("promote", settings)
         refuse_failing(lake, LEARNT_FROM, settings.quality, f"the promotion of version {chosen}")
     promote(settings, registry, chosen)
     log.info("%s version %s is the %s", registry.name, chosen, CHAMPION)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.lake.tables import RECOMMENDATIONS
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +21,7 @@ def main(settings: Settings) -> None:
     Lists that have not changed since the last publication are left alone; cached answers that
     have are forgotten.
     """
-    lake = Lake(
-        spark_session("publish", settings.spark), settings.lake.root, settings.lake.generation
-    )
+    lake = open_lake("publish", settings)
     done = publish(lake, open_store(settings.recommend, lake.root))
     log.info(
         "%s lists changed; the read model is at version %s of %s, model %s",

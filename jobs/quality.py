@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.quality.check import check, refuse
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +31,7 @@ def main(settings: Settings, tables: tuple[str, ...], version: int | None, docs:
     Findings go to ops.quality, where the gates of jobs.generations, jobs.promote and
     jobs.experiments read them, and to pages of data docs. Exits non-zero if a blocker fails.
     """
-    spark = spark_session("quality", settings.spark)
-    lake = Lake(spark, settings.lake.root, settings.lake.generation)
+    lake = open_lake("quality", settings)
     findings = check(lake, tables, version, docs)
     for each in findings:
         if not each.passed:

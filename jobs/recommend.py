@@ -9,11 +9,10 @@ from pathlib import Path
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import Lake, open_lake
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.online.recommendation_query import GoldLists, RecommendationQuery
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.recommendations.lists import CONTEXT_TYPES, HOMEPAGE
 
 
@@ -52,8 +51,7 @@ def main(
 
 
 def _lake(settings: Settings) -> Lake:
-    spark = spark_session("recommend", settings.spark)
-    return Lake(spark, settings.lake.root, settings.lake.generation)
+    return open_lake("recommend", settings)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from jobs.runtime.cli import AwareInstant, PageFile, job
-from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.catalog_names import give_names
 from jobs.runtime.lake.generations import switch
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.locks import locked
-from jobs.runtime.lake.tables import BRONZE, filled_by
+from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.quality.check import check as check_quality
 from jobs.runtime.quality.gate import refuse_switch
 from jobs.runtime.recompute.check import recompute
@@ -23,7 +23,6 @@ from jobs.runtime.recompute.comparison import compared, refuse_unexplained
 from jobs.runtime.recompute.next_generation import JOB, generation_of, next_generation
 from jobs.runtime.recompute.plan import plan, told
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.gold.tables import FOLDS
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
@@ -96,11 +95,11 @@ def main(
             "--report tells of a build, and --check and --plan make none",
             "leave it out, or compare two builds: python -m jobs.compare OLD NEW --page FILE",
         )
-    lake = Lake(spark_session(JOB, settings.spark), settings.lake.root)
+    lake = open_live_lake(JOB, settings)
     if planning:
         click.echo(told(plan(lake, bronze_version)))
         return
-    _refuse_absent(lake)
+    lake.require(BRONZE, *(f"gold.{name}" for name in FOLDS))
     if check:
         refuse_unexplained(recompute(lake, settings.refine, bronze_version))
         return
@@ -124,14 +123,6 @@ def main(
             switch(lake, built.generation)
             give_names(built, settings.lake.catalog)
             log.info("generation %d is live", built.generation)
-
-
-def _refuse_absent(lake: Lake) -> None:
-    for table in (BRONZE, *(f"gold.{name}" for name in FOLDS)):
-        if not lake.has(table):
-            raise DataError(
-                f"{table} does not exist in {lake.root}", f"{filled_by(table)} fills it"
-            )
 
 
 def _scope(

@@ -9,12 +9,11 @@ import click
 
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.pipeline.refine import RELEASE
 from jobs.runtime.pipeline.release import Selection, release
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.events.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -66,12 +65,8 @@ def main(settings: Settings, dry_run: bool, **chosen: Any) -> None:
         raise SettingsError("--partition without --topic", "name the topic of the partition")
     if chosen["offsets"] is not None and chosen["partition"] is None:
         raise SettingsError("--offsets without --partition", "name the partition of the offsets")
-    lake = Lake(spark_session(RELEASE, settings.spark), settings.lake.root)
-    if not lake.has(QUARANTINE):
-        raise SettingsError(
-            f"the lake at {lake.root} has no {QUARANTINE}",
-            "set lake.root to a lake that python -m jobs.refine has filled",
-        )
+    lake = open_live_lake(RELEASE, settings)
+    lake.require(QUARANTINE)
     found = release(lake, settings.refine, Selection(**chosen), dry_run=dry_run)
     for fate, records in sorted(found.items()):
         log.info("%9s %s", f"{records:,}", fate)

@@ -7,10 +7,9 @@ import logging
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +22,7 @@ def main(settings: Settings, model_version: str | None) -> None:
     The champion scores; while there is none, nothing is scored. Repeated on the same tables with
     the same model, it changes nothing.
     """
-    lake = Lake(
-        spark_session("score", settings.spark), settings.lake.root, settings.lake.generation
-    )
+    lake = open_lake("score", settings)
     scored = score(lake, settings.recommend, model_version)
     state = "made" if scored.is_new else "already there"
     log.info(

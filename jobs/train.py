@@ -7,11 +7,10 @@ import logging
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.recommendations.challenger import already_trained, train
 from jobs.runtime.recommendations.model_registry import CHALLENGER
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.recommendations.gate import told
 
 log = logging.getLogger(__name__)
@@ -27,9 +26,7 @@ def main(settings: Settings, from_scratch: bool) -> None:
     python -m jobs.promote puts it into service. If the challenger is already that of these very
     tables, settings and code, nothing is trained.
     """
-    lake = Lake(
-        spark_session("train", settings.spark), settings.lake.root, settings.lake.generation
-    )
+    lake = open_lake("train", settings)
     name = settings.recommend.model
     known = None if from_scratch else already_trained(lake, settings.recommend)
     if known is not None:

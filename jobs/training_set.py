@@ -14,9 +14,8 @@ from jobs.runtime.features.training_sets import (
     versions_behind,
     write_new,
 )
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 from transforms.features.as_of import DAYS
 
 QUERY = "training-set"
@@ -52,7 +51,7 @@ def main(
     instant) and built_from, which says what they were made from. What happens at the very instant
     is not in the features. With --known, neither is what happened before and arrived later.
     """
-    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root, settings.lake.generation)
+    lake = open_lake(QUERY, settings)
     asked = read_spine(lake.spark, spine, sorted(set(days)))
     pins = newest_versions(lake) if like is None else versions_behind(lake, like)
     rows = training_set(lake, asked, pins, days=sorted(set(days)), known=known)

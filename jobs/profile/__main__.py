@@ -20,12 +20,11 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError, first_line
-from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.lake import Lake, open_lake
 from jobs.runtime.lake.tables import USER_PROFILE
 from jobs.runtime.profiles.profiles import QUERY, profile_events_of, rebuilt, replace, verified
 from jobs.runtime.settings import Settings
 from jobs.runtime.spark.persistence import persisted
-from jobs.runtime.spark.session import spark_session
 from transforms.gold.profile import PROFILE_SOURCES, profiles, trail, until
 
 log = logging.getLogger(__name__)
@@ -115,14 +114,8 @@ main.add_command(verify, "verify")
 
 
 def _lake(settings: Settings) -> Lake:
-    lake = Lake(spark_session(QUERY, settings.spark), settings.lake.root, settings.lake.generation)
-    for table in PROFILE_SOURCES:
-        if not lake.has(table):
-            raise SettingsError(
-                f"the lake at {lake.root} has no {table}",
-                "set lake.root to a lake, or fill this one: "
-                "python -m jobs.ingest, then python -m jobs.refine",
-            )
+    lake = open_lake(QUERY, settings)
+    lake.require(*PROFILE_SOURCES)
     return lake
 
 

@@ -25,14 +25,15 @@ from duckdb import DuckDBPyRelation, connect
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake.lake import FIRST_GENERATION, Lake, mark_read
+from jobs.runtime.lake.address import LakeAddress, absolute_root
+from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
 from jobs.runtime.lake.tables import (
     GENERATIONS,
     PARTIALS,
     TABLES,
     filled_by,
     is_generational,
-    table_path,
+    missing_table,
 )
 from jobs.runtime.pipeline.gold import FOLDED_THROUGH, NOTHING, Snapshot, read_gold_at
 from transforms.gold.fold import Fold
@@ -70,7 +71,7 @@ class Reader:
     """
 
     def __init__(self, root: str | Path, generation: int | None = None) -> None:
-        self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
+        self.root = absolute_root(str(root))
         if "://" not in self.root and not Path(self.root).is_dir():
             raise SettingsError(f"there is no lake at {self.root}", "name the folder lake.root")
         self.generation = self.live() if generation is None else generation
@@ -98,7 +99,7 @@ class Reader:
 
     def live(self) -> int:
         """The generation that readers are switched to."""
-        path = table_path(self.root, GENERATIONS, FIRST_GENERATION)
+        path = LakeAddress(self.root, FIRST_GENERATION).path(GENERATIONS)
         if not DeltaTable.is_deltatable(path):
             return FIRST_GENERATION
         log = DeltaTable(path).to_pyarrow_table(columns=["sequence", "generation", "action"])
@@ -180,8 +181,12 @@ class Reader:
         bases = {fold.name: (pin.version, pin.through)}
         return read_gold_at(lake, fold, Snapshot(NOTHING, pin.partials, bases))
 
+    @property
+    def _address(self) -> LakeAddress:
+        return LakeAddress(self.root, self.generation)
+
     def _path(self, table: str) -> str:
-        return table_path(self.root, table, self.generation)
+        return self._address.path(table)
 
     def _rows(self, pin: Pin) -> DuckDBPyRelation:
         """The rows behind a table: of a fold, base and pending partials, not yet merged."""
@@ -203,13 +208,9 @@ class Reader:
         try:
             opened = DeltaTable(self._path(table))
         except TableNotFoundError:
-            raise DataError(
-                f"the lake at {self.root} has no {table} in generation {self.generation}",
-                f"run {filled_by(table)}, or name another lake or generation; "
-                f"there are: {', '.join(self.names()) or 'none'}",
-            ) from None
+            raise missing_table(self.root, table, self.generation) from None
         if is_generational(table):
-            mark_read(self.root, self.generation)
+            self._address.mark_read()
         if at is not None:
             version = _version_at(opened, table, at)
         if version is not None:

@@ -53,8 +53,8 @@ class DyingLake(Lake):
         super().replace(table, *args)
         self._die(table)
 
-    def remove(self, table: str, *args: Any) -> None:
-        super().remove(table, *args)
+    def delete_matching(self, table: str, *args: Any) -> None:
+        super().delete_matching(table, *args)
         self._die(table)
 
     def isolated(self) -> Lake:

@@ -59,8 +59,8 @@ class CrashingLake(Lake):
         super().delete(table, *args)
         self._die()
 
-    def remove(self, table: str, *args: Any) -> None:
-        super().remove(table, *args)
+    def delete_matching(self, table: str, *args: Any) -> None:
+        super().delete_matching(table, *args)
         self._die()
 
     def isolated(self) -> Lake:

@@ -170,19 +170,19 @@ class Erasure:
     def _leave_silver(self) -> Iterable[Told]:
         held = [(build, table) for build, table in self._holding(RECORD) if table != BRONZE]
         with persisted(self._records) as records:
-            side_by_side(lambda build, table: build.remove(table, records, RECORD), held)
+            side_by_side(lambda build, table: build.delete_matching(table, records, RECORD), held)
         return ()
 
     def _leave_bronze(self) -> Iterable[Told]:
         if (self.lake, BRONZE) in self._holding(RECORD):
             with persisted(self._records) as records:
-                self.lake.remove(BRONZE, records, RECORD)
+                self.lake.delete_matching(BRONZE, records, RECORD)
         return ()
 
     def _leave_rows(self) -> Iterable[Told]:
         def leave(lake: Lake, table: str) -> None:
             held = rows_of(lake, table, self.request.user)
-            lake.remove(table, held, TABLES[table].erased_by)
+            lake.delete_matching(table, held, TABLES[table].erased_by)
 
         side_by_side(leave, self._holding(*KEYED))
         return ()

@@ -213,7 +213,7 @@ def reproduced(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[dict[str
     """Stored results computed again, from nothing but what they say they were computed from."""
     origin, at = before[0]["built_from"], before[0]["computed_at"]
     pins = Pins(**{field.name: origin[field.name] for field in fields(Pins)})
-    then = Lake(lake.spark, lake.root, pins.generation)
+    then = lake.of_generation(pins.generation)
     rows = compute(then, {before[0]["experiment_id"]: origin["definition"]}, pins, at)
     for row in rows:
         row["built_from"] = {**origin, **row["built_from"]}

@@ -135,13 +135,7 @@ def _refuse_rows(rows: DataFrame, at: Column, path: str) -> None:
 
 def newest_versions(lake: Lake) -> dict[str, int]:
     """The newest version of each table of SOURCES; SettingsError if one is missing."""
-    missing = [table for table in SOURCES if not lake.has(table)]
-    if missing:
-        raise SettingsError(
-            f"the lake at {lake.root} has no {missing[0]}",
-            "set lake.root to a lake, or fill this one: "
-            "python -m jobs.ingest, then python -m jobs.refine",
-        )
+    lake.require(*SOURCES)
     return {table: lake.version(table) for table in SOURCES}
 
 

@@ -17,11 +17,10 @@ from filelock import Timeout
 
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
+from jobs.runtime.lake.lake import FIRST_GENERATION, Lake, open_lake
 from jobs.runtime.lake.locks import lock_of
 from jobs.runtime.lake.tables import GENERATIONS, TABLES
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.session import spark_session
 
 LOG = "generations"
 LOCK_S = 60.0
@@ -144,9 +143,8 @@ def live_lakes(app: str, settings: Settings) -> Iterator[Lake]:
         app: the name of the session.
         settings: lake.generation pins.
     """
-    spark = spark_session(app, settings.spark)
     while True:
-        lake = Lake(spark, settings.lake.root, settings.lake.generation)
+        lake = open_lake(app, settings)
         yield lake
         if not Superseded(lake)():
             return
@@ -232,7 +230,7 @@ def _last_used(lake: Lake, generation: Generation) -> datetime:
     """When it was last read, built, or live."""
     never = datetime.min.replace(tzinfo=UTC)
     left = _left(_rows(lake), generation.number)
-    read = lake.of_generation(generation.number).last_read()
+    read = lake.of_generation(generation.number).address.last_read()
     return max([*generation.actions.values(), left or never, read or never])
 
 

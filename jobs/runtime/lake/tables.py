@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql.types import DataType, StructType
 
+from jobs.runtime.errors import DataError
 from transforms.events.bronze import BRONZE_COLUMNS, PLACE
 from transforms.experiments.results import COLUMNS as RESULT_COLUMNS
 from transforms.gold.experiment_user import COLUMNS as EXPERIMENT_USER_COLUMNS
@@ -104,11 +105,13 @@ def filled_by(table: str) -> str:
     )
 
 
-def table_path(root: str, table: str, generation: int) -> str:
-    """Where a table's files are, below the root of its lake."""
-    layer, name = table.split(".")
-    build = f"/generation={generation}" if is_generational(table) else ""
-    return f"{root}{build}/{layer}/{name}"
+def missing_table(root: str, table: str, generation: int) -> DataError:
+    """The error of a lake that lacks a table, which names the job that fills it."""
+    build = f" in generation {generation}" if is_generational(table) else ""
+    return DataError(
+        f"the lake at {root} has no {table}{build}",
+        f"run {filled_by(table)}, or name another lake: --set lake.root=...",
+    )
 
 
 def _partial_columns() -> dict[str, str]:

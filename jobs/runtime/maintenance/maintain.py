@@ -106,7 +106,7 @@ def tasks(lake: Lake, policy: MaintainSettings, horizon_h: int, now: datetime) -
     alive = [g.number for g in generations(lake).values() if not g.is_retired]
     for table in TABLES:
         for number in alive if is_generational(table) else [lake.generation]:
-            own = Lake(lake.spark, lake.root, number)
+            own = lake.of_generation(number)
             if own.has(table) and own.version(table) > CREATED:
                 need = needed.get(own.path(table))
                 yield Task(own, table, need, _keep_h(own, table, need, policy, now))
@@ -118,7 +118,7 @@ def _keep_h(
     """How long files must be kept so that the version needed, and all after it, can be read."""
     if need is None or need.version >= lake.version(table):
         return policy.vacuum_h
-    after = lake.committed(table, need.version + 1)
+    after = lake.commit_time(table, need.version + 1)
     if after is None or need.version <= 0:
         return None
     return max(policy.vacuum_h, (now - after + CLOCK_MARGIN) / HOUR)

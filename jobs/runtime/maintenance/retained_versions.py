@@ -103,8 +103,7 @@ def _followed(own: Lake) -> Iterator[tuple[str, Need]]:
 def _pinned(own: Lake, since: datetime) -> Iterator[tuple[str, Need]]:
     if not own.has(EXPERIMENT_RESULTS):
         return
-    # not by Lake.read, which would mark the generation as read by somebody
-    stored = own.spark.read.format("delta").load(own.path(EXPERIMENT_RESULTS))
+    stored = own.unmarked().read(EXPERIMENT_RESULTS)
     rows = stored.where(F.col("computed_at") >= F.lit(since))
     pins = (F.min(f"built_from.{pin}").alias(pin) for pin in PINNED.values())
     for row in (

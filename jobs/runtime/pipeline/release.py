@@ -127,7 +127,7 @@ class Release:
         rows = self.lake.read(RELEASED).where(F.col("release") == number)
         if self.lake.transaction(LEDGER, RELEASE)[1] != number:
             self._write(rows, Transaction(RELEASE, number))
-        self.lake.remove(QUARANTINE, rows, PLACE)
+        self.lake.delete_matching(QUARANTINE, rows, PLACE)
 
     def _write(self, rows: DataFrame, transaction: Transaction) -> None:
         told = rows.groupBy("fate", "family", "reason").count().collect()

@@ -42,11 +42,7 @@ def check(
     suites = {table: known[table] for table in tables or known}
     now = datetime.now(UTC)
     at = pinned(lake, None if version is None else {tables[0]: version})
-    for table in tables:
-        if table not in at.versions:
-            raise SettingsError(
-                f"the lake at {lake.root} has no {table}", "run the job that fills it first"
-            )
+    lake.require(*tables)
     measures = measured(at, suites, now)
     if docs is not None:
         shutil.rmtree(docs / "validations", ignore_errors=True)  # of earlier checks

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.pages import BLUE, GOLD, html_of, styled
 from transforms.events.bronze import PLACE
@@ -58,11 +58,7 @@ def measured(lake: Lake, delays_s: Sequence[int]) -> Lateness:
         SettingsError: there is no silver.
         DataError: it holds no event.
     """
-    for table in FACT_SOURCES:
-        if not lake.has(table):
-            raise SettingsError(
-                f"the lake at {lake.root} has no {table}", "python -m jobs.refine makes it"
-            )
+    lake.require(*FACT_SOURCES)
     rows = facts({table: lake.read(table) for table in FACT_SOURCES}, *PLACE)
     by_date = evaluate(late_ledger(delays_s), lateness(rows)).orderBy("date")
     days = [row.asDict() for row in by_date.collect()]

@@ -85,7 +85,7 @@ def first_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) ->
     """The version from which a query streams each table: behind what it held at the first start."""
     mark = Transaction(f"{checkpoint.query}-start", checkpoint.generation)
     starts: dict[str, int] = checkpoint.remembered(
-        "starts", lambda: {table: lake.behind(table, mark) for table in tables}
+        "starts", lambda: {table: lake.stream_start(table, mark) for table in tables}
     )
     return starts
 

@@ -65,8 +65,8 @@ def test_without_a_checksum_the_log_is_asked(lake: Lake) -> None:
 
 
 def test_a_stream_that_starts_behind_a_table_reads_only_what_follows(lake: Lake) -> None:
-    start = lake.behind(LEDGER, FIRST_START)
-    assert lake.behind(LEDGER, FIRST_START) == start, "a repeated start committed once more"
+    start = lake.stream_start(LEDGER, FIRST_START)
+    assert lake.stream_start(LEDGER, FIRST_START) == start, "a repeated start committed once more"
     lake.append(LEDGER, told(lake, 2), SECOND)
     stream = lake.stream(LEDGER, from_version=start, max_bytes="1g").select("sequence")
     query = stream.writeStream.format("memory").queryName("behind").trigger(availableNow=True)
@@ -75,7 +75,7 @@ def test_a_stream_that_starts_behind_a_table_reads_only_what_follows(lake: Lake)
 
 
 def test_a_table_as_it_was_created_needs_no_commit_to_start_behind(lakes: MakeLake) -> None:
-    assert lakes(Lake).behind(LEDGER, FIRST_START) == 0
+    assert lakes(Lake).stream_start(LEDGER, FIRST_START) == 0
 
 
 @dataclass
