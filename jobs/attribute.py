@@ -9,9 +9,8 @@ from jobs.runtime.experiments.attribution import attributing
 from jobs.runtime.experiments.definitions import load_definitions
 from jobs.runtime.lake.generations import Superseded, live_lakes
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import ATTRIBUTE
 from jobs.runtime.streams.query import follow
-
-QUERY = "attribute"
 
 
 @job
@@ -24,7 +23,7 @@ def main(settings: Settings, available_now: bool) -> None:
     a definition, all rows are computed from silver first.
     """
     definitions = load_definitions()
-    for lake in live_lakes(QUERY, settings.tuned(settings.attribute.tuned_for)):
+    for lake in live_lakes(ATTRIBUTE, settings.tuned(settings.attribute.tuned_for)):
         with attributing(lake, settings.attribute, definitions, available_now=available_now) as run:
             follow(run, until=Superseded(lake))
 

@@ -35,6 +35,7 @@ from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.pages import page
 from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import Conservation, conservation
 from jobs.runtime.pipeline.run_report import write_report
 from jobs.runtime.pipeline.together import drain, streaming
@@ -80,15 +81,16 @@ def main(settings: Settings, limit: int | None) -> None:
     until = datetime.now(UTC).replace(microsecond=0)
     _define_experiment(until)
     seconds: dict[str, float] = {}
+    judge = load_judge(settings.refine)
     with kafka_of(settings) as kafka:
         with _timed("start", seconds):
             bring(kafka, load_topics(settings.profile))
             lake = open_live_lake("demo", settings)
-        with _timed("stream", seconds), streaming(lake, settings, kafka) as runs:
+        with _timed("stream", seconds), streaming(lake, judge, settings, kafka) as runs:
             _follow_the_replay(runs, settings, until, limit)
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
         with _timed("drain", seconds):
-            drain(lake, settings, kafka)
+            drain(lake, judge, settings, kafka)
         with _timed("quality", seconds):
             findings = check(lake, docs=FOLDER / "quality")
             text = page("quality.html", findings=findings)
@@ -104,7 +106,7 @@ def main(settings: Settings, limit: int | None) -> None:
     with ThreadPoolExecutor(max_workers=1) as beside:
         notebooks = beside.submit(_notebooks, settings, seconds)
         with _timed("recompute", seconds):
-            parity = recompute(lake, settings.refine)
+            parity = recompute(lake, judge, settings.refine)
     executed = notebooks.result()
     summary = {
         **_summary(sent, kept, gold, parity),

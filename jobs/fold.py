@@ -9,9 +9,8 @@ from jobs.runtime.lake.generations import Superseded, live_lakes
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import FOLD
 from jobs.runtime.streams.query import follow
-
-QUERY = "fold"
 
 
 @job
@@ -25,7 +24,7 @@ def main(settings: Settings, available_now: bool) -> None:
     it first rebuilds the gold tables from silver in batch and streams on from there. A switch of
     generations takes it along, unless lake.generation names one.
     """
-    for lake in live_lakes(QUERY, settings):
+    for lake in live_lakes(FOLD, settings):
         with folding(lake, settings.fold, available_now=available_now) as run:
             follow(run, until=Superseded(lake))
         if available_now:

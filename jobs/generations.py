@@ -7,8 +7,9 @@ import click
 from jobs.runtime.cli import job
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.catalog_names import give_names
-from jobs.runtime.lake.generations import Generation, generations, retire, switch
+from jobs.runtime.lake.generations import Generation, generations, switch
 from jobs.runtime.lake.lake import Lake, open_live_lake
+from jobs.runtime.maintenance.retirement import retire
 from jobs.runtime.quality.gate import refuse_switch
 from jobs.runtime.settings import Settings
 

@@ -9,9 +9,8 @@ from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.pipeline.ingest import ingesting
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import INGEST
 from jobs.runtime.streams.query import follow
-
-QUERY = "ingest"
 
 
 @job
@@ -23,7 +22,7 @@ def main(settings: Settings, available_now: bool) -> None:
     any moment, it continues from the last batch without losing or repeating a record.
     """
     with kafka_of(settings) as kafka:
-        lake = open_live_lake(QUERY, settings)
+        lake = open_live_lake(INGEST, settings)
         with ingesting(lake, settings, kafka, available_now=available_now) as run:
             follow(run)
 

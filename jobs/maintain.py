@@ -9,8 +9,9 @@ import click
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.locks import locked
-from jobs.runtime.maintenance.maintain import JOB, maintain, tasks
+from jobs.runtime.maintenance.maintain import maintain, tasks
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import MAINTAIN
 
 
 @job
@@ -22,8 +23,8 @@ def main(settings: Settings, planning: bool) -> None:
     also one whose checkpoint must be made anew, a generation being built, or a recent experiment
     result will read. Killed at any moment, the next run finishes.
     """
-    lake = open_live_lake(JOB, settings)
-    with locked(lake.shared_checkpoint(JOB), JOB):
+    lake = open_live_lake(MAINTAIN, settings)
+    with locked(lake.shared_checkpoint(MAINTAIN), MAINTAIN):
         if planning:
             horizon_h = settings.refine.duplicate_horizon_h
             for task in tasks(lake, settings.maintain, horizon_h, datetime.now(UTC)):

@@ -16,13 +16,15 @@ from jobs.runtime.lake.generations import switch
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.quality.check import check as check_quality
 from jobs.runtime.quality.gate import refuse_switch
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.recompute.comparison import compared, refuse_unexplained
-from jobs.runtime.recompute.next_generation import JOB, generation_of, next_generation
+from jobs.runtime.recompute.next_generation import generation_of, next_generation
 from jobs.runtime.recompute.plan import plan, told
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import RECOMPUTE
 from transforms.gold.tables import FOLDS
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
@@ -95,21 +97,22 @@ def main(
             "--report tells of a build, and --check and --plan make none",
             "leave it out, or compare two builds: python -m jobs.compare OLD NEW --page FILE",
         )
-    lake = open_live_lake(JOB, settings)
+    lake = open_live_lake(RECOMPUTE, settings)
     if planning:
         click.echo(told(plan(lake, bronze_version)))
         return
     lake.require(BRONZE, *(f"gold.{name}" for name in FOLDS))
+    judge = load_judge(settings.refine)
     if check:
-        refuse_unexplained(recompute(lake, settings.refine, bronze_version))
+        refuse_unexplained(recompute(lake, judge, settings.refine, bronze_version))
         return
     scope = _scope(first, last, event_types, users, table)
-    with locked(lake.shared_checkpoint(JOB), JOB):
+    with locked(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE):
         if as_of is None:
-            built = next_generation(lake, settings, bronze_version, scope)
+            built = next_generation(lake, judge, settings, bronze_version, scope)
             refuse_unexplained(compared(lake, built, settings))
         else:
-            run = generation_of(lake, settings, lake.version_at(BRONZE, as_of), scope)
+            run = generation_of(lake, judge, settings, lake.version_at(BRONZE, as_of), scope)
             if run is None:
                 return
             built = run

@@ -6,11 +6,11 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.generations import Superseded, live_lakes
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import REFINE
 from jobs.runtime.streams.query import follow
-
-QUERY = "refine"
 
 
 @job
@@ -23,8 +23,9 @@ def main(settings: Settings, available_now: bool) -> None:
     did not. Killed at any moment, it repeats its last batch without a trace. A switch of
     generations takes it along, unless lake.generation names one.
     """
-    for lake in live_lakes(QUERY, settings):
-        with refining(lake, settings.refine, available_now=available_now) as run:
+    judge = load_judge(settings.refine)
+    for lake in live_lakes(REFINE, settings):
+        with refining(lake, judge, settings.refine, available_now=available_now) as run:
             follow(run, until=Superseded(lake))
 
 

@@ -11,6 +11,7 @@ from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.tables import QUARANTINE
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import RELEASE
 from jobs.runtime.pipeline.release import Selection, release
 from jobs.runtime.settings import Settings
@@ -67,7 +68,7 @@ def main(settings: Settings, dry_run: bool, **chosen: Any) -> None:
         raise SettingsError("--offsets without --partition", "name the partition of the offsets")
     lake = open_live_lake(RELEASE, settings)
     lake.require(QUARANTINE)
-    found = release(lake, settings.refine, Selection(**chosen), dry_run=dry_run)
+    found = release(lake, load_judge(settings.refine), Selection(**chosen), dry_run=dry_run)
     for fate, records in sorted(found.items()):
         log.info("%9s %s", f"{records:,}", fate)
 

@@ -64,13 +64,16 @@ def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
 def _worked(settings: Settings, java_options: str) -> SparkSession:
     """A session in which a stream has run over a lake without events."""
     from jobs.runtime.lake.lake import Lake
-    from jobs.runtime.pipeline.refine import refining  # 1 s, for the one time
+    from jobs.runtime.pipeline.judging import load_judge  # 1 s, for the one time
+    from jobs.runtime.pipeline.refine import refining
     from jobs.runtime.streams.query import follow
 
     own = settings.spark.model_copy(update={"java_options": java_options})
     with tempfile.TemporaryDirectory(prefix="playhead-setup-") as root:
         lake = Lake(spark_session("setup", own), root)
-        with refining(lake, settings.refine, available_now=True) as run:
+        with refining(
+            lake, load_judge(settings.refine), settings.refine, available_now=True
+        ) as run:
             follow(run)
         return lake.spark
 

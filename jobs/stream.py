@@ -7,6 +7,7 @@ import click
 from jobs.runtime.cli import job
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.lake.generations import Superseded, live_lakes
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.together import drain, streaming
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.query import follow
@@ -21,12 +22,13 @@ def main(settings: Settings, available_now: bool) -> None:
     checkpoints: run them together on a small machine, apart on a large one. Here they take turns:
     a batch of ingest lasts until gold has it, or for ten seconds if the other two are far behind.
     """
+    judge = load_judge(settings.refine)
     with kafka_of(settings) as kafka:
         for lake in live_lakes("stream", settings):
             if available_now:
-                drain(lake, settings, kafka)
+                drain(lake, judge, settings, kafka)
                 continue
-            with streaming(lake, settings, kafka) as runs:
+            with streaming(lake, judge, settings, kafka) as runs:
                 follow(*runs, until=Superseded(lake))
 
 

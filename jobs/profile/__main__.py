@@ -22,6 +22,7 @@ from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError, first_line
 from jobs.runtime.lake.lake import Lake, open_lake
 from jobs.runtime.lake.tables import USER_PROFILE
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.profiles.profiles import QUERY, profile_events_of, rebuilt, replace, verified
 from jobs.runtime.settings import Settings
 from jobs.runtime.spark.persistence import persisted
@@ -94,7 +95,7 @@ def verify(settings: Settings, user: str | None) -> None:
     non-zero if a profile differs.
     """
     lake = _lake(settings)
-    users, waiting, wrong = verified(lake, settings.refine, user)
+    users, waiting, wrong = verified(lake, load_judge(settings.refine), user)
     if user is not None and not users and not wrong:
         raise SettingsError(f"{USER_PROFILE} has no user '{user}'", "check the user's id")
     log.info("%s profiles compared, %s differ", f"{users:,}", f"{len(wrong):,}")

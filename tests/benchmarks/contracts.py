@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import Settings, load_settings
 from jobs.runtime.spark.session import spark_session
@@ -68,7 +69,9 @@ def _seconds(lake: Lake, settings: Settings, way: str) -> float:
         if way == "trust":
             patched.enter_context(patch("jobs.refine.judge", trusting))
             patched.enter_context(patch("transforms.silver.family.with_bodies", with_read_bodies))
-        with refining(lake, settings.refine, available_now=True) as query:
+        with refining(
+            lake, load_judge(settings.refine), settings.refine, available_now=True
+        ) as query:
             follow(query)
     return round(time.perf_counter() - began, 2)
 

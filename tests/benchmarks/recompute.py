@@ -8,6 +8,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.recompute.batch_build import build_silver
 from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, bench, compared, rate
@@ -29,7 +30,7 @@ def run() -> dict[str, Any]:
 
 def build(ready: Bench, lake: Lake, bronze_version: int) -> None:
     """All silver and gold of an empty generation, from bronze as of a version."""
-    build_silver(lake, ready.settings.refine, bronze_version)
+    build_silver(lake, load_judge(ready.settings.refine), bronze_version)
     _fold(ready, lake)
 
 

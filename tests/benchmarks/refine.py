@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, caught_up
@@ -19,7 +20,9 @@ def run() -> dict[str, Any]:
 
 def refine(ready: Bench, lake: Lake) -> float:
     """Take bronze through to silver in a lake's generation; seconds as `run` gives them."""
-    with refining(lake, ready.settings.refine, available_now=True) as run:
+    with refining(
+        lake, load_judge(ready.settings.refine), ready.settings.refine, available_now=True
+    ) as run:
         follow(run)
         [state] = run.query.lastProgress["stateOperators"]
         return float(state["allRemovalsTimeMs"]) / 1000

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.lake.tables import FRESHNESS
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.together import streaming
 from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import Bench, bench
@@ -57,7 +58,9 @@ def _baseline_ms(ready: Bench) -> float:
 def _stream(ready: Bench, seconds: int) -> list[dict[str, Any]]:
     """Run the three queries while events arrive; the progress of all their batches."""
     ready.lake.spark.conf.set("spark.sql.streaming.numRecentProgressUpdates", "10000")
-    with streaming(ready.lake, ready.settings, ready.kafka) as runs:
+    with streaming(
+        ready.lake, load_judge(ready.settings.refine), ready.settings, ready.kafka
+    ) as runs:
         with _source(ready, seconds) as source:
             follow(*runs, until=lambda: source.poll() is not None)
         return [dict(batch) for run in runs for batch in run.query.recentProgress]

@@ -31,6 +31,7 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, QUARANTINE, SILVER
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import Conservation, conservation
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import RefineSettings, load_settings
@@ -72,7 +73,7 @@ def fuzz(lake: Lake, refine: RefineSettings, seed: int, count: int) -> Conservat
     for chunk in chunks:
         rows = bronze_of(lake.spark, made(chunk), _instant(ARRIVAL))
         land(lake, rows.coalesce(1), chunk)
-    with refining(lake, refine, available_now=True) as run:
+    with refining(lake, load_judge(refine), refine, available_now=True) as run:
         follow(run)
     kept = conservation(lake)
     if not kept.conserved:

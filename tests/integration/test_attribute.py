@@ -12,11 +12,12 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.experiments.attribution import QUERY, attributing, everyone
+from jobs.runtime.experiments.attribution import attributing, everyone
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import ATTRIBUTE
 from jobs.runtime.streams.query import follow
 from tests.oracles.attribution import DAY, HOUR, experiment_users
 from tests.support.attribution_cases import (
@@ -66,7 +67,7 @@ def test_stream_equals_batch_and_oracle(lake: Lake, base_settings: Settings) -> 
         assert keyed(lake.read(EXPERIMENT_USER)) == expected
     assert keyed(everyone(lake, DEFINED)) == expected
     assert differing(lake.read(EXPERIMENT_USER), everyone(lake, DEFINED)).count() == 0
-    shutil.rmtree(lake.checkpoint(QUERY))
+    shutil.rmtree(lake.checkpoint(ATTRIBUTE))
     stream(lake, base_settings)
     assert keyed(lake.read(EXPERIMENT_USER)) == expected
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
-from jobs.runtime.pipeline.judging import accepted_events, silver_rows
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.query import follow
@@ -94,7 +94,7 @@ def expected(raws: list[Raw]) -> dict[str, dict[str, Any] | None]:
 
 
 def stream(lake: Lake) -> tuple[DataFrame, DataFrame]:
-    with refining(lake, SETTINGS.refine, available_now=True) as run:
+    with refining(lake, load_judge(SETTINGS.refine), SETTINGS.refine, available_now=True) as run:
         follow(run)
     return lake.read("silver.playback"), lake.read("silver.catalog")
 
@@ -111,8 +111,14 @@ def test_the_entry_of_then_is_found_by_stream_batch_and_oracle_though_changes_co
     streamed = found(*stream(lake))
     assert streamed == expected([*early, *late])
     assert streamed != before, "the late changes changed nothing"
-    accepted = accepted_events(lake.read(BRONZE), SETTINGS.refine).persist()
-    assert found(silver_rows("playback", accepted), silver_rows("catalog", accepted)) == streamed
+    accepted = load_judge(SETTINGS.refine).accepted_events(lake.read(BRONZE)).persist()
+    assert (
+        found(
+            load_judge(SETTINGS.refine).silver_rows("playback", accepted),
+            load_judge(SETTINGS.refine).silver_rows("catalog", accepted),
+        )
+        == streamed
+    )
     overlapping = (
         entries(lake.read("silver.catalog"))
         .groupBy("title_id")

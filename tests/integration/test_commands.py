@@ -35,6 +35,7 @@ from jobs.runtime.kafka.topic_changes import bring
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.kafka.transactions import Transactions
 from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.together import drain
 from jobs.runtime.profiles.commands import CommandRejected, Commands, open_commands
 from jobs.runtime.profiles.ratings import LakeRatings
@@ -388,7 +389,7 @@ def test_a_rating_names_the_one_that_the_lake_holds(
     for stars in ("3", "4.5"):
         rated = CliRunner().invoke(main, ["rate", "reader", "title_7", stars, *options])
         assert rated.exit_code == 0, rated.output
-        drain(lake, settings, kafka)
+        drain(lake, load_judge(settings.refine), settings, kafka)
     rows = lake.read("silver.ratings").where("user_id = 'reader'").orderBy("event_time").collect()
     assert [(row.half_stars, row.previous_half_stars) for row in rows] == [(6, None), (9, 6)]
     assert LakeRatings(lake).rating("reader", "title_7") == 9

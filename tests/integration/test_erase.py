@@ -21,13 +21,14 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.online.store import Published, StoredList
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
-from jobs.runtime.pipeline.refine import QUERY as REFINE
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.checkpoints import discard
+from jobs.runtime.streams.queries import REFINE
 from tests.oracles.pipeline import Event, Raw
 from tests.support.lakes import CrashError, MakeLake, deliver, stream, survives
 from tests.support.profile_events import event, rate, submit, view
@@ -148,7 +149,7 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
     dies(lake, LEDGER)
     dies(lake, "silver.ratings")
     dies(lake, BRONZE)
-    assert set(recompute(lake, SETTINGS.refine).causes) == {"erased"}
+    assert set(recompute(lake, load_judge(SETTINGS.refine), SETTINGS.refine).causes) == {"erased"}
     with pytest.raises(DataError, match="erasure 1 was killed"), running(lake):
         pass
     dies(lake, "gold.user_day")
@@ -177,14 +178,14 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
         place: max(raw.offset for raw in RAWS if raw.place[:2] == place) for place in places
     }
 
-    new = next_generation(lake, SETTINGS)
+    new = next_generation(lake, load_judge(SETTINGS.refine), SETTINGS)
     late = arrived([BATCH[1], *sent(play("p6", OTHER))])
     later = [r._replace(offset=r.offset + 99, arrival=RAWS[-1].arrival + MINUTE) for r in late]
     deliver(lake, [RAWS, later])
     for generation in (lake, new):
         stream(generation, SETTINGS)
         assert_outcome(generation, SETTINGS, [*OTHERS, *later])
-    assert recompute(new, SETTINGS.refine).differing == 0
+    assert recompute(new, load_judge(SETTINGS.refine), SETTINGS.refine).differing == 0
     assert holding(lake) == []
     discard(lake.checkpoint(REFINE), REFINE)
     with pytest.raises(DataError, match="checkpoint of generation 1 is lost"), running(lake):
@@ -215,7 +216,7 @@ def dies(lake: DyingLake, table: str) -> None:
 
 
 def running(lake: Lake) -> Any:
-    return refining(lake, SETTINGS.refine, available_now=True)
+    return refining(lake, load_judge(SETTINGS.refine), SETTINGS.refine, available_now=True)
 
 
 def certificate(lake: Lake, number: int) -> dict[str, Any]:

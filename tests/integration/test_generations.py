@@ -11,10 +11,12 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.lake.generations import Action, Superseded, generations, record, retire, switch
+from jobs.runtime.lake.generations import Action, Superseded, generations, record, switch
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, PARITY
+from jobs.runtime.maintenance.retirement import retire
 from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.progress import OUTPUTS
 from jobs.runtime.recompute.batch_build import build_silver
@@ -74,7 +76,7 @@ def test_a_generation_is_built_caught_up_compared_and_switched(
 
     watcher = Watcher(live)
     watcher.start()
-    new = next_generation(live, configured, built_from)
+    new = next_generation(live, load_judge(configured.refine), configured, built_from)
     found = compared(live, new, configured)
     reader, expected = Lake(live.spark, live.root), totals(live)
     moved = Superseded(reader)
@@ -112,9 +114,11 @@ def test_a_build_that_is_killed_behind_any_write_goes_on_where_it_was(
     stream(live, base_settings)
     for writes in DEATHS:
         live.writes_left = writes * [1]
-        assert not survives(lambda: next_generation(live, base_settings)), "it did not die"
+        assert not survives(
+            lambda: next_generation(live, load_judge(base_settings.refine), base_settings)
+        ), "it did not die"
     live.writes_left = []
-    next_generation(live, base_settings)
+    next_generation(live, load_judge(base_settings.refine), base_settings)
     known = generations(live)
     assert list(known) == [1, 2], "a build that was killed was begun anew"
     assert Action.BUILT in known[2].actions
@@ -161,10 +165,10 @@ def test_a_part_built_anew_is_that_part_of_everything_built_anew(
     version = live.version(BRONZE)
     strict = base_settings.refine.model_copy(update={"oldest_event_days": 1})
     full = live.of_generation(2)
-    build_silver(full, strict, version)
+    build_silver(full, load_judge(strict), version)
     for number, scope in enumerate(SCOPES, start=3):
         part = live.of_generation(number)
-        build_part(live, part, strict, version, scope)
+        build_part(live, part, load_judge(strict), version, scope)
         assert conservation(part).conserved
         assert_composed(live, part, full, scope)
 

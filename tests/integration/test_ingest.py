@@ -18,6 +18,7 @@ from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
 from jobs.runtime.pipeline.ingest import ingesting
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.together import streaming
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.streams import query
@@ -140,7 +141,7 @@ def test_ingest_takes_no_batch_while_the_last_is_not_refined(
     lake.arrive = lambda: send(kafka, b"{}")
     settings = load_settings(overrides=["ingest.trigger_s=0.01"], environment={})
     send(kafka, b"{}")
-    with streaming(lake, settings, kafka) as runs:
+    with streaming(lake, load_judge(settings.refine), settings, kafka) as runs:
         follow(*runs, until=lambda: lake.appended.count(BRONZE) > 2)
     first, second = [at for at, table in enumerate(lake.appended) if table == BRONZE][:2]
     assert LEDGER in lake.appended[first:second], "the next batch slowed this one down"
@@ -152,6 +153,6 @@ def test_a_stream_that_cannot_reach_kafka_leaves_no_query_running(
     lake = Lake(spark, str(tmp_path / "lake"))
     away = kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:9", "reach_timeout_s": 1})
     settings = load_settings(environment={})
-    with pytest.raises(ServiceError), streaming(lake, settings, away):
+    with pytest.raises(ServiceError), streaming(lake, load_judge(settings.refine), settings, away):
         pass
     assert not spark.streams.active

@@ -17,6 +17,7 @@ from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER
 from jobs.runtime.maintenance.maintain import maintain
 from jobs.runtime.maintenance.retained_versions import Need, needs
 from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import Settings, load_settings
@@ -81,7 +82,9 @@ def test_streams_go_on_behind_maintenance_and_lose_nothing(
     deliver(lake, history[:1])
     stream(lake, settings)
     bronze = files(lake, BRONZE)
-    with refining(lake, settings.refine, available_now=False) as running:
+    with refining(
+        lake, load_judge(settings.refine), settings.refine, available_now=False
+    ) as running:
         deliver(lake, history[:2])
         running.query.processAllAvailable()
         unread = files(lake, PLAYBACK)  # of the second batch: fold has not come so far
@@ -111,7 +114,7 @@ def test_what_is_needed_is_the_oldest_version_of_all_who_read(
     settings, lake = configured(), lakes(Lake)
     deliver(lake, history[:1])
     built_from = lake.version(BRONZE)
-    new = next_generation(lake, settings, built_from)
+    new = next_generation(lake, load_judge(settings.refine), settings, built_from)
     deliver(lake, history)
     rows = [
         {"experiment_id": "e", "variant": "v", "metric": "m", "computed_at": NOW - age,

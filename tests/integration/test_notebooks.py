@@ -24,6 +24,7 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.notebooks import notebook, notebooks, write_page
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.recommendations.challenger import train
 from jobs.runtime.recommendations.model_registry import CHAMPION, Registry
 from jobs.runtime.recommendations.scoring import score
@@ -79,7 +80,7 @@ def configured(
 
     lenient = settings.refine.model_copy(update={"future_tolerance_s": 10**9})
     later = settings.model_copy(update={"refine": lenient})
-    new = next_generation(lake, later)
+    new = next_generation(lake, load_judge(later.refine), later)
     assert set(compared(lake, new, later).causes) == {"quarantine_released"}
     return settings
 

@@ -19,10 +19,12 @@ from click.testing import CliRunner
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.recompute import main
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
-from jobs.runtime.pipeline import refine
-from jobs.runtime.recompute import next_generation as job
+from jobs.runtime.pipeline import judging
+from jobs.runtime.pipeline.judging import load_judge
+from jobs.runtime.recompute import check
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.settings import Settings, load_settings
 from tests.oracles.pipeline import Raw
@@ -108,13 +110,15 @@ def one_fold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def causes(streamed: Lake, base_settings: Settings) -> Callable[[], Counter[str]]:
-    return lambda: recompute(streamed, base_settings.refine).causes
+    return lambda: (
+        recompute(streamed, load_judge(base_settings.refine), base_settings.refine).causes
+    )
 
 
 def contracts(change: Callable[[dict[str, Any]], Any]) -> Callable[[], Registry]:
     """The contracts with a changed one for VideoPlaybackStarted 2.1."""
     documents: dict[str, dict[str, Any]] = {}
-    for contract in refine.load_registry():
+    for contract in judging.load_registry():
         documents.setdefault(contract.event_type, {})[contract.version] = copy.deepcopy(
             dict(contract.schema)
         )
@@ -139,14 +143,14 @@ def test_a_record_that_a_contract_now_takes_is_released_from_quarantine(
     causes: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loose = contracts(only_titles(*ALL_TITLES, "no title"))
-    monkeypatch.setattr(refine, "load_registry", loose)
+    monkeypatch.setattr(judging, "load_registry", loose)
     assert causes() == LATE + Counter(quarantine_released=1)
 
 
 def test_a_record_that_a_contract_now_refuses_is_a_change_of_contract(
     causes: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refine, "load_registry", contracts(only_titles("title_x", "title_y")))
+    monkeypatch.setattr(judging, "load_registry", contracts(only_titles("title_x", "title_y")))
     assert causes() == LATE + Counter(contract_changed=1)
 
 
@@ -175,7 +179,7 @@ def test_an_upcaster_on_one_path_only_is_unexplained(
 def test_a_filter_on_one_path_only_is_unexplained(
     causes: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "without_repeats", lambda rows: rows)
+    monkeypatch.setattr(check, "without_repeats", lambda rows: rows)
     assert causes() == Counter(unexplained=1)  # ada's copy came at once; late's is on both sides
 
 
@@ -187,14 +191,14 @@ def test_what_was_deleted_from_bronze_is_erased_and_what_refine_has_not_read_is_
     lake = Lake(streamed.spark, str(root))
     lake.delete(BRONZE, "offset = 7")
     deliver(lake, [*HISTORY, [arrived(10, NOON + 4 * DAY, play("new"))]])
-    found = recompute(lake, base_settings.refine)
+    found = recompute(lake, load_judge(base_settings.refine), base_settings.refine)
     assert found.causes == LATE + Counter(erased=1, in_flight=1)
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--check"], "bronze.events does not exist in"),
+        (["--check"], "has no bronze.events"),
         (["--check", "--report", "page.html"], "--check and --plan make none -> leave it out"),
         (["--plan", "--report", "page.html"], "--check and --plan make none -> leave it out"),
     ],
@@ -202,7 +206,7 @@ def test_what_was_deleted_from_bronze_is_erased_and_what_refine_has_not_read_is_
 def test_what_cannot_be_done_is_one_line_that_says_why(
     spark: SparkSession, tmp_path: Path, options: list[str], told: str
 ) -> None:
-    refused = CliRunner().invoke(job.main, [*options, "--set", f"lake.root={tmp_path}"])
+    refused = CliRunner().invoke(main, [*options, "--set", f"lake.root={tmp_path}"])
     assert refused.exit_code != 0
     assert told in refused.stderr
     assert "Traceback" not in refused.output

@@ -15,6 +15,7 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, QUARANTINE, RELEASED
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.pipeline.release import Selection, release
@@ -71,7 +72,7 @@ def test_what_is_released_is_as_if_it_had_never_been_refused(
     stream(lake, STRICT)
     old = lake.read(QUARANTINE).where("reason = 'old_time'").count()
     assert old > 5
-    deaths = killed_behind_every_write(lake, lambda: release(lake, MENDED.refine, ALL))
+    deaths = killed_behind_every_write(lake, lambda: release(lake, load_judge(MENDED.refine), ALL))
     assert deaths > 2
     released = lake.read(RELEASED)
     assert {row.release for row in released.select("release").collect()} == {1}
@@ -80,7 +81,7 @@ def test_what_is_released_is_as_if_it_had_never_been_refused(
     deliver(lake, history)
     stream(lake, MENDED)
     assert_promises(lake, MENDED, [raw for batch in history for raw in batch])
-    assert release(lake, MENDED.refine, ALL)["duplicate"] == 0
+    assert release(lake, load_judge(MENDED.refine), ALL)["duplicate"] == 0
     assert lake.read(RELEASED).count() == old
 
 
@@ -98,7 +99,7 @@ def test_an_event_that_silver_has_by_now_is_released_as_a_duplicate(lakes: MakeL
     early, later = play("e1", "2021-01-01T00:00:00Z"), play("e1", "2026-09-21T14:00:00Z")
     deliver(lake, [arrived([early, later])])
     stream(lake, STRICT)
-    assert release(lake, MENDED.refine, ALL) == Counter(duplicate=1)
+    assert release(lake, load_judge(MENDED.refine), ALL) == Counter(duplicate=1)
     assert lake.read(QUARANTINE).isEmpty()
     row = lake.read(RELEASED).first()
     assert row is not None
@@ -125,10 +126,10 @@ def test_a_killed_release_keeps_refine_waiting_until_it_is_finished(
         stream(lake, STRICT)
     unknown = Selection(reasons=["unknown_version"])
     lake.writes_left = [1]
-    assert not survives(lambda: release(lake, STRICT.refine, unknown))
+    assert not survives(lambda: release(lake, load_judge(STRICT.refine), unknown))
     with pytest.raises(DataError, match="release 1 was killed"):
         stream(lake, STRICT)
-    assert release(lake, STRICT.refine, unknown, dry_run=True) == Counter()
+    assert release(lake, load_judge(STRICT.refine), unknown, dry_run=True) == Counter()
     stream(lake, STRICT)
     assert_promises(lake, STRICT, records)
 
@@ -140,7 +141,7 @@ def refused(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> La
     lake.ensure([BRONZE])
     plays = [play(f"e{day}", f"2021-01-0{day}T00:00:00Z") for day in (1, 2, 3)]
     deliver(lake, [arrived([*plays, Delivery("user-interactions", b"user_a", b"{")], partitions=1)])
-    with refining(lake, STRICT.refine, available_now=True) as run:
+    with refining(lake, load_judge(STRICT.refine), STRICT.refine, available_now=True) as run:
         follow(run)
     return lake
 
@@ -172,7 +173,7 @@ def run(lake: Lake, *arguments: str) -> Result:
 def test_a_dry_run_tells_the_fates_of_what_is_selected_and_writes_nothing(
     refused: Lake, chosen: Selection, found: dict[str, int]
 ) -> None:
-    assert release(refused, MENDED.refine, chosen, dry_run=True) == Counter(found)
+    assert release(refused, load_judge(MENDED.refine), chosen, dry_run=True) == Counter(found)
     assert refused.read(QUARANTINE).count() == 4
     assert refused.read(RELEASED).isEmpty()
 
@@ -197,7 +198,7 @@ def test_a_selection_that_cannot_be_meant_is_one_clear_error(
 
 def test_while_refine_runs_nothing_is_released(refused: Lake) -> None:
     with (
-        refining(refused, STRICT.refine, available_now=False),
+        refining(refused, load_judge(STRICT.refine), STRICT.refine, available_now=False),
         pytest.raises(DataError, match="another process is using the checkpoint"),
     ):
-        release(refused, MENDED.refine, ALL)
+        release(refused, load_judge(MENDED.refine), ALL)

@@ -15,6 +15,7 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, TABLES
 from jobs.runtime.pipeline.fold import folding
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.query import follow
@@ -100,7 +101,9 @@ def land(lake: Lake, records: DataFrame, number: int) -> None:
 
 def stream(lake: Lake, configured: Settings) -> None:
     """Take bronze through to gold."""
-    with refining(lake, configured.refine, available_now=True) as run:
+    with refining(
+        lake, load_judge(configured.refine), configured.refine, available_now=True
+    ) as run:
         follow(run)
     with folding(lake, configured.fold, available_now=True) as run:
         follow(run)

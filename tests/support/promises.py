@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.settings import Settings
@@ -20,7 +21,9 @@ from transforms.gold.tables import FOLDS
 def assert_promises(lake: Lake, settings: Settings, raws: Sequence[Raw]) -> None:
     """Hold the tables of a lake against the oracle's view of what arrived, and the recompute's."""
     assert_outcome(lake, settings, raws)
-    assert recompute(lake, settings.refine).differing == 0, "batch differs from stream"
+    assert recompute(lake, load_judge(settings.refine), settings.refine).differing == 0, (
+        "batch differs from stream"
+    )
 
 
 def assert_outcome(lake: Lake, settings: Settings, raws: Sequence[Raw]) -> None:

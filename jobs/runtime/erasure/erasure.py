@@ -12,19 +12,14 @@ from jobs.runtime.lake.erasure_log import Requests
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import BRONZE, ERASURES
-from jobs.runtime.maintenance.maintain import JOB as MAINTAIN
-from jobs.runtime.pipeline.ingest import QUERY as INGEST
-from jobs.runtime.recompute.next_generation import JOB as RECOMPUTE
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import OF_THE_LAKE
 from transforms.silver.families.profiles import ERASURE
 
 log = logging.getLogger(__name__)
 
 
 PROFILES = "silver.profiles"
-
-
-WRITERS = (INGEST, RECOMPUTE, MAINTAIN)
 
 
 def pending_users(lake: Lake) -> list[str]:
@@ -58,7 +53,7 @@ def erase(
     requests = Requests(lake)
     certificates, refused = [], []
     with ExitStack() as stack:
-        for query in WRITERS:
+        for query in OF_THE_LAKE:
             stack.enter_context(locked(lake.shared_checkpoint(query), query))
         begun = [request.user for request in requests.open()]
         for user in dict.fromkeys([*begun, *users]):

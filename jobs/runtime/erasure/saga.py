@@ -25,7 +25,6 @@ from jobs.runtime.erasure.inventory import (
     written,
 )
 from jobs.runtime.errors import DataError
-from jobs.runtime.experiments.attribution import QUERY as ATTRIBUTE
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.erasure_log import (
     DECIDED,
@@ -43,16 +42,16 @@ from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RECORD, TABLES, TITLE_GRAM, USER_HISTORY
 from jobs.runtime.maintenance.purge import mark, purge
 from jobs.runtime.online.opening import open_store
-from jobs.runtime.pipeline.fold import QUERY as FOLD
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import ERASED
-from jobs.runtime.pipeline.refine import QUERY as REFINE
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.recompute.next_generation import REMADE
 from jobs.runtime.settings import Settings
 from jobs.runtime.spark.persistence import persisted
 from jobs.runtime.streams.checkpoints import discard
+from jobs.runtime.streams.queries import ATTRIBUTE, FOLD, OF_A_GENERATION, REFINE
 from jobs.runtime.streams.query import follow
 from transforms.silver.erasure import records_of
 
@@ -60,7 +59,6 @@ log = logging.getLogger(__name__)
 
 KEYED = {t.erased_by for t in TABLES.values() if t.erased_by not in ((), RECORD)}
 ERASE = "erase"
-STREAMS = (REFINE, FOLD, ATTRIBUTE)
 
 
 class MentionedError(DataError):
@@ -139,15 +137,16 @@ class Erasure:
                 if not generation.is_retired:
                     record(self.lake, generation.number, Action.RETIRED)
                 self.lake.of_generation(generation.number).remove_generation()
+        judge = load_judge(self.settings.refine)
         for build in self._builds:
-            with refining(build, self.settings.refine, available_now=True) as run:
+            with refining(build, judge, self.settings.refine, available_now=True) as run:
                 follow(run)
 
     @contextmanager
     def _streams_stopped(self) -> Iterator[None]:
         with ExitStack() as stack:
             for build in self._builds:
-                for query in STREAMS:
+                for query in OF_A_GENERATION:
                     stack.enter_context(locked(build.checkpoint(query), query))
             yield
 

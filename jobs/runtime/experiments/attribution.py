@@ -19,6 +19,7 @@ from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.settings import AttributeSettings
 from jobs.runtime.spark.persistence import kept
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.streams.queries import ATTRIBUTE
 from jobs.runtime.streams.query import Run, first_versions, start
 from transforms import provenance
 from transforms.experiments.definitions import Catalogue
@@ -43,9 +44,6 @@ from transforms.gold.experiment_user import (
 log = logging.getLogger(__name__)
 
 
-QUERY = "attribute"
-
-
 @contextmanager
 def attributing(
     lake: Lake, settings: AttributeSettings, definitions: Catalogue, *, available_now: bool
@@ -53,8 +51,8 @@ def attributing(
     """The attribute query, started on its locked checkpoint; see `main`."""
     lake.ensure([*SOURCES, EXPERIMENT_USER])
     with open_checkpoint(
-        lake.checkpoint(QUERY),
-        QUERY,
+        lake.checkpoint(ATTRIBUTE),
+        ATTRIBUTE,
         definition=definition(definitions),
         last_sequence=_last_sequence(lake),
     ) as checkpoint:
@@ -68,7 +66,7 @@ def attributing(
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
-            write_batch=Batches(lake, checkpoint, definitions).write,
+            write_batch=AttributionWriter(lake, checkpoint, definitions).write,
         )
 
 
@@ -95,8 +93,8 @@ def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mappi
     """
     starts = first_versions(lake, checkpoint, SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
-        log.info("%s: computing all of %s from silver", QUERY, EXPERIMENT_USER)
-        through = Transaction(QUERY, checkpoint.before_first)
+        log.info("%s: computing all of %s from silver", ATTRIBUTE, EXPERIMENT_USER)
+        through = Transaction(ATTRIBUTE, checkpoint.before_first)
         lake.replace(EXPERIMENT_USER, everyone(lake, definitions), through)
     return starts
 
@@ -106,12 +104,12 @@ def _last_sequence(lake: Lake) -> int | None:
 
     Without it a checkpoint that has seen no batch would be followed by one of its own generation.
     """
-    _, last = lake.transaction(EXPERIMENT_USER, QUERY)
+    _, last = lake.transaction(EXPERIMENT_USER, ATTRIBUTE)
     return None if last is None else last + 1
 
 
 @dataclass(frozen=True)
-class Batches:
+class AttributionWriter:
     """Computes anew the rows that a micro-batch of events can change.
 
     They are computed from all events of silver that bear on them, so a row is right for what
@@ -139,7 +137,7 @@ class Batches:
                 rows = attributed(
                     exposed, counted_once(events), plan, self.definitions.metrics_asked_for
                 )
-                transaction = Transaction(QUERY, self.checkpoint.sequence(batch_id))
+                transaction = Transaction(ATTRIBUTE, self.checkpoint.sequence(batch_id))
                 lake.upsert(EXPERIMENT_USER, rows, KEY, transaction)
 
 

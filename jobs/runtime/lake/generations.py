@@ -7,9 +7,9 @@ and so is switching back. Who has opened a generation keeps reading it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -23,8 +23,9 @@ from jobs.runtime.lake.tables import GENERATIONS, TABLES
 from jobs.runtime.settings import Settings
 
 LOG = "generations"
+
+
 LOCK_S = 60.0
-STREAMS = ("refine", "fold")
 
 
 class Action(StrEnum):
@@ -78,13 +79,13 @@ def record(lake: Lake, generation: int, action: Action, **details: Any) -> None:
         details: further columns of ops.generations.
     """
     lake.ensure([GENERATIONS])
-    with _alone(lake):
-        _append(lake, generation, action, details)
+    with lock_log(lake):
+        append_action(lake, generation, action, details)
 
 
 def generations(lake: Lake) -> dict[int, Generation]:
     """All generations by number; the first one is there before the log is."""
-    rows = _rows(lake)
+    rows = action_rows(lake)
     numbers = sorted({FIRST_GENERATION} | {row["generation"] for row in rows})
     return {number: _told(number, rows) for number in numbers}
 
@@ -96,44 +97,14 @@ def switch(lake: Lake, generation: int) -> None:
         SettingsError: there is no such generation, or it is not complete.
     """
     lake.ensure([GENERATIONS])
-    with _alone(lake):
+    with lock_log(lake):
         known = generations(lake)
         if generation not in known or not known[generation].is_complete:
             ready = ", ".join(str(g.number) for g in known.values() if g.is_complete)
             raise SettingsError(
                 f"generation {generation} is not complete", f"switch to one of: {ready}"
             )
-        _append(lake, generation, Action.SWITCHED, {})
-
-
-def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
-    """Delete generations that nobody needs; a repeat finishes what was killed.
-
-    Never the live one, nor one that is being built, streamed into, or was opened or live within
-    `unread_h` hours.
-
-    Args:
-        lake: any generation of it.
-        keep: how many of the newest generations besides the live one stay.
-        unread_h: hours.
-
-    Returns:
-        The generations that are now gone.
-    """
-    lake.ensure([GENERATIONS])
-    with _alone(lake):
-        known, live = generations(lake), lake.live()
-        others = [g for g in known.values() if g.number != live and not g.is_retired]
-        complete = [g for g in others if g.is_complete][: -keep or None]
-        before = datetime.now(UTC) - timedelta(hours=unread_h)
-        old = [g for g in complete if _last_used(lake, g) < before]
-        for generation in old:
-            with _not_streamed(lake, generation.number):
-                _append(lake, generation.number, Action.RETIRED, {})
-        gone = [g.number for g in generations(lake).values() if g.is_retired]
-    for number in gone:
-        lake.of_generation(number).remove_generation()
-    return gone
+        append_action(lake, generation, Action.SWITCHED, {})
 
 
 def live_lakes(app: str, settings: Settings) -> Iterator[Lake]:
@@ -167,7 +138,8 @@ class Superseded:
         return lake.live() != lake.generation
 
 
-def _rows(lake: Lake) -> Sequence[Any]:
+def action_rows(lake: Lake) -> Sequence[Any]:
+    """The rows of ops.generations, oldest first; none before the log is."""
     if not lake.has(GENERATIONS):
         return []
     return lake.read(GENERATIONS).orderBy("sequence").collect()
@@ -186,20 +158,25 @@ def _told(number: int, rows: Sequence[Any]) -> Generation:
     )
 
 
-def _append(lake: Lake, generation: int, action: Action, details: Mapping[str, Any]) -> None:
+def append_action(lake: Lake, generation: int, action: Action, details: Mapping[str, Any]) -> None:
+    """As `record`, for who holds `lock_log` and knows that the log is there."""
     _, last = lake.transaction(GENERATIONS, LOG)
     sequence = 0 if last is None else last + 1
-    told = {"sequence": sequence, "generation": generation, "action": str(action), **details}
-    told["at"] = datetime.now(UTC)
+    row = {"sequence": sequence, "generation": generation, "action": str(action), **details}
+    row["at"] = datetime.now(UTC)
     schema = TABLES[GENERATIONS].schema
-    row = tuple(told.get(name) for name in schema.fieldNames())
-    rows = lake.spark.createDataFrame([row], schema).coalesce(1)
+    values = tuple(row.get(name) for name in schema.fieldNames())
+    rows = lake.spark.createDataFrame([values], schema).coalesce(1)
     lake.append(GENERATIONS, rows, Transaction(LOG, sequence))
 
 
 @contextmanager
-def _alone(lake: Lake) -> Iterator[None]:
-    """Nobody else writes to the log meanwhile."""
+def lock_log(lake: Lake) -> Iterator[None]:
+    """Keep others from writing to the log for the time of the block.
+
+    Raises:
+        DataError: somebody else has held the lock for LOCK_S seconds.
+    """
     lock = lock_of(lake.shared_checkpoint(LOG), timeout_s=LOCK_S)
     try:
         with lock:
@@ -209,35 +186,3 @@ def _alone(lake: Lake) -> Iterator[None]:
             f"{GENERATIONS}: another process has held {lock.lock_file} for {LOCK_S:.0f} s",
             "wait for the retirement or switch that is running, then try again",
         ) from None
-
-
-@contextmanager
-def _not_streamed(lake: Lake, generation: int) -> Iterator[None]:
-    """Hold the locks of a generation's streams; DataError if one is running."""
-    with ExitStack() as stack:
-        for query in STREAMS:
-            where = lake.of_generation(generation).checkpoint(query)
-            try:
-                stack.enter_context(lock_of(where, timeout_s=0))
-            except Timeout:
-                raise DataError(
-                    f"generation {generation}: {query} is running on it", "stop that job first"
-                ) from None
-        yield
-
-
-def _last_used(lake: Lake, generation: Generation) -> datetime:
-    """When it was last read, built, or live."""
-    never = datetime.min.replace(tzinfo=UTC)
-    left = _left(_rows(lake), generation.number)
-    read = lake.of_generation(generation.number).address.last_read()
-    return max([*generation.actions.values(), left or never, read or never])
-
-
-def _left(rows: Sequence[Any], number: int) -> datetime | None:
-    """When readers were last switched away from a generation."""
-    switches = [row for row in rows if row["action"] == Action.SWITCHED]
-    live = [FIRST_GENERATION, *(row["generation"] for row in switches)]
-    left = [row["at"].astimezone(UTC) for was, row in zip(live, switches, strict=False)
-            if was == number]  # fmt: skip
-    return left[-1] if left else None

@@ -31,9 +31,6 @@ from jobs.runtime.streams.checkpoints import CLOCK_MARGIN
 log = logging.getLogger(__name__)
 
 
-JOB = "maintain"
-
-
 AT_ONCE = 2
 
 

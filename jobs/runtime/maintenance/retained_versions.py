@@ -24,9 +24,9 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, SILVER
 from jobs.runtime.pipeline.progress import ingested_through
 from jobs.runtime.streams.checkpoints import reached
+from jobs.runtime.streams.queries import READING_SILVER
 
 FIRST = 0
-FOLLOWERS = ("fold", "attribute")
 PINNED = {
     EXPERIMENT_USER: "experiment_user",
     "silver.models": "models",
@@ -95,7 +95,7 @@ def _followed(own: Lake) -> Iterator[tuple[str, Need]]:
             yield own.path(table), Need(0, f"streams of generation {own.generation}")
         return
     ids = {table: own.table_id(table) for table in SILVER if own.has(table)}
-    for query in FOLLOWERS:
+    for query in READING_SILVER:
         for table, version in reached(own.checkpoint(query), ids).items():
             yield own.path(table), Need(version, f"{query} of generation {own.generation}")
 

@@ -17,6 +17,7 @@ from jobs.runtime.pipeline.gold import Compaction, append_partials, folded_throu
 from jobs.runtime.settings import FoldSettings
 from jobs.runtime.spark.persistence import kept
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.streams.queries import FOLD
 from jobs.runtime.streams.query import Run, first_versions, gathered, start
 from jobs.runtime.telemetry.freshness import Freshness, arrivals_of
 from transforms import provenance
@@ -28,9 +29,6 @@ from transforms.gold.tables import FOLDS
 log = logging.getLogger(__name__)
 
 
-QUERY = "fold"
-
-
 BASES = [f"gold.{name}" for name in FOLDS]
 
 
@@ -40,8 +38,8 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
     lake.ensure([*FACT_SOURCES, *BASES, PARTIALS, FRESHNESS])
     with (
         open_checkpoint(
-            lake.checkpoint(QUERY),
-            QUERY,
+            lake.checkpoint(FOLD),
+            FOLD,
             definition=provenance.digest(repr(definitions())),
             last_sequence=_last_sequence(lake),
         ) as checkpoint,
@@ -52,7 +50,7 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
             for table, version in _starts(lake, checkpoint).items()
         }
         freshness, every = Freshness(lake, "gold"), settings.compact_every_batches
-        batches = Batches(lake, checkpoint, freshness, compaction, every)
+        batches = FoldWriter(lake, checkpoint, freshness, compaction, every)
         try:
             yield start(
                 facts(sources),
@@ -81,7 +79,7 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
         record(lake, lake.generation, Action.FOLDED, folds=definitions())
     starts = first_versions(lake, checkpoint, FACT_SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
-        log.info("%s: rebuilding the gold tables from silver at versions %s", QUERY, starts)
+        log.info("%s: rebuilding the gold tables from silver at versions %s", FOLD, starts)
         history = lake.in_small_parts()
         before = {table: history.read(table, max(v - 1, 0)) for table, v in starts.items()}
         rebuild(history, facts(before), through=checkpoint.before_first)
@@ -89,12 +87,12 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
 
 
 def _last_sequence(lake: Lake) -> int:
-    _, appended = lake.transaction(PARTIALS, QUERY)
+    _, appended = lake.transaction(PARTIALS, FOLD)
     return max(appended or 0, *(folded_through(lake, fold)[1] for fold in FOLDS.values()))
 
 
 @dataclass(frozen=True)
-class Batches:
+class FoldWriter:
     """Writes micro-batches of facts, one commit each, and has them compacted now and then."""
 
     lake: Lake
@@ -109,7 +107,7 @@ class Batches:
         with kept(batch) as facts_of_batch:
             arrivals = arrivals_of(facts_of_batch)
             rows = gathered(facts_of_batch, sum(arrivals.values()))
-            append_partials(self.lake, rows, Transaction(QUERY, sequence))
+            append_partials(self.lake, rows, Transaction(FOLD, sequence))
         self.freshness.record(arrivals, sequence)
         self.compaction.end()
         if batch_id % self.compact_every == self.compact_every - 1:

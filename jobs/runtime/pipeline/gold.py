@@ -20,12 +20,12 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
+from jobs.runtime.streams.queries import FOLD
 from transforms.gold.fold import Fold, evaluate, merge
 from transforms.gold.tables import FOLDS
 
 FOLDED_THROUGH = "folded-through"
 NOTHING = -1
-STREAM = "fold"  # the application of the partials' appends
 SNAPSHOT_TRIES = 5
 
 
@@ -47,7 +47,7 @@ class Snapshot:
 def snapshot(lake: Lake) -> Snapshot:
     """The newest gold; DataError if rebuilds or compactions never leave it whole."""
     for _ in range(SNAPSHOT_TRIES):
-        partials, appended = lake.transaction(PARTIALS, STREAM)
+        partials, appended = lake.transaction(PARTIALS, FOLD)
         sequence = NOTHING if appended is None else appended
         bases = {name: folded_through(lake, fold) for name, fold in FOLDS.items()}
         furthest = max(through for _, through in bases.values())

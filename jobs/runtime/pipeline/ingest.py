@@ -19,11 +19,9 @@ from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.streams.backpressure import Backpressure
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.observation import running
+from jobs.runtime.streams.queries import INGEST
 from jobs.runtime.streams.query import Run, gathered, start
 from transforms.events.bronze import to_bronze
-
-QUERY = "ingest"
-
 
 EARLIEST = -2  # Kafka's own mark for the first offset that a partition still holds
 
@@ -40,14 +38,14 @@ def ingesting(
     """The ingest query, started on its locked checkpoint, held back by others; see `main`."""
     topics = list(load_topics(settings.profile))
     lake.ensure([BRONZE])
-    erasure_log.refuse_unfinished(lake, QUERY)
-    where = lake.shared_checkpoint(QUERY)
-    _, last_sequence = lake.transaction(BRONZE, QUERY)
-    with open_checkpoint(where, QUERY, definition="2", last_sequence=last_sequence) as checkpoint:
+    erasure_log.refuse_unfinished(lake, INGEST)
+    where = lake.shared_checkpoint(INGEST)
+    _, last_sequence = lake.transaction(BRONZE, INGEST)
+    with open_checkpoint(where, INGEST, definition="2", last_sequence=last_sequence) as checkpoint:
         records = _records(lake, settings, kafka, topics, checkpoint)
 
         def write(batch: DataFrame, batch_id: int) -> None:
-            transaction = Transaction(QUERY, checkpoint.sequence(batch_id))
+            transaction = Transaction(INGEST, checkpoint.sequence(batch_id))
             lake.append(BRONZE, _gathered(lake.spark, batch), transaction)
             if backpressure:
                 backpressure.hold()
@@ -98,7 +96,7 @@ def _gathered(spark: SparkSession, batch: DataFrame) -> DataFrame:
 
 def _offsets_read(spark: SparkSession) -> int:
     """How many offsets the batch goes through; of a query's first batch, how many lie before."""
-    query = running(spark, QUERY)
+    query = running(spark, INGEST)
     ends, begins = (
         {} if offsets.isEmpty() else json.loads(offsets.values().head().json())
         for offsets in (query.availableOffsets(), query.committedOffsets())

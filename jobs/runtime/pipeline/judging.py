@@ -1,36 +1,62 @@
-"""Judging: the records of bronze by the contracts and time bounds of a job."""
+"""Judging: one set of contracts and time bounds for all the records that a job judges."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.settings import RefineSettings
-from transforms.events.judge import TimeBounds, judge
+from transforms.contracts.registry import Registry
+from transforms.events.judge import TimeBounds, definition, judge
 from transforms.silver.deduplication import without_repeats
 from transforms.silver.quarantine import quarantined
 from transforms.silver.tables import silver_of
 
 
-def judged(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
-    """Rows of bronze, streaming or batch, as `judge` gives them."""
+@dataclass(frozen=True)
+class Judge:
+    """Judges records of bronze; loaded once a job and passed down.
+
+    Attributes:
+        registry: contracts to judge by.
+        bounds: how far an event time may lie from its arrival.
+    """
+
+    registry: Registry
+    bounds: TimeBounds
+
+    def judge(self, bronze: DataFrame) -> DataFrame:
+        """Rows of bronze, streaming or batch, as `transforms.events.judge` gives them."""
+        return judge(bronze, self.registry, self.bounds)
+
+    def accepted_events(self, bronze: DataFrame) -> DataFrame:
+        """The events of bronze as refine accepts them, each once, for `silver_rows`."""
+        return without_repeats(self.judge(bronze)).where("reason IS NULL")
+
+    def silver_rows(self, family: str, judged: DataFrame) -> DataFrame:
+        """The accepted rows of one family, of those that `judge` gives, as rows of its table."""
+        return silver_of(family, judged, self.registry)
+
+    def table_rows(self, table: str, judged: DataFrame) -> DataFrame:
+        """The rows of a silver table or of quarantine, of those that `judge` gives."""
+        if table == QUARANTINE:
+            return quarantined(judged)
+        return self.silver_rows(table.removeprefix("silver."), judged)
+
+    @property
+    def definition(self) -> str:
+        """A digest of everything that decides the judgement of a record."""
+        return definition(self.registry, self.bounds)
+
+
+def load_judge(settings: RefineSettings) -> Judge:
+    """The judge of conf/schemas and of the time bounds in the settings.
+
+    Raises:
+        SettingsError: a contract cannot be read.
+    """
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    return judge(bronze, load_registry(), bounds)
-
-
-def silver_rows(family: str, judged: DataFrame) -> DataFrame:
-    """The accepted rows of one family, of those that `judged` gives, as rows of its table."""
-    return silver_of(family, judged, load_registry())
-
-
-def accepted_events(bronze: DataFrame, settings: RefineSettings) -> DataFrame:
-    """The events of bronze as refine accepts them, each once, for `silver_rows`."""
-    return without_repeats(judged(bronze, settings)).where("reason IS NULL")
-
-
-def rows_of(table: str, judged: DataFrame) -> DataFrame:
-    """The rows of one of `tables_of`, of those that `judged` gives."""
-    if table == QUARANTINE:
-        return quarantined(judged)
-    return silver_rows(table.removeprefix("silver."), judged)
+    return Judge(load_registry(), bounds)

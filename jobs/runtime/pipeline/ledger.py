@@ -15,6 +15,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE, TABLES
 from jobs.runtime.streams.checkpoints import BATCH_BITS
+from jobs.runtime.streams.queries import REFINE
 from transforms.silver.tables import FAMILIES
 
 BUILT = 0  # generation in the sequence number of a batch build; checkpoints count from 1
@@ -99,9 +100,6 @@ def _ends(told: Mapping[End, int]) -> dict[End, int]:
     return {end: events for end, events in ends.items() if events}
 
 
-QUERY = "refine"
-
-
 class Fate(NamedTuple):
     """How many records of a batch met one end: a silver table, or quarantine for a reason."""
 
@@ -126,7 +124,7 @@ def ledger_rows(
     duplicates = events - sum(fate.events for fate in fates)
     if duplicates < 0:
         raise DataError(
-            f"{QUERY}: batch {sequence} wrote {-duplicates} more records than it read",
+            f"{REFINE}: batch {sequence} wrote {-duplicates} more records than it read",
             "start again: the batch is repeated; if it persists this is a defect of playhead",
         )
     rows = [

@@ -11,9 +11,10 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE
 from jobs.runtime.pipeline.gold import NOTHING
 from jobs.runtime.streams.checkpoints import read_whole
+from jobs.runtime.streams.queries import RECOMPUTE, REFINE
 from transforms.silver.tables import FAMILIES
 
-BUILD = "recompute"  # the application of a batch build's writes; its version is bronze's
+BUILD = RECOMPUTE  # the application of a batch build's writes; its version is bronze's
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,11 +33,11 @@ def read_whole_through(lake: Lake) -> int:
 
 
 def _read_through(lake: Lake) -> int:
-    _, sequence = lake.transaction(LEDGER, "refine")
+    _, sequence = lake.transaction(LEDGER, REFINE)
     _, built = lake.transaction(LEDGER, BUILD)
     if sequence is None:
         return NOTHING if built is None else built
-    read = read_whole(lake.checkpoint("refine"), sequence, exactly=False)
+    read = read_whole(lake.checkpoint(REFINE), sequence, exactly=False)
     return lake.version(BRONZE) if read is None else read[lake.table_id(BRONZE)]
 
 

@@ -17,42 +17,42 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.erasure_log import history_begins, refuse_unfinished
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
-from jobs.runtime.pipeline.judging import judged, rows_of
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import kept
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.observation import Observation, Observed
+from jobs.runtime.streams.queries import REFINE
 from jobs.runtime.streams.query import Run, gathered, start
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import without_recent_repeats
 from transforms.silver.release import released_events, without_copies
 
-QUERY = "refine"
-
-
 RELEASE = "release"  # names the writes of jobs.release
 
 
 @contextmanager
-def refining(lake: Lake, settings: RefineSettings, *, available_now: bool) -> Iterator[Run]:
-    """The refine query, started on its locked checkpoint; see `main`."""
+def refining(
+    lake: Lake, judge: Judge, settings: RefineSettings, *, available_now: bool
+) -> Iterator[Run]:
+    """The refine query, started on its locked checkpoint; see jobs/refine.py."""
     lake.ensure([BRONZE, *OUTPUTS, RELEASED, LEDGER])
     _refuse_unfinished(lake)
-    refuse_unfinished(lake, QUERY)
-    _, last_sequence = lake.transaction(LEDGER, QUERY)
-    where = lake.checkpoint(QUERY)
-    with open_checkpoint(where, QUERY, definition="1", last_sequence=last_sequence) as checkpoint:
+    refuse_unfinished(lake, REFINE)
+    _, last_sequence = lake.transaction(LEDGER, REFINE)
+    where = lake.checkpoint(REFINE)
+    with open_checkpoint(where, REFINE, definition="1", last_sequence=last_sequence) as checkpoint:
         if checkpoint.is_new:
             _refuse_cut_off(lake)
         observation = _observation(lake, checkpoint)
         yield start(
-            _unmet(lake, settings, checkpoint, observation),
+            _unmet(lake, judge, settings, observation),
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
-            write_batch=Batches(lake, checkpoint, observation).write,
+            write_batch=RefineWriter(lake, judge, checkpoint, observation).write,
         )
 
 
@@ -64,7 +64,7 @@ def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
 
 
 def _unmet(
-    lake: Lake, settings: RefineSettings, checkpoint: Checkpoint, observation: Observation
+    lake: Lake, judge: Judge, settings: RefineSettings, observation: Observation
 ) -> DataFrame:
     """The stream's judged rows without repeats.
 
@@ -81,7 +81,7 @@ def _unmet(
         else:
             bronze = lake.stream(BRONZE, from_version=begins[0], max_bytes=most)
             unmet += _held(lake, since, after)
-    rows = _uncopied(judged(observation.of(bronze), settings), unmet)
+    rows = _uncopied(judge.judge(observation.of(bronze)), unmet)
     return without_recent_repeats(rows, horizon_h).where(observation.counts)
 
 
@@ -108,7 +108,7 @@ def _refuse_cut_off(lake: Lake) -> None:
     begins, (_, built) = history_begins(lake), lake.transaction(LEDGER, BUILD)
     if begins is not None and (built is None or built < begins[0]):
         raise DataError(
-            f"{QUERY}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
+            f"{REFINE}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
             f"before version {begins[0]} is erased",
             "build the next generation: python -m jobs.recompute --switch",
         )
@@ -122,7 +122,7 @@ def _last_built(lake: Lake) -> str | None:
 
 
 @dataclass(frozen=True)
-class Batches:
+class RefineWriter:
     """Writes micro-batches of judged records without repeats.
 
     The order is the guarantee:
@@ -134,6 +134,7 @@ class Batches:
     """
 
     lake: Lake
+    judge: Judge
     checkpoint: Checkpoint
     observation: Observation
 
@@ -142,7 +143,7 @@ class Batches:
         sequence = self.checkpoint.sequence(batch_id)
         with kept(batch) as rows:
             fates = fates_of(rows)  # 1
-            read = self.observation.made(self.lake.spark, QUERY)
+            read = self.observation.made(self.lake.spark, REFINE)
             _refuse_late(read)
             if read.events:
                 self._append(gathered(self._new(rows, read), read.events), fates, sequence)  # 2
@@ -150,14 +151,16 @@ class Batches:
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
         def append(table: str) -> None:
-            self.lake.append(table, rows_of(table, rows), Transaction(QUERY, sequence))
+            self.lake.append(
+                table, self.judge.table_rows(table, rows), Transaction(REFINE, sequence)
+            )
 
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(append, tables_of(fates)))
 
     def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
         ledger = ledger_rows(self.lake, events, fates, sequence, datetime.now(UTC))
-        self.lake.append(LEDGER, ledger, Transaction(QUERY, sequence))
+        self.lake.append(LEDGER, ledger, Transaction(REFINE, sequence))
 
     def _new(self, rows: DataFrame, read: Observed) -> DataFrame:
         """The rows that no earlier checkpoint has written already.
@@ -174,7 +177,7 @@ class Batches:
 def _refuse_late(read: Observed) -> None:
     if read.oldest_us is not None and read.oldest_us < read.watermark_ms * 1000:
         raise DataError(
-            f"{QUERY}: bronze has records ingested before the watermark: the clock of the ingest "
+            f"{REFINE}: bronze has records ingested before the watermark: the clock of the ingest "
             "job stepped back by more than the duplicate horizon",
             "set the clock right and raise refine.duplicate_horizon_h above the step",
         )
@@ -186,6 +189,6 @@ def _refuse_unfinished(lake: Lake) -> None:
         (_, decided), (_, done) = told
     if decided != done:
         raise DataError(
-            f"{QUERY}: release {decided} was killed before its end",
+            f"{REFINE}: release {decided} was killed before its end",
             "finish it: python -m jobs.release --dry-run",
         )

@@ -17,12 +17,10 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
-from jobs.runtime.pipeline.judging import judged as judged_anew
-from jobs.runtime.pipeline.judging import silver_rows
-from jobs.runtime.pipeline.refine import QUERY as REFINE
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.refine import RELEASE
-from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.streams.queries import REFINE
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import ARRIVAL_ORDER
 from transforms.silver.release import SILVER as SILVER_FATE
@@ -72,9 +70,7 @@ class Selection:
         return quarantine
 
 
-def release(
-    lake: Lake, settings: RefineSettings, chosen: Selection, *, dry_run: bool = False
-) -> Counter[str]:
+def release(lake: Lake, judge: Judge, chosen: Selection, *, dry_run: bool = False) -> Counter[str]:
     """Release what is valid of the chosen records.
 
     The order is the guarantee:
@@ -86,7 +82,7 @@ def release(
 
     Args:
         lake: the lake.
-        settings: how far event times may lie from arrival.
+        judge: by what they are judged now.
         chosen: which records.
         dry_run: decide nothing, only tell.
 
@@ -96,7 +92,7 @@ def release(
     with locked(lake.checkpoint(REFINE), REFINE):
         lake.ensure([*SILVER, QUARANTINE, RELEASED, LEDGER])
         _, last = lake.transaction(RELEASED, RELEASE)
-        step = Release(lake, settings)
+        step = Release(lake, judge)
         if last is not None:
             step.carry_out(last)
         return step.decide(chosen, (last or 0) + 1, dry_run=dry_run)
@@ -107,12 +103,12 @@ class Release:
     """The steps of releases."""
 
     lake: Lake
-    settings: RefineSettings
+    judge: Judge
 
     def decide(self, chosen: Selection, number: int, *, dry_run: bool) -> Counter[str]:
         """Judge the chosen records, and release what is valid, as release `number`."""
         quarantined = chosen.of(self.lake.read(QUARANTINE))
-        judged = judged_anew(quarantined, self.settings).select(*VERDICT_OF)
+        judged = self.judge.judge(quarantined).select(*VERDICT_OF)
         with persisted(judged):
             leaving = released(quarantined, judged, self._silver_ids())
             with persisted(leaving):
@@ -134,9 +130,7 @@ class Release:
         families = Counter[str]()
         for row in told:
             families[row.family] += row["count"] * (row.fate == SILVER_FATE)
-        events = judged_anew(rows.where(F.col("fate") == SILVER_FATE), self.settings).where(
-            "reason IS NULL"
-        )
+        events = self.judge.judge(rows.where(F.col("fate") == SILVER_FATE)).where("reason IS NULL")
         with persisted(events):
             if events.count() != families.total():
                 raise DataError(
@@ -144,7 +138,9 @@ class Release:
                     "run it once more with those it was begun with",
                 )
             for family in +families:
-                self.lake.append(f"silver.{family}", silver_rows(family, events), transaction)
+                self.lake.append(
+                    f"silver.{family}", self.judge.silver_rows(family, events), transaction
+                )
         self._enter(told, transaction)
 
     def _record(self, leaving: DataFrame, number: int) -> None:

@@ -13,6 +13,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import FRESHNESS, RECOMMENDATIONS
 from jobs.runtime.pages import BLUE, BRONZE, GOLD, INK, RED, SILVER, html_of, styled, write_page
 from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.streams.queries import FOLD, INGEST, REFINE
 from transforms.gold.business import recommended_by_date
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
 from transforms.recommendations.lists import HOMEPAGE
@@ -142,7 +143,7 @@ def _example_lists(lake: Lake) -> list[dict[str, Any]]:
 
 def _throughput(batches: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
-    for query, colour in (("ingest", BRONZE), ("refine", SILVER), ("fold", GOLD)):
+    for query, colour in ((INGEST, BRONZE), (REFINE, SILVER), (FOLD, GOLD)):
         own = [batch for batch in batches if batch["name"] == query and batch["numInputRows"]]
         figure.add_scatter(
             x=[batch["timestamp"] for batch in own],

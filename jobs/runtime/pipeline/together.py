@@ -9,6 +9,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.pipeline.ingest import ingesting
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.streams.backpressure import Backpressure
@@ -16,7 +17,9 @@ from jobs.runtime.streams.query import Run, follow
 
 
 @contextmanager
-def streaming(lake: Lake, settings: Settings, kafka: KafkaSettings) -> Iterator[list[Run]]:
+def streaming(
+    lake: Lake, judge: Judge, settings: Settings, kafka: KafkaSettings
+) -> Iterator[list[Run]]:
     """All three queries, started; ingest waits with its next batch for the other two."""
     with ExitStack() as stack:
 
@@ -25,18 +28,18 @@ def streaming(lake: Lake, settings: Settings, kafka: KafkaSettings) -> Iterator[
             stack.callback(run.stop)  # also if the next one cannot start
             return run
 
-        refine = started(refining(lake, settings.refine, available_now=False))
+        refine = started(refining(lake, judge, settings.refine, available_now=False))
         fold = started(folding(lake, settings.fold, available_now=False))
         pressure = stack.enter_context(Backpressure([refine, fold]))
         ingest = ingesting(lake, settings, kafka, available_now=False, backpressure=pressure)
         yield [started(ingest), refine, fold]
 
 
-def drain(lake: Lake, settings: Settings, kafka: KafkaSettings) -> None:
+def drain(lake: Lake, judge: Judge, settings: Settings, kafka: KafkaSettings) -> None:
     """Take everything that Kafka holds now through to gold, and compact."""
     with ingesting(lake, settings, kafka, available_now=True) as run:
         follow(run)
-    with refining(lake, settings.refine, available_now=True) as run:
+    with refining(lake, judge, settings.refine, available_now=True) as run:
         follow(run)
     with folding(lake, settings.fold, available_now=True) as run:
         follow(run)

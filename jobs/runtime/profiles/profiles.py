@@ -13,8 +13,7 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, USER_PROFILE
-from jobs.runtime.pipeline.judging import accepted_events, silver_rows
-from jobs.runtime.settings import RefineSettings
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.spark.persistence import persisted
 from transforms.gold.profile import (
     COLUMNS,
@@ -56,9 +55,7 @@ def replace(lake: Lake, rows: DataFrame) -> None:
     lake.replace(USER_PROFILE, rows, Transaction(QUERY, lake.version(USER_PROFILE)))
 
 
-def verified(
-    lake: Lake, settings: RefineSettings, user: str | None = None
-) -> tuple[int, int, list[str]]:
+def verified(lake: Lake, judge: Judge, user: str | None = None) -> tuple[int, int, list[str]]:
     """Compare gold.user_profile with a fold of the events in bronze.
 
     Returns:
@@ -78,9 +75,11 @@ def verified(
     held = profile_events_of(lake, dict(zip(PROFILE_SOURCES, versions, strict=True)), user)
     ids = held.select("user_id", "event_id", F.lit(True).alias("held"))
     families = {table: table.split(".")[1] for table in PROFILE_SOURCES}
-    accepted = accepted_events(bronze, settings).where(F.col("family").isin(*families.values()))
+    accepted = judge.accepted_events(bronze).where(F.col("family").isin(*families.values()))
     with persisted(accepted):
-        events = profile_events({t: silver_rows(name, accepted) for t, name in families.items()})
+        events = profile_events(
+            {t: judge.silver_rows(name, accepted) for t, name in families.items()}
+        )
         with persisted(events.join(ids, ["user_id", "event_id"], "left")) as marked:
             waiting = marked.where("held IS NULL").count()
             refolded = profiles(marked.where("held"), as_of)

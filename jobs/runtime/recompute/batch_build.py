@@ -13,20 +13,16 @@ from datetime import UTC, datetime
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
-from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, PARTIALS, TABLES
 from jobs.runtime.pipeline.fold import BASES, definitions
-from jobs.runtime.pipeline.judging import judged, rows_of
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS
-from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import kept
 from transforms import provenance
 from transforms.events.bronze import PLACE
-from transforms.events.judge import TimeBounds
-from transforms.events.judge import definition as judge_definition
 from transforms.silver.deduplication import repeats
 from transforms.silver.tables import FAMILIES
 
@@ -34,15 +30,13 @@ GOLD = [*BASES, PARTIALS]
 SEQUENCE = 0  # in the ledger; those of streams are greater
 
 
-def definition(settings: RefineSettings) -> str:
+def definition(judge: Judge) -> str:
     """A digest of everything that decides what a build makes of given bronze rows."""
-    bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
     families = (family.definition for family in FAMILIES.values())
-    judging = judge_definition(load_registry(), bounds)
-    return provenance.digest(judging, *families, repr(definitions()))
+    return provenance.digest(judge.definition, *families, repr(definitions()))
 
 
-def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> int:
+def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
     """Fill silver, quarantine and ledger of an empty generation; how many records were judged."""
     lake = lake.in_small_parts()
     lake.ensure([LEDGER])
@@ -52,7 +46,7 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
         return arrived
     with (
         ThreadPoolExecutor(max_workers=2) as pool,
-        kept(judged(bronze, settings), StorageLevel.DISK_ONLY) as every,
+        kept(judge.judge(bronze), StorageLevel.DISK_ONLY) as every,
         kept(repeats(every)) as later,
     ):
         # while records are judged: it is time, not work
@@ -62,7 +56,7 @@ def build_silver(lake: Lake, settings: RefineSettings, bronze_version: int) -> i
         tables.result()
 
         def write(table: str) -> None:
-            lake.append(table, rows_of(table, rows), Transaction(BUILD, bronze_version))
+            lake.append(table, judge.table_rows(table, rows), Transaction(BUILD, bronze_version))
 
         list(pool.map(write, tables_of(fates)))
     seal(lake, arrived, fates, bronze_version)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.lake.generations import generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, QUARANTINE
-from jobs.runtime.pipeline.judging import judged, silver_rows
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.progress import ingested_through
 from jobs.runtime.recompute.comparison import refolded
 from jobs.runtime.recompute.parity import Build, Parity, build_of, compare, look
@@ -25,14 +25,16 @@ from transforms.silver.deduplication import without_repeats
 log = logging.getLogger(__name__)
 
 
-def recompute(lake: Lake, settings: RefineSettings, bronze_version: int | None = None) -> Parity:
+def recompute(
+    lake: Lake, judge: Judge, settings: RefineSettings, bronze_version: int | None = None
+) -> Parity:
     """Compare gold with its batch recompute from one version of bronze; nothing is written."""
     if bronze_version is None:
         bronze_version = lake.version(BRONZE)
     log.info("recomputing from %s at version %d", BRONZE, bronze_version)
     bronze = lake.read(BRONZE, bronze_version)
-    with kept(without_repeats(judged(bronze, settings))) as unique:
-        silver = {t: silver_rows(t.split(".")[1], unique) for t in FACT_SOURCES}
+    with kept(without_repeats(judge.judge(bronze))) as unique:
+        silver = {t: judge.silver_rows(t.split(".")[1], unique) for t in FACT_SOURCES}
         with kept(facts(silver, *EVIDENCE)) as recomputed:
             side = Side(recomputed, _ends(unique), ingested_through(lake, bronze_version))
             new = Build(lambda fold: evaluate(fold, recomputed), lambda: side)

@@ -15,6 +15,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, USER_PROFILE
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.progress import read_whole_through
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.profiles.profiles import rebuilt, replace
@@ -22,7 +23,8 @@ from jobs.runtime.recompute.batch_build import build_silver, carry_over, definit
 from jobs.runtime.recompute.comparison import compared, refuse_unexplained
 from jobs.runtime.recompute.partial_build import build_part
 from jobs.runtime.recompute.reruns import build_of_run, is_compared
-from jobs.runtime.settings import RefineSettings, Settings
+from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import RECOMPUTE
 from jobs.runtime.streams.query import follow
 from transforms import provenance
 from transforms.gold.facts import FACT_SOURCES
@@ -31,21 +33,20 @@ from transforms.silver.scope import Scope
 log = logging.getLogger(__name__)
 
 
-JOB = "recompute"
-
-
 EVERYTHING = Scope()
 
 
-def generation_of(lake: Lake, settings: Settings, bronze_version: int, scope: Scope) -> Lake | None:
+def generation_of(
+    lake: Lake, judge: Judge, settings: Settings, bronze_version: int, scope: Scope
+) -> Lake | None:
     """The generation built and compared from a version of bronze, by this or by an earlier run.
 
     Returns:
         The generation; None if readers were already switched to it.
     """
-    done = build_of_run(lake, bronze_version, _defined(settings.refine, scope))
+    done = build_of_run(lake, bronze_version, _defined(judge, scope))
     if done is None:
-        new = next_generation(lake, settings, bronze_version, scope)
+        new = next_generation(lake, judge, settings, bronze_version, scope)
     elif Action.SWITCHED in done.actions:
         log.info("generation %d is of that run, and was switched to: nothing to do", done.number)
         return None
@@ -59,6 +60,7 @@ def generation_of(lake: Lake, settings: Settings, bronze_version: int, scope: Sc
 
 def next_generation(
     lake: Lake,
+    judge: Judge,
     settings: Settings,
     bronze_version: int | None = None,
     scope: Scope = EVERYTHING,
@@ -67,6 +69,7 @@ def next_generation(
 
     Args:
         lake: the live generation.
+        judge: by what records are judged.
         settings: of refine and fold.
         bronze_version: what to build from; None: the newest, or that of the unfinished build.
         scope: which events to judge anew.
@@ -75,19 +78,19 @@ def next_generation(
         The new generation.
     """
     lake.ensure([BRONZE, *FACT_SOURCES])
-    refuse_unfinished(lake, "recompute")
+    refuse_unfinished(lake, RECOMPUTE)
     began = time.monotonic()
-    goal = _goal(lake, settings.refine, bronze_version, scope)
+    goal = _goal(lake, judge, bronze_version, scope)
     assert goal.bronze_version is not None
     new = lake.of_generation(goal.number)
     log.info(
         "building generation %d from %s at version %d", goal.number, BRONZE, goal.bronze_version
     )
     if scope == EVERYTHING:
-        events = build_silver(new, settings.refine, goal.bronze_version)
+        events = build_silver(new, judge, goal.bronze_version)
     else:
-        events = build_part(lake, new, settings.refine, goal.bronze_version, scope)
-    catch_up(new, settings)
+        events = build_part(lake, new, judge, goal.bronze_version, scope)
+    catch_up(new, judge, settings)
     for table, remake in REMADE.items():
         if lake.has(table) and not lake.read(table).isEmpty():
             remake(new, settings)
@@ -98,9 +101,9 @@ def next_generation(
     return new
 
 
-def catch_up(lake: Lake, settings: Settings) -> None:
+def catch_up(lake: Lake, judge: Judge, settings: Settings) -> None:
     """Take a generation's streams through what bronze holds now; gold is first made in batch."""
-    with refining(lake, settings.refine, available_now=True) as run:
+    with refining(lake, judge, settings.refine, available_now=True) as run:
         follow(run)
     with folding(lake, settings.fold, available_now=True) as run:
         follow(run)
@@ -125,17 +128,15 @@ REMADE: Mapping[str, Callable[[Lake, Settings], None]] = {
 }
 
 
-def _defined(settings: RefineSettings, scope: Scope) -> str:
+def _defined(judge: Judge, scope: Scope) -> str:
     """What a build is made by, as ops.generations keeps it."""
-    return provenance.digest(definition(settings), scope.told())
+    return provenance.digest(definition(judge), scope.told())
 
 
-def _goal(
-    lake: Lake, settings: RefineSettings, bronze_version: int | None, scope: Scope
-) -> Generation:
+def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) -> Generation:
     """The unfinished build of the same definition, else a new one."""
     known = generations(lake)
-    defined = _defined(settings, scope)
+    defined = _defined(judge, scope)
     last = known[max(known)]
     if last.bronze_version is not None and Action.BUILT not in last.actions:
         same = bronze_version in (None, last.bronze_version)

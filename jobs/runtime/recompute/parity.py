@@ -25,6 +25,7 @@ from jobs.runtime.pipeline.gold import NOTHING, Snapshot, read_gold_at, snapshot
 from jobs.runtime.pipeline.progress import OUTPUTS, ingested_through, read_whole_through
 from jobs.runtime.spark.persistence import kept
 from jobs.runtime.streams.checkpoints import BATCH_BITS, read_whole, remembered
+from jobs.runtime.streams.queries import FOLD
 from transforms.events.bronze import PLACE
 from transforms.gold import parity
 from transforms.gold.facts import FACT_SOURCES, facts
@@ -219,7 +220,7 @@ def _holdings(lake: Lake, table: str, version: int) -> DataFrame:
 
 def _folded(lake: Lake, gold: Snapshot, newest: Mapping[str, int]) -> Mapping[str, int]:
     """The versions of its sources that gold is the fold of."""
-    where = lake.checkpoint("fold")
+    where = lake.checkpoint(FOLD)
     if gold.sequence == NOTHING:
         return dict.fromkeys(newest, EMPTY)
     generation = (gold.sequence + 1) >> BATCH_BITS

@@ -9,15 +9,13 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE
-from jobs.runtime.pipeline.judging import judged, silver_rows
+from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.recompute.batch_build import seal
-from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import kept
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import ARRIVAL_ORDER, repeats, without_repeats
@@ -30,15 +28,13 @@ Keep = Callable[[DataFrame], DataFrame]  # computed once, for several reads
 SILVER = [f"silver.{family}" for family in FAMILIES]
 
 
-def build_part(
-    live: Lake, new: Lake, settings: RefineSettings, bronze_version: int, scope: Scope
-) -> int:
+def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: Scope) -> int:
     """Fill silver, quarantine and ledger of an empty generation; how many records bronze holds.
 
     Args:
         live: what is kept of; it has read that version of bronze.
         new: the empty generation.
-        settings: how far event times may lie from arrival.
+        judge: by what records in scope are judged.
         bronze_version: what to build from.
         scope: what to judge anew.
     """
@@ -47,14 +43,14 @@ def build_part(
     if new.transaction(LEDGER, BUILD)[1] == bronze_version:
         return arrived
     held = _held(live, bronze_version)
-    bronze = new.read(BRONZE, bronze_version).where(_candidates(scope, settings))
+    bronze = new.read(BRONZE, bronze_version).where(_candidates(scope, judge))
     with ExitStack() as until_filled:
 
         def keep(rows: DataFrame) -> DataFrame:
             return until_filled.enter_context(kept(rows))
 
-        again = keep(without_repeats(judged(bronze, settings)))
-        for table, rows in _parts(held, again, scope, keep).items():
+        again = keep(without_repeats(judge.judge(bronze)))
+        for table, rows in _parts(held, again, scope, judge, keep).items():
             if not rows.isEmpty():
                 new.append(table, rows, Transaction(BUILD, bronze_version))
     seal(new, arrived, _fates(new), bronze_version)
@@ -68,19 +64,19 @@ def _held(live: Lake, bronze_version: int) -> dict[str, DataFrame]:
     return {table: live.read_declared(table).where(known) for table in OUTPUTS}
 
 
-def _candidates(scope: Scope, settings: RefineSettings) -> Column:
+def _candidates(scope: Scope, judge: Judge) -> Column:
     types = scope.event_types
     topics = {
         topic
-        for contract in load_registry()
+        for contract in judge.registry
         if types is None or contract.event_type in types
         for topic in contract.topics
     }
-    return scope.may_hold(sorted(topics), settings.oldest_event_days)
+    return scope.may_hold(sorted(topics), judge.bounds.oldest_event_days)
 
 
 def _parts(
-    held: Mapping[str, DataFrame], again: DataFrame, scope: Scope, keep: Keep
+    held: Mapping[str, DataFrame], again: DataFrame, scope: Scope, judge: Judge, keep: Keep
 ) -> dict[str, DataFrame]:
     """All tables: what stays of `held`, and what `again` makes of the records in scope.
 
@@ -89,7 +85,7 @@ def _parts(
     """
     inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
     before = keep(_places(*(held[table].where(inside[table]) for table in SILVER)))
-    fresh = {table: _fresh(table, again, scope, before) for table in SILVER}
+    fresh = {table: _fresh(table, again, scope, judge, before) for table in SILVER}
     made = keep(_places(*fresh.values()))
     stays = {
         table: held[table].where(~inside[table]).join(made, PLACE, "left_anti") for table in SILVER
@@ -106,9 +102,11 @@ def _parts(
     return parts
 
 
-def _fresh(table: str, again: DataFrame, scope: Scope, before: DataFrame) -> DataFrame:
+def _fresh(
+    table: str, again: DataFrame, scope: Scope, judge: Judge, before: DataFrame
+) -> DataFrame:
     """A table's rows that are in scope, or whose record was in scope before."""
-    rows = silver_rows(table.split(".")[1], again)
+    rows = judge.silver_rows(table.split(".")[1], again)
     marked = rows.join(before.withColumn("_was", F.lit(True)), PLACE, "left")
     return marked.where(scope.holds(rows) | F.col("_was")).select(rows.columns)
 

@@ -16,7 +16,7 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, PARTIALS, USER_PROFILE
 from jobs.runtime.pipeline.gold import append_partials
-from jobs.runtime.pipeline.judging import accepted_events, silver_rows
+from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.profiles.profiles import rebuilt, replace, verified
 from jobs.runtime.profiles.ratings import LakeRatings
 from jobs.runtime.settings import load_settings
@@ -46,9 +46,13 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     silver = set(PROFILE_SOURCES) | set(FACT_SOURCES)
     lake.ensure([BRONZE, *silver, PARTIALS, "gold.user_title"])
     deliver(lake, [arrived(delivered(HISTORY))])
-    accepted = accepted_events(lake.read(BRONZE), REFINE).persist()
+    accepted = load_judge(REFINE).accepted_events(lake.read(BRONZE)).persist()
     for table in silver:
-        lake.append(table, silver_rows(table.split(".")[1], accepted), Transaction("test", 0))
+        lake.append(
+            table,
+            load_judge(REFINE).silver_rows(table.split(".")[1], accepted),
+            Transaction("test", 0),
+        )
     ratings = facts({t: lake.read(t) for t in FACT_SOURCES})
     append_partials(lake, ratings, Transaction("test", FIRST_SEQUENCE))
     return lake
@@ -107,13 +111,13 @@ def test_an_empty_lake_is_one_clear_error(spark: SparkSession, tmp_path: Path) -
 def test_verify_finds_the_profile_that_is_not_its_events(lake: Lake) -> None:
     with rebuilt(lake, None) as rows:
         replace(lake, rows)
-    assert verified(lake, REFINE) == (2, 0, [])
-    assert verified(lake, REFINE, "bob") == (1, 0, [])
+    assert verified(lake, load_judge(REFINE)) == (2, 0, [])
+    assert verified(lake, load_judge(REFINE), "bob") == (1, 0, [])
     forged = lake.read(USER_PROFILE).withColumn(
         "events", F.expr("IF(user_id = 'bob', events + 1, events)")
     )
     replace(lake, forged)
-    assert verified(lake, REFINE) == (2, 0, ["bob"])
+    assert verified(lake, load_judge(REFINE)) == (2, 0, ["bob"])
     assert run(lake, "verify").exit_code == 4
 
 

@@ -1,0 +1,86 @@
+"""Retirement: generations that nobody needs any more are deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from filelock import Timeout
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake.generations import (
+    Action,
+    Generation,
+    action_rows,
+    append_action,
+    generations,
+    lock_log,
+)
+from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
+from jobs.runtime.lake.locks import lock_of
+from jobs.runtime.lake.tables import GENERATIONS
+from jobs.runtime.streams.queries import OF_A_GENERATION
+
+
+def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
+    """Delete generations that nobody needs; a repeat finishes what was killed.
+
+    Never the live one, nor one that is being built, streamed into, or was opened or live within
+    `unread_h` hours.
+
+    Args:
+        lake: any generation of it.
+        keep: how many of the newest generations besides the live one stay.
+        unread_h: hours.
+
+    Returns:
+        The generations that are now gone.
+    """
+    lake.ensure([GENERATIONS])
+    with lock_log(lake):
+        known, live = generations(lake), lake.live()
+        others = [g for g in known.values() if g.number != live and not g.is_retired]
+        complete = [g for g in others if g.is_complete][: -keep or None]
+        before = datetime.now(UTC) - timedelta(hours=unread_h)
+        old = [g for g in complete if _last_used(lake, g) < before]
+        for generation in old:
+            with _not_streamed(lake, generation.number):
+                append_action(lake, generation.number, Action.RETIRED, {})
+        gone = [g.number for g in generations(lake).values() if g.is_retired]
+    for number in gone:
+        lake.of_generation(number).remove_generation()
+    return gone
+
+
+@contextmanager
+def _not_streamed(lake: Lake, generation: int) -> Iterator[None]:
+    """Hold the locks of a generation's streams; DataError if one is running."""
+    with ExitStack() as stack:
+        for query in OF_A_GENERATION:
+            where = lake.of_generation(generation).checkpoint(query)
+            try:
+                stack.enter_context(lock_of(where, timeout_s=0))
+            except Timeout:
+                raise DataError(
+                    f"generation {generation}: {query} is running on it", "stop that job first"
+                ) from None
+        yield
+
+
+def _last_used(lake: Lake, generation: Generation) -> datetime:
+    """When it was last read, built, or live."""
+    never = datetime.min.replace(tzinfo=UTC)
+    left = _left(action_rows(lake), generation.number)
+    read = lake.of_generation(generation.number).address.last_read()
+    return max([*generation.actions.values(), left or never, read or never])
+
+
+def _left(rows: Sequence[Any], number: int) -> datetime | None:
+    """When readers were last switched away from a generation."""
+    switches = [row for row in rows if row["action"] == Action.SWITCHED]
+    live = [FIRST_GENERATION, *(row["generation"] for row in switches)]
+    left = [row["at"].astimezone(UTC) for was, row in zip(live, switches, strict=False)
+            if was == number]  # fmt: skip
+    return left[-1] if left else None

@@ -1,0 +1,13 @@
+"""The queries and jobs that keep a checkpoint or hold a lock in a lake: the one list of them.
+
+The name of a query is also the application of its Delta transactions.
+"""
+
+from __future__ import annotations
+
+INGEST, REFINE, FOLD, ATTRIBUTE = "ingest", "refine", "fold", "attribute"
+RECOMPUTE, MAINTAIN = "recompute", "maintain"
+
+OF_A_GENERATION = (REFINE, FOLD, ATTRIBUTE)  # a checkpoint each in every generation
+READING_SILVER = (FOLD, ATTRIBUTE)
+OF_THE_LAKE = (INGEST, RECOMPUTE, MAINTAIN)  # one for all generations
