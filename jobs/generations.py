@@ -7,10 +7,10 @@ import click
 from jobs.runtime.cli import job
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.catalog_names import give_names
-from jobs.runtime.lake.generations import Generation, generations, switch
+from jobs.runtime.lake.generations import Generation, generations
 from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.maintenance.retirement import retire
-from jobs.runtime.quality.gate import refuse_switch
+from jobs.runtime.quality.gate import switch_readers
 from jobs.runtime.settings import Settings
 
 
@@ -35,10 +35,7 @@ def switched(settings: Settings, generation: int) -> None:
 
     Refused if a blocker failed in the newest check of its tables by python -m jobs.quality.
     """
-    lake = _lake(settings)
-    refuse_switch(lake.of_generation(generation), settings.quality)
-    switch(lake, generation)
-    give_names(lake.of_generation(generation), settings.lake.catalog)
+    switch_readers(_lake(settings).of_generation(generation), settings)
     click.echo(f"generation {generation} is live")
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from jobs.runtime.errors import SettingsError
+from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.generations import Action, Superseded, generations, record, switch
 from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import BRONZE, PARITY
 from jobs.runtime.maintenance.retirement import retire
 from jobs.runtime.pipeline.gold import read_gold
@@ -26,6 +27,7 @@ from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.recompute.partial_build import build_part
 from jobs.runtime.recompute.plan import plan
 from jobs.runtime.settings import Settings, load_settings
+from jobs.runtime.streams.queries import OF_A_GENERATION
 from tests.oracles.pipeline import Raw
 from tests.support.lakes import BATCH_BY_BATCH, CrashingLake, MakeLake, deliver, stream, survives
 from tests.support.promises import assert_promises
@@ -142,6 +144,20 @@ def test_what_may_be_retired(lakes: MakeLake) -> None:
     assert not lake.of_generation(2).has(f"gold.{USER_DAY.name}")
     with pytest.raises(SettingsError, match="generation 1 is not complete"):
         switch(lake, 1)
+
+
+@pytest.mark.parametrize("query", OF_A_GENERATION)
+def test_a_generation_that_a_query_streams_into_is_not_retired(lakes: MakeLake, query: str) -> None:
+    lake = lakes(Lake)
+    record(lake, 2, Action.BUILDING, bronze_version=0)
+    record(lake, 2, Action.BUILT)
+    switch(lake, 2)
+    with (
+        locked(lake.of_generation(1).checkpoint(query), query),
+        pytest.raises(DataError, match=f"generation 1: {query} is running on it"),
+    ):
+        retire(lake, keep=0, unread_h=0)
+    assert retire(lake, keep=0, unread_h=0) == [1]
 
 
 SCOPES = [

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
+from jobs.runtime.lake.catalog_names import give_names
+from jobs.runtime.lake.generations import switch
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import QUALITY, TABLES
 from jobs.runtime.quality.expectations import load_expectations
-from jobs.runtime.settings import QualitySettings
+from jobs.runtime.settings import QualitySettings, Settings
 
 
 def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
@@ -84,3 +86,19 @@ def _unchecked(
     if not missing:
         return None
     return f"{', '.join(missing)} had no check in {settings.max_age_h:g} hours", False
+
+
+def switch_readers(lake: Lake, settings: Settings) -> None:
+    """Let readers see a lake's generation, by the tables' names in a catalogue too.
+
+    Args:
+        lake: generation that readers shall see.
+        settings: of quality, whose gate may refuse, and of the catalogue.
+
+    Raises:
+        DataError: quality stops the switch.
+        SettingsError: the generation is not complete.
+    """
+    refuse_switch(lake, settings.quality)
+    switch(lake, lake.generation)
+    give_names(lake, settings.lake.catalog)
