@@ -36,11 +36,19 @@ class DeltaTables:
         return self.address.path(table)
 
     def has(self, table: str) -> bool:
-        """Whether the table exists; ServiceError if its place cannot be looked at."""
+        """Whether the table exists; ServiceError if its place cannot be looked at.
+
+        A table that is being created, or whose creation was killed, has a log without a version.
+        """
         try:
-            return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+            is_there = DeltaTable.isDeltaTable(self.spark, self.path(table))
+            return bool(is_there) and self.version(table) >= 0
         except SPARK_ERRORS as error:
             raise explained(error, f"{table} at {self.path(table)}") from None
+
+    def schema(self, table: str) -> StructType:
+        """The columns that a table has, and their types."""
+        return DeltaTables.read(self, table).schema
 
     def require(self, *tables: str) -> None:
         """Return only if each of the tables exists.

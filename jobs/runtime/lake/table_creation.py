@@ -6,32 +6,60 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from delta.tables import DeltaTable
-from pyspark.sql.types import StructType
+from filelock import Timeout
+from pyspark.sql.types import StructField
 
-from jobs.runtime.errors import DataError
+from jobs.runtime.errors import DataError, ServiceError
 from jobs.runtime.lake.delta_tables import DeltaTables
+from jobs.runtime.lake.locks import lock_of
 from jobs.runtime.lake.tables import NO_STATISTICS, TABLES
 from jobs.runtime.spark.failures import SPARK_ERRORS, explained
 
 AT_ONCE = 4
+WAIT_S = 300.0  # creating all tables takes some ten seconds on a small machine
 
 
 def create_missing(tables: DeltaTables, names: Iterable[str]) -> None:
     """Create the tables that do not exist, and add columns that a newer playhead declares.
 
+    Jobs that are started at once on a new lake do so one after the other: Delta shows others a
+    table that it is still creating.
+
     Raises:
         DataError: a table has a column of another type, or one that is not declared.
-        ServiceError: the place cannot be written.
+        ServiceError: the place cannot be written, or another job did not finish in WAIT_S seconds.
     """
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        list(pool.map(lambda name: _create_missing(tables, name), names))
+        wanted = list(names)
+        whole = pool.map(lambda name: _is_whole(tables, name), wanted)
+        incomplete = [name for name, is_whole in zip(wanted, whole, strict=True) if not is_whole]
+        if not incomplete:
+            return
+        lock = lock_of(f"{tables.address.root}/tables", timeout_s=WAIT_S)
+        try:
+            with lock:
+                list(pool.map(lambda name: _complete(tables, name), incomplete))
+        except Timeout:
+            raise ServiceError(
+                f"another job has been creating tables for {WAIT_S:.0f} s: {lock.lock_file}",
+                "see what that job does, stop it, and start this one again",
+            ) from None
 
 
-def _create_missing(tables: DeltaTables, table: str) -> None:
+def _is_whole(tables: DeltaTables, table: str) -> bool:
+    return tables.has(table) and not _missing_columns(tables, table)
+
+
+def _complete(tables: DeltaTables, table: str) -> None:
+    if not tables.has(table):
+        _create(tables, table)
+    elif missing := _missing_columns(tables, table):
+        columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
+        tables.spark.sql(f"ALTER TABLE delta.`{tables.path(table)}` ADD COLUMNS ({columns})")
+
+
+def _create(tables: DeltaTables, table: str) -> None:
     declared = TABLES[table]
-    if tables.has(table):
-        _match(tables, table, declared.schema)
-        return
     builder = (
         DeltaTable.createIfNotExists(tables.spark)
         .location(tables.path(table))
@@ -46,18 +74,17 @@ def _create_missing(tables: DeltaTables, table: str) -> None:
         raise explained(error, f"{table} at {tables.path(table)}") from None
 
 
-def _match(tables: DeltaTables, table: str, declared: StructType) -> None:
-    found = {field.name: field.dataType for field in tables.read(table).schema}
-    wanted = {field.name: field.dataType for field in declared}
-    for name, kind in found.items():
-        if wanted.get(name) != kind:
+def _missing_columns(tables: DeltaTables, table: str) -> list[StructField]:
+    """The declared columns that a table lacks; DataError if it has others."""
+    present = {field.name: field.dataType for field in tables.schema(table)}
+    declared = {field.name: field for field in TABLES[table].schema}
+    for name, kind in present.items():
+        if name not in declared or declared[name].dataType != kind:
+            wanted = declared[name].dataType.simpleString() if name in declared else "nowhere"
             raise DataError(
                 f"{table} at {tables.path(table)}: column '{name}' is {kind.simpleString()}, "
-                f"declared {wanted[name].simpleString() if name in wanted else 'nowhere'}",
+                f"declared {wanted}",
                 "this table was written by another version of playhead: run that version, or "
                 "rebuild silver and gold with python -m jobs.recompute",
             )
-    missing = [field for field in declared if field.name not in found]
-    if missing:
-        columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
-        tables.spark.sql(f"ALTER TABLE delta.`{tables.path(table)}` ADD COLUMNS ({columns})")
+    return [field for name, field in declared.items() if name not in present]

@@ -104,7 +104,7 @@ def test_what_cannot_be_shown_is_one_clear_error(
 
 def test_an_empty_lake_is_one_clear_error(spark: SparkSession, tmp_path: Path) -> None:
     result = run(Lake(spark, str(tmp_path)), "show", "ada")
-    assert result.exit_code == 2
+    assert result.exit_code == 4
     assert "has no silver.profiles" in result.output
 
 
