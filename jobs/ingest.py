@@ -6,6 +6,8 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.kafka.embedded_broker import kafka_of
+from jobs.runtime.kafka.offsets import HeldBackWatch
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.pipeline.ingest import ingesting
 from jobs.runtime.settings import Settings
@@ -19,12 +21,18 @@ def main(settings: Settings, available_now: bool) -> None:
     """Land every topic of conf/topics.yaml in bronze.events.
 
     Reads Kafka, appends to bronze.events, keeps its place in the lake's checkpoints. Killed at
-    any moment, it continues from the last batch without losing or repeating a record.
+    any moment, it continues from the last batch without losing or repeating a record. Records that
+    a producer's open transaction holds back are told, with who holds them; they land when it ends.
+    A topic that was deleted and made anew is landed from its start, under places of its own, once
+    the loss of what its earlier records had not landed is accepted.
     """
     with kafka_of(settings) as kafka:
         lake = open_live_lake(INGEST, settings)
+        held_back = HeldBackWatch(kafka, list(load_topics(settings.profile)))
         with ingesting(lake, settings, kafka, available_now=available_now) as run:
-            follow(run)
+            follow(run, until=held_back)
+        if available_now:
+            held_back.look()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.kafka.embedded_broker import kafka_of
+from jobs.runtime.kafka.offsets import HeldBackWatch
+from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.generations import Superseded, live_lakes
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.together import drain, streaming
@@ -24,12 +26,14 @@ def main(settings: Settings, available_now: bool) -> None:
     """
     judge = load_judge(settings.refine)
     with kafka_of(settings) as kafka:
+        held_back = HeldBackWatch(kafka, list(load_topics(settings.profile)))
         for lake in live_lakes("stream", settings):
             if available_now:
                 drain(lake, judge, settings, kafka)
+                held_back.look()
                 continue
             with streaming(lake, judge, settings, kafka) as runs:
-                follow(*runs, until=Superseded(lake))
+                follow(*runs, until=held_back.beside(Superseded(lake)))
 
 
 if __name__ == "__main__":

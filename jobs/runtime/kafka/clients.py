@@ -7,7 +7,7 @@ A secret is wrapped in `Secret`, which shows itself to the client and to nobody 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -130,20 +130,30 @@ def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         client.close()
 
 
-def partitions(kafka: KafkaSettings, topics: Sequence[str]) -> list[tuple[str, int]]:
-    """Every (topic, partition) of the topics.
+def describe_topics(kafka: KafkaSettings, topics: Sequence[str]) -> list[Mapping[str, Any]]:
+    """What Kafka says of topics: `name`, `topic_id` and `partitions`, each with `partition_index`.
 
     Raises:
         ServiceError: no broker answers, or a topic does not exist.
     """
     with admin(kafka) as client:
-        described = client.describe_topics(list(topics))
+        described: list[Mapping[str, Any]] = client.describe_topics(list(topics))
     missing = [topic["name"] for topic in described if topic["error_code"]]
     if missing:
         raise ServiceError(
             f"Kafka at {kafka.bootstrap_servers} has no topic {', '.join(missing)}",
             "create the topics with python -m jobs.topics",
         )
+    return described
+
+
+def topic_ids(described: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Kafka's own id of each topic, by name: a topic that is made anew has another."""
+    return {topic["name"]: str(topic["topic_id"]) for topic in described}
+
+
+def partitions_of(described: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Every topic and number of a partition."""
     return [
         (topic["name"], partition["partition_index"])
         for topic in described

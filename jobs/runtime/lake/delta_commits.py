@@ -9,6 +9,7 @@ says the same, and is asked here first. Delta's main branch does so too
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +26,16 @@ class Transaction:
 
 def recorded(snapshot: Any, application: str) -> int | None:
     """The version that `application` recorded last, by a Delta snapshot; None if it never did."""
+    return next((t.version for t in transactions(snapshot) if t.application == application), None)
+
+
+def transactions(snapshot: Any) -> Iterator[Transaction]:
+    """What each application recorded last, by a Delta snapshot."""
     checksum = snapshot.checksumOpt()
-    known = checksum.get().setTransactions() if checksum.isDefined() else checksum
-    transactions = known.get() if known.isDefined() else snapshot.setTransactions()
-    for transaction in map(transactions.apply, range(transactions.size())):
-        if transaction.appId() == application:
-            return int(transaction.version())
-    return None
+    stated = checksum.get().setTransactions() if checksum.isDefined() else checksum
+    recorded = stated.get() if stated.isDefined() else snapshot.setTransactions()
+    for each in map(recorded.apply, range(recorded.size())):
+        yield Transaction(each.appId(), int(each.version()))
 
 
 def holds_nothing(snapshot: Any) -> bool:

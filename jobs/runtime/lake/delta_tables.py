@@ -167,6 +167,15 @@ class DeltaTables:
         snapshot = self._snapshot(table)
         return int(snapshot.version()), delta_commits.recorded(snapshot, application)
 
+    def transactions(self, table: str) -> dict[str, int]:
+        """What each application last recorded in a table, by application."""
+        recorded = delta_commits.transactions(self._snapshot(table))
+        return {each.application: each.version for each in recorded}
+
+    def mark(self, table: str, transaction: Transaction) -> None:
+        """Record a transaction in a commit without rows, once."""
+        delta_commits.mark(self._log(table), self.spark, transaction)
+
     def upsert(
         self, table: str, rows: DataFrame, key: Sequence[str], transaction: Transaction
     ) -> None:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.kafka.clients import partitions, spark_options
+from jobs.runtime.errors import ServiceError
+from jobs.runtime.kafka.clients import (
+    admin,
+    describe_topics,
+    partitions_of,
+    spark_options,
+    topic_ids,
+)
+from jobs.runtime.kafka.offsets import end_offsets
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake import erasure_log
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.incarnations import Incarnations, read_incarnations
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.streams.backpressure import Backpressure
-from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
+from jobs.runtime.streams.checkpoints import open_checkpoint
 from jobs.runtime.streams.observation import running
 from jobs.runtime.streams.queries import INGEST
 from jobs.runtime.streams.query import Run, gathered, start
@@ -41,17 +52,32 @@ def ingesting(
     erasure_log.refuse_unfinished(lake, INGEST)
     where = lake.shared_checkpoint(INGEST)
     _, last_sequence = lake.transaction(BRONZE, INGEST)
-    with open_checkpoint(where, INGEST, definition="2", last_sequence=last_sequence) as checkpoint:
-        records = _records(lake, settings, kafka, topics, checkpoint)
+    described = describe_topics(kafka, topics)
+    ends = end_offsets(kafka, partitions_of(described), committed=False)
+    incarnations = read_incarnations(
+        lake, topic_ids(described), ends, accept_loss=not settings.ingest.fail_on_data_loss
+    )
+    with (
+        open_checkpoint(
+            where, INGEST, definition=incarnations.definition, last_sequence=last_sequence
+        ) as checkpoint,
+        TopicIdCheck(kafka, incarnations) as topic_id_check,
+    ):
+        offsets = "earliest"  # of partitions that come later; a checkpoint knows its own place
+        if checkpoint.is_new:
+            offsets = _next_offsets(lake, partitions_of(described), incarnations)
+        records = _records(lake, settings, kafka, topics, offsets)
+        placed = records.withColumn("offset", incarnations.place_offset())
 
         def write(batch: DataFrame, batch_id: int) -> None:
+            topic_id_check.run()
             transaction = Transaction(INGEST, checkpoint.sequence(batch_id))
             lake.append(BRONZE, _gathered(lake.spark, batch), transaction)
             if backpressure:
                 backpressure.hold()
 
         yield start(
-            to_bronze(records, F.current_timestamp()),
+            to_bronze(placed, F.current_timestamp()),
             checkpoint,
             trigger_s=settings.ingest.trigger_s,
             available_now=available_now,
@@ -64,9 +90,8 @@ def _records(
     settings: Settings,
     kafka: KafkaSettings,
     topics: Sequence[str],
-    checkpoint: Checkpoint,
+    offsets: str,
 ) -> DataFrame:
-    offsets = _next_offsets(lake, kafka, topics) if checkpoint.is_new else "earliest"
     return (
         lake.spark.readStream.format("kafka")
         .options(**spark_options(kafka))
@@ -108,13 +133,52 @@ def _offsets_read(spark: SparkSession) -> int:
     )
 
 
-def _next_offsets(lake: Lake, kafka: KafkaSettings, topics: Sequence[str]) -> str:
-    """Where a new checkpoint begins: behind what bronze holds, or held, so nothing lands twice."""
-    landed = lake.read(BRONZE).groupBy("topic", "partition").agg(F.max("offset").alias("last"))
-    last = {(row.topic, row.partition): row.last for row in landed.collect()}
-    gone = erasure_log.landed(lake)
-    following = {place: max(last.get(place, 0), gone.get(place, 0)) + 1 for place in last | gone}
-    starts: dict[str, dict[str, int]] = {topic: {} for topic in topics}
-    for topic, partition in partitions(kafka, topics):
-        starts[topic][str(partition)] = following.get((topic, partition), EARLIEST)
+def _next_offsets(lake: Lake, places: Sequence[tuple[str, int]], incarnations: Incarnations) -> str:
+    """Where a new checkpoint begins: behind what bronze holds, or held, so nothing lands twice.
+
+    Returns:
+        Kafka's offsets by topic and partition, as JSON; EARLIEST for those that bronze has none of.
+    """
+    rows = lake.read(BRONZE).groupBy("topic", "partition").agg(F.max("offset").alias("last"))
+    last = {(row.topic, row.partition): row["last"] for row in rows.collect()}
+    for place, erased in erasure_log.landed(lake).items():
+        last[place] = max(last.get(place, erased), erased)
+    starts: dict[str, dict[str, int]] = {}
+    for topic, partition in places:
+        following = incarnations.kafka_offset_behind(topic, last.get((topic, partition)))
+        starts.setdefault(topic, {})[str(partition)] = EARLIEST if following is None else following
     return json.dumps(starts)
+
+
+class TopicIdCheck:
+    """Sees before each batch that its topics are still those that the query began with.
+
+    Args:
+        kafka: connection to the cluster.
+        incarnations: the topics that the query began with.
+    """
+
+    def __init__(self, kafka: KafkaSettings, incarnations: Incarnations) -> None:
+        self._kafka = kafka
+        self._incarnations = incarnations
+        self._stack = ExitStack()
+        self._client: KafkaAdminClient | None = None
+
+    def __enter__(self) -> TopicIdCheck:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def run(self) -> None:
+        """Look once; a Kafka that does not answer is for the query itself to tell.
+
+        Raises:
+            DataError: a topic was deleted and made anew meanwhile.
+        """
+        with suppress(ServiceError, KafkaError):
+            if self._client is None:
+                self._client = self._stack.enter_context(admin(self._kafka))
+            described = self._client.describe_topics(list(self._incarnations.ids))
+            there = [topic for topic in described if not topic["error_code"]]
+            self._incarnations.refuse_others(topic_ids(there))
