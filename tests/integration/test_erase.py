@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.runtime.erasure.erasure import erase, pending_users
-from jobs.runtime.erasure.saga import MentionedError
+from jobs.runtime.erasure.saga import MentionedError, RepeatedPlacesError
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.erasure_log import Requests, landed
 from jobs.runtime.lake.lake import Lake
@@ -190,6 +190,26 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
     discard(lake.checkpoint(REFINE), REFINE)
     with pytest.raises(DataError, match="checkpoint of generation 1 is lost"), running(lake):
         pass
+
+
+@pytest.mark.slow
+def test_a_place_that_names_records_of_two_users_is_refused_before_anything_leaves(
+    lakes: MakeLake,
+) -> None:
+    """As earlier playheads landed a topic that was made anew."""
+    lake = lakes(Lake)
+    first = arrived(sent(play("p1", USER), play("p2", OTHER)))
+    second = [
+        raw._replace(value=json.dumps(play(f"again-{n}", user)).encode(), key=user.encode())
+        for n, (raw, user) in enumerate(zip(first, (OTHER, USER), strict=True))
+    ]
+    deliver(lake, [first, second])
+    stream(lake, SETTINGS)
+    versions = [lake.version(table) for table in (BRONZE, LEDGER, "silver.playback")]
+    with pytest.raises(RepeatedPlacesError, match=r"2 other records of bronze\.events have"):
+        erase(lake, SETTINGS, [USER])
+    assert [lake.version(table) for table in (BRONZE, LEDGER, "silver.playback")] == versions
+    assert not Requests(lake).open()
 
 
 def filled(lakes: MakeLake) -> DyingLake:

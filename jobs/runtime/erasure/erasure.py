@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from jobs.runtime.erasure.saga import Erasure, MentionedError
+from jobs.runtime.erasure.saga import Erasure, RefusedError
 from jobs.runtime.lake.erasure_log import Requests
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import locked
@@ -46,8 +46,10 @@ def erase(
         The certificates' files.
 
     Raises:
-        DataError: a job is running on the lake; others' records hold an id and `mentions` is not
-            given; or a file still holds an id at the end, of which the certificate tells.
+        RefusedError: others' records hold an id and `mentions` is not given, or a place names
+            records of several users; nothing was done for that user.
+        DataError: a job is running on the lake, what left is not what was counted, or a file still
+            holds an id at the end, of which the certificate tells.
     """
     lake.ensure([BRONZE, ERASURES])
     requests = Requests(lake)
@@ -60,7 +62,7 @@ def erase(
             request = requests.make(user)
             try:
                 certificates.append(Erasure(lake, settings, request, mentions).carry_out())
-            except MentionedError as error:
+            except RefusedError as error:
                 requests.close(request)
                 refused.append(error)
     if refused:

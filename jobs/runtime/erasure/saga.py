@@ -45,7 +45,7 @@ from jobs.runtime.online.opening import open_store
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.pipeline.judging import load_judge
-from jobs.runtime.pipeline.ledger import ERASED
+from jobs.runtime.pipeline.ledger import ERASED, conservation
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.recompute.next_generation import REMADE
 from jobs.runtime.settings import Settings
@@ -61,8 +61,16 @@ KEYED = {t.erased_by for t in TABLES.values() if t.erased_by not in ((), RECORD)
 ERASE = "erase"
 
 
-class MentionedError(DataError):
-    """Others' records hold the id; nothing was done."""
+class RefusedError(DataError):
+    """An erasure that must not begin; nothing was done."""
+
+
+class MentionedError(RefusedError):
+    """Others' records hold the id."""
+
+
+class RepeatedPlacesError(RefusedError):
+    """A place names a record of the user and another one: what leaves by its place is both."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,8 @@ class Erasure:
     4. `history`: the files behind them go; from here on bronze can be read.
     5. Gold is made anew (`gold`), the read model forgets (`lists`), and all older versions of
        all tables go (`purged`).
-    6. Every file is searched, the certificate written, and the request, the last place of the
+    6. What is left is held against what was counted.
+    7. Every file is searched, the certificate written, and the request, the last place of the
        id, deleted.
     """
 
@@ -91,11 +100,13 @@ class Erasure:
         """Do what is left; the certificate's file.
 
         Raises:
-            MentionedError: nothing was done.
-            DataError: a job is running on the lake, or a file still holds the id.
+            RefusedError: nothing was done.
+            DataError: a job is running on the lake, what left is not what was counted, or a file
+                still holds the id.
         """
         if not is_done(self.lake, self.request, DECIDED):
             self._refuse_mentions()
+            self._refuse_repeated_places()
             self._catch_up()
         with self._streams_stopped():
             self._once(DECIDED, self._decide)
@@ -108,6 +119,7 @@ class Erasure:
         self._once("lists", self._forget_lists)
         with self._streams_stopped():
             self._once(PURGED, self._purge)
+        self._refuse_difference()
         return self._certify()
 
     def _once(self, step: str, work: Callable[[], Iterable[Told]]) -> None:
@@ -130,6 +142,31 @@ class Erasure:
                 f"{mentions:,} records with somebody else's key hold {self.request.user}",
                 "see them with --dry-run; --mentions erases them as well",
             )
+
+    def _refuse_repeated_places(self) -> None:
+        with persisted(self._records.select(*RECORD)) as places:
+            erased = places.count()
+            named = self.lake.read(BRONZE).join(places.distinct(), list(RECORD), "left_semi")
+            others = named.count() - erased
+        if others:
+            raise RepeatedPlacesError(
+                f"{others:,} other records of {BRONZE} have the place of a record of "
+                f"{self.request.user} (a topic made anew, landed by an earlier playhead)",
+                "land the topic again into another lake.root with python -m jobs.ingest: it gives "
+                "every record a place of its own",
+            )
+
+    def _refuse_difference(self) -> None:
+        """Hold what is left against what was counted as erased, in every generation."""
+        for build in self._builds:
+            kept = conservation(build)
+            if not kept.conserved:
+                raise DataError(
+                    f"erasure {self.request.number}: generation {build.generation} does not hold "
+                    f"what its ledger counts less what was erased: {kept}",
+                    "restore the lake from a copy of before: more or less has left it than the "
+                    "user's records",
+                )
 
     def _catch_up(self) -> None:
         for generation in generations(self.lake).values():
