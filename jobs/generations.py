@@ -9,7 +9,7 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.catalog_names import give_names
 from jobs.runtime.lake.generations import Generation, generations
 from jobs.runtime.lake.lake import Lake, open_live_lake
-from jobs.runtime.maintenance.retirement import retire
+from jobs.runtime.maintenance.retirement import abandon, retire
 from jobs.runtime.quality.gate import switch_readers
 from jobs.runtime.settings import Settings
 
@@ -48,6 +48,14 @@ def retired(settings: Settings) -> None:
 
 
 @job
+@click.argument("generation", type=click.IntRange(min=1))
+def abandoned(settings: Settings, generation: int) -> None:
+    """Give up the unfinished build of GENERATION, such as one that can no longer end."""
+    abandon(_lake(settings), generation)
+    click.echo(f"generation {generation} is given up; python -m jobs.recompute begins another")
+
+
+@job
 def named(settings: Settings) -> None:
     """Give all tables their names in lake.catalog; a switch does that for the new generation."""
     if settings.lake.catalog is None:
@@ -65,6 +73,7 @@ main.add_command(switched, "switch")
 main.add_command(retired, "retire")
 
 
+main.add_command(abandoned, "abandon")
 main.add_command(named, "name")
 
 

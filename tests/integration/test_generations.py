@@ -15,7 +15,7 @@ from jobs.runtime.lake.generations import Action, Superseded, generations, recor
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import BRONZE, PARITY
-from jobs.runtime.maintenance.retirement import retire
+from jobs.runtime.maintenance.retirement import abandon, retire
 from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
@@ -23,7 +23,7 @@ from jobs.runtime.pipeline.progress import OUTPUTS
 from jobs.runtime.recompute.batch_build import build_silver
 from jobs.runtime.recompute.comparison import compared
 from jobs.runtime.recompute.impact_page import report_on
-from jobs.runtime.recompute.next_generation import next_generation
+from jobs.runtime.recompute.next_generation import EVERYTHING, _goal, next_generation
 from jobs.runtime.recompute.partial_build import build_part
 from jobs.runtime.recompute.plan import plan
 from jobs.runtime.settings import Settings, load_settings
@@ -158,6 +158,39 @@ def test_a_generation_that_a_query_streams_into_is_not_retired(lakes: MakeLake, 
     ):
         retire(lake, keep=0, unread_h=0)
     assert retire(lake, keep=0, unread_h=0) == [1]
+
+
+def test_a_version_that_is_gone_is_refused_before_a_generation_is_recorded(
+    lakes: MakeLake, base_settings: Settings, history: list[list[Raw]]
+) -> None:
+    lake = lakes(Lake)
+    deliver(lake, history)
+    judge = load_judge(base_settings.refine)
+    for file in Path(lake.path(BRONZE)).rglob("*.parquet"):
+        file.unlink()
+    with pytest.raises(SettingsError, match=r"version 2 of .* can no longer be read"):
+        next_generation(lake, judge, base_settings, 2)
+    assert list(generations(lake)) == [1], "a generation was recorded that can never be built"
+
+
+def test_a_build_that_cannot_end_is_given_up_by_a_named_command(
+    lakes: MakeLake, base_settings: Settings, history: list[list[Raw]]
+) -> None:
+    lake = lakes(Lake)
+    deliver(lake, history)
+    judge = load_judge(base_settings.refine)
+    goal = _goal(lake, judge, None, EVERYTHING)
+    for file in Path(lake.path(BRONZE)).rglob("*.parquet"):
+        file.unlink()
+    with pytest.raises(DataError, match=r"jobs\.generations abandon 2"):
+        next_generation(lake, judge, base_settings)
+    abandon(lake, goal.number)
+    assert generations(lake)[2].is_retired
+    with pytest.raises(
+        SettingsError, match="generation 2 is no unfinished build -> unfinished: none"
+    ):
+        abandon(lake, goal.number)
+    assert _goal(lake, judge, None, EVERYTHING).number == 3
 
 
 SCOPES = [

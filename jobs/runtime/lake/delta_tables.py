@@ -135,6 +135,15 @@ class DeltaTables:
         """The newest Delta version of a table."""
         return int(self._snapshot(table).version())
 
+    def can_read(self, table: str, version: int) -> bool:
+        """Are the log and every file of a Delta version still there?"""
+        try:
+            names = DeltaTables.read(self, table, version).inputFiles()
+        except SPARK_ERRORS:
+            return False
+        places = map(self._files, names)
+        return all(files.exists(path) for path, files in places)
+
     def version_at(self, table: str, at: datetime) -> int:
         """The newest Delta version of a table that was committed by an instant.
 

@@ -64,6 +64,12 @@ class Generation:
         return built and not self.is_retired
 
     @property
+    def is_unfinished(self) -> bool:
+        """Was its batch build begun, and neither completed nor given up?"""
+        begun = self.bronze_version is not None and Action.BUILT not in self.actions
+        return begun and not self.is_retired
+
+    @property
     def is_retired(self) -> bool:
         """Is it deleted, or about to be?"""
         return Action.RETIRED in self.actions

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from jobs.runtime.errors import DataError
+from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.generations import (
     Action,
     Generation,
@@ -19,9 +19,9 @@ from jobs.runtime.lake.generations import (
     lock_log,
 )
 from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
-from jobs.runtime.lake.locks import lock_of
+from jobs.runtime.lake.locks import lock_of, locked
 from jobs.runtime.lake.tables import GENERATIONS
-from jobs.runtime.streams.queries import OF_A_GENERATION
+from jobs.runtime.streams.queries import OF_A_GENERATION, RECOMPUTE
 
 
 def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
@@ -52,6 +52,29 @@ def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
     for number in gone:
         lake.of_generation(number).remove_generation()
     return gone
+
+
+def abandon(lake: Lake, number: int) -> None:
+    """Give up a batch build that has begun and not ended, and delete what it has written.
+
+    Args:
+        lake: any generation of it.
+        number: of the generation.
+
+    Raises:
+        SettingsError: no such build is unfinished.
+        DataError: a recompute is running.
+    """
+    with locked(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE), lock_log(lake):
+        known = generations(lake)
+        if number not in known or not known[number].is_unfinished:
+            unfinished = [str(each.number) for each in known.values() if each.is_unfinished]
+            raise SettingsError(
+                f"generation {number} is no unfinished build",
+                f"unfinished: {', '.join(unfinished) or 'none'}",
+            )
+        append_action(lake, number, Action.RETIRED, {})
+    lake.of_generation(number).remove_generation()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import functions as F
 
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.erasure_log import history_begins
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE
@@ -47,3 +48,26 @@ def ingested_through(lake: Lake, version: int) -> datetime | None:
         return None
     last = lake.read(BRONZE, version).agg(F.max(F.unix_micros("ingest_time"))).collect()[0][0]
     return None if last is None else EPOCH + timedelta(microseconds=last)
+
+
+def refuse_unreadable(lake: Lake, bronze_version: int, newest: int) -> None:
+    """SettingsError if a version of bronze.events is not there, or no longer whole.
+
+    Args:
+        lake: any generation of it.
+        bronze_version: the version asked for.
+        newest: the newest version that may be asked for.
+    """
+    begins = history_begins(lake)
+    oldest = 0 if begins is None else begins[0]
+    if not oldest <= bronze_version <= newest:
+        raise SettingsError(
+            f"there is no version {bronze_version} of {BRONZE} to build from",
+            f"oldest: {oldest}, newest: {newest}",
+        )
+    if not lake.can_read(BRONZE, bronze_version):
+        raise SettingsError(
+            f"version {bronze_version} of {BRONZE} can no longer be read: its log or files of it "
+            "are gone",
+            f"name a newer one; the newest is {newest}",
+        )

@@ -11,7 +11,7 @@ from jobs.runtime.lake.generations import generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, QUARANTINE
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.pipeline.progress import ingested_through
+from jobs.runtime.pipeline.progress import ingested_through, refuse_unreadable
 from jobs.runtime.recompute.comparison import refolded
 from jobs.runtime.recompute.parity import Build, Parity, build_of, compare, look
 from jobs.runtime.settings import RefineSettings
@@ -31,6 +31,7 @@ def recompute(
     """Compare gold with its batch recompute from one version of bronze; nothing is written."""
     if bronze_version is None:
         bronze_version = lake.version(BRONZE)
+    refuse_unreadable(lake, bronze_version, lake.version(BRONZE))
     log.info("recomputing from %s at version %d", BRONZE, bronze_version)
     bronze = lake.read(BRONZE, bronze_version)
     with kept(without_repeats(judge.judge(bronze))) as unique:

@@ -6,17 +6,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from jobs.runtime.errors import SettingsError
+from jobs.runtime.errors import DataError
 from jobs.runtime.experiments.attribution import attributing
 from jobs.runtime.experiments.definitions import load_definitions
-from jobs.runtime.lake.erasure_log import history_begins, refuse_unfinished
+from jobs.runtime.lake.erasure_log import refuse_unfinished
 from jobs.runtime.lake.generations import Action, Generation, generations, record
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, USER_PROFILE
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.pipeline.progress import read_whole_through
+from jobs.runtime.pipeline.progress import read_whole_through, refuse_unreadable
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.profiles.profiles import rebuilt, replace
 from jobs.runtime.recompute.batch_build import build_silver, carry_over, definition
@@ -134,26 +134,36 @@ def _defined(judge: Judge, scope: Scope) -> str:
 
 
 def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) -> Generation:
-    """The unfinished build of the same definition, else a new one."""
-    known = generations(lake)
-    defined = _defined(judge, scope)
+    """The unfinished build of the same definition, else a new one.
+
+    Raises:
+        SettingsError: the version to build from is not there; nothing was recorded.
+        DataError: the version of the unfinished build is gone.
+    """
+    newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
+    if bronze_version is not None:
+        refuse_unreadable(lake, bronze_version, newest)
+    known, defined = generations(lake), _defined(judge, scope)
     last = known[max(known)]
-    if last.bronze_version is not None and Action.BUILT not in last.actions:
-        same = bronze_version in (None, last.bronze_version)
-        if same and last.definition == defined and not last.is_retired:
+    if last.is_unfinished:
+        if bronze_version in (None, last.bronze_version) and last.definition == defined:
+            _refuse_hopeless(lake, last)
             log.info("going on with generation %d", last.number)
             return last
-        if not last.is_retired:
-            record(lake, last.number, Action.RETIRED)
-    newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
-    begins = history_begins(lake)
-    oldest = 0 if begins is None else begins[0]
-    if bronze_version is not None and not oldest <= bronze_version <= newest:
-        raise SettingsError(
-            f"there is no version {bronze_version} of {BRONZE} to build from",
-            f"oldest: {oldest}, newest: {newest}",
-        )
+        record(lake, last.number, Action.RETIRED)
     version = newest if bronze_version is None else bronze_version
     number = last.number + 1
     record(lake, number, Action.BUILDING, bronze_version=version, definition=defined)
     return generations(lake)[number]
+
+
+def _refuse_hopeless(lake: Lake, unfinished: Generation) -> None:
+    version = unfinished.bronze_version
+    assert version is not None
+    if not lake.can_read(BRONZE, version):
+        raise DataError(
+            f"generation {unfinished.number} was begun from version {version} of {BRONZE}, which "
+            "can no longer be read: its build cannot end",
+            f"give it up with python -m jobs.generations abandon {unfinished.number}, then "
+            "recompute again",
+        )

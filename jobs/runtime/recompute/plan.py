@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.lake.generations import Action
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, GENERATIONS, TABLES, is_generational
+from jobs.runtime.pipeline.progress import refuse_unreadable
 
 MEGABYTE = 10**6
 
@@ -40,6 +41,7 @@ class Plan:
 def plan(lake: Lake, bronze_version: int | None = None) -> Plan:
     """Plan a recompute; nothing is written and no event is read."""
     version = lake.version(BRONZE) if bronze_version is None else bronze_version
+    refuse_unreadable(lake, version, lake.version(BRONZE))
     events = lake.read(BRONZE, version).count()
     rate = _past_rate(lake)
     own = [t for t in TABLES if is_generational(t) and lake.has(t)]
