@@ -49,7 +49,7 @@ package: setup ## What spark-submit needs in build/package, and the lines that s
 	@$(PY) -m jobs.package
 
 clean: ## Remove what was built here, .venv included; the jars in the cache stay
-	rm -rf .venv .venv-airflow build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-airflow build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml constraints.txt

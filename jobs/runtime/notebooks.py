@@ -21,7 +21,7 @@ from traitlets.config import Config
 
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError, SettingsError
 from jobs.runtime.pages import page
-from jobs.runtime.settings import HOME, Settings
+from jobs.runtime.settings import CODE_DIR, HOME, Settings
 
 FOLDER = HOME / "notebooks"
 
@@ -94,7 +94,7 @@ def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
     client = NotebookClient(
         read,
         timeout=CELL_TIMEOUT_S,
-        resources={"metadata": {"path": str(HOME)}},
+        resources={"metadata": {"path": str(CODE_DIR)}},
         config=Config(KernelManager={"transport": "ipc"}),  # no port that others could reach
     )
     try:

@@ -17,8 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from jobs.runtime.errors import SettingsError
 
 _SOURCE = Path(__file__).resolve().parents[2]
-# the folder of jobs/, transforms/ and conf/; they lie beside the zip that jobs.package makes
-HOME = _SOURCE if _SOURCE.is_dir() else _SOURCE.parent
+# the folder of jobs/ and transforms/: a checkout, site-packages, or what jobs.package makes, where
+# they lie beside the zip too
+CODE_DIR = _SOURCE if _SOURCE.is_dir() else _SOURCE.parent
+# the folder of conf/, notebooks/ and constraints.txt: the same, but playhead/ in site-packages,
+# where setup.py puts them
+HOME = next(
+    (
+        folder
+        for folder in (CODE_DIR, CODE_DIR / "playhead")
+        if (folder / "conf" / "pipeline.yaml").exists()
+    ),
+    CODE_DIR,
+)
 CONF_DIR = Path(os.environ.get("PLAYHEAD_CONF", HOME / "conf"))
 ENVIRONMENT_PREFIX = "PLAYHEAD_"
 NESTING = "__"

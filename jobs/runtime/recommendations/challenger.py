@@ -37,7 +37,7 @@ from jobs.runtime.recommendations.training import (
     trained_at,
     trial,
 )
-from jobs.runtime.settings import HOME, RecommendSettings
+from jobs.runtime.settings import CODE_DIR, RecommendSettings
 from transforms import provenance
 from transforms.recommendations import (
     candidates,
@@ -247,7 +247,7 @@ def _register(name: str, folder: Path, challenger: Trained) -> str:
         name=name,
         python_model=TitleAffinity(),
         artifacts={ARTIFACT: str(folder)},
-        code_paths=[str(HOME / "jobs"), str(HOME / "transforms")],
+        code_paths=[str(CODE_DIR / "jobs"), str(CODE_DIR / "transforms")],
         signature=SIGNATURE,
         input_example=example,
         pip_requirements=[f"{each}=={version(each)}" for each in ("numpy", "pandas", "scipy")],

@@ -9,7 +9,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import CONF_DIR, HOME
+from jobs.runtime.settings import CODE_DIR, CONF_DIR, HOME
 from jobs.runtime.spark.jars import SPARK, resolve
 
 CODE = ("jobs", "transforms")
@@ -39,7 +39,7 @@ def submit(folder: Path, master: str, name: str, *arguments: str) -> list[str]:
 def main_file(name: str) -> str:
     """The file of a job, relative to the folder that holds jobs/."""
     file = f"jobs/{name}.py"
-    return file if (HOME / file).exists() else f"jobs/{name}/__main__.py"
+    return file if (CODE_DIR / file).exists() else f"jobs/{name}/__main__.py"
 
 
 def write_package(out: Path) -> None:
@@ -58,7 +58,7 @@ def write_package(out: Path) -> None:
             )
         shutil.rmtree(out)
     for name in CODE:
-        shutil.copytree(HOME / name, out / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(CODE_DIR / name, out / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(CONF_DIR, out / "conf")
     (out / "jars").mkdir()
     for jar in resolve(SPARK):

@@ -1,0 +1,121 @@
+"""The console command: `playhead ingest` is `python -m jobs.ingest`, and --help lists all jobs.
+
+A job is imported when it is run, and no earlier: the list is read from the files of the jobs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+import click
+
+from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
+
+READERS: Mapping[str, tuple[str, ...]] = {  # each with the jobs that are for them, as typed
+    "Everybody": ("setup", "demo"),
+    "Data engineer": (
+        *("contracts", "topics", "broker", "replay", "simulate"),
+        *("ingest", "refine", "fold", "stream", "attribute"),
+        *("recompute", "generations", "compare", "release", "lateness"),
+    ),
+    "Analyst": ("notebooks", "experiments", "training-set", "profile"),
+    "Operator": ("quality", "maintain", "erase", "package", "train", "promote", "score", "publish"),
+    "Application developer": ("commands", "recommend"),
+}
+
+
+class Jobs(click.Group):
+    """The jobs as commands of one group, each by its name with hyphens for underscores."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of all jobs."""
+        return [name for names in READERS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a job."""
+        name = cmd_name.replace("_", "-")
+        if name not in self.list_commands(ctx):
+            return None
+        module = module_of(name).name
+        try:
+            command: click.Command = import_module(module).main
+        except ModuleNotFoundError as error:
+            if str(error.name).partition(".")[0] in ("jobs", "transforms"):
+                raise
+            exit_with(
+                ServiceError(
+                    f"playhead {name} needs the module {error.name}, which is not installed",
+                    "pip install 'playhead[notebooks]'",
+                )
+            )
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the job that a command line names."""
+        names, asked = self.list_commands(ctx), args[0].replace("_", "-")
+        if asked not in names and not asked.startswith("-"):
+            near = [f"playhead {name}" for name in get_close_matches(asked, names)]
+            remedy = "use " + " or ".join([*near, "one of those that playhead --help lists"])
+            exit_with(SettingsError(f"playhead has no command '{args[0]}'", remedy))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the jobs of each reader, with what each does."""
+        width = max(map(len, self.list_commands(ctx)))
+        for reader, names in READERS.items():
+            with formatter.section(reader):
+                formatter.write_dl([(name.ljust(width), description(name)) for name in names])
+
+
+def module_of(name: str) -> ModuleSpec:
+    """The module of a job, without importing it.
+
+    Args:
+        name: of the job, as typed.
+    """
+    module = f"jobs.{name.replace('-', '_')}"
+    spec = find_spec(module)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = find_spec(f"{module}.__main__")
+    if spec is None:
+        raise ModuleNotFoundError(f"there is no module {module}", name=module)
+    return spec
+
+
+def description(name: str) -> str:
+    """What a job does: the first line of its module's docstring, without the job's own name."""
+    loader: Any = module_of(name).loader
+    source = loader.get_source(loader.name)
+    text = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    own, colon, rest = text.partition(": ")
+    if not colon or not own.lower().startswith(name.replace("-", " ")):
+        return text
+    begins_with_a_table = "." in rest.partition(" ")[0]
+    return rest if begins_with_a_table else rest[0].upper() + rest[1:]
+
+
+def exit_with(error: PlayheadError) -> NoReturn:
+    """End the command with one line."""
+    click.echo(f"error: {error}", err=True)
+    raise SystemExit(error.exit_code)
+
+
+@click.group(cls=Jobs, context_settings={"max_content_width": 100})
+@click.version_option(package_name="playhead")
+def main() -> None:
+    """Event analytics for video streaming: Kafka to Delta with Spark, batch equal to stream.
+
+    `playhead JOB --help` tells a job's options; `python -m jobs.JOB` is the same job.
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="playhead")
