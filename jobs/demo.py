@@ -166,7 +166,7 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
         refuse_failing(lake, LEARNT_FROM, settings.quality, "the promotion")
         promote(settings, registry, result.version)
         scored = score(lake, settings.recommend)
-        published = publish(lake, open_store(settings.recommend, lake.root))
+        published = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
     except PlayheadError as error:
         log.warning("no recommendations: %s", error.problem)
         return {"refused": error.problem}

@@ -1,4 +1,4 @@
-"""Training, promotion, lists and read model over a small service with two tastes."""
+"""Training, promotion, lists and online store over a small service with two tastes."""
 
 from __future__ import annotations
 
@@ -149,6 +149,7 @@ def settings_with(**changed: Any) -> RecommendSettings:
 
 
 SETTINGS = settings_with()
+ONLINE = load_settings(environment={}).online
 
 
 @dataclass(frozen=True)
@@ -355,8 +356,8 @@ def test_scoring_again_changes_nothing(service: Service) -> None:
     assert service.lake.version(RECOMMENDATIONS) == before
 
 
-def test_the_read_model_takes_only_what_changed(service: Service) -> None:
-    store = open_store(SETTINGS, service.lake.root)
+def test_the_online_store_takes_only_what_changed(service: Service) -> None:
+    store = open_store(ONLINE, SETTINGS.model, service.lake.root)
     whole = publish(service.lake, store).changed
     assert whole > USERS
     assert publish(service.lake, store).changed == 0
@@ -406,4 +407,4 @@ def test_without_a_champion_nothing_is_scored(spark: SparkSession, tmp_path: Pat
     with pytest.raises(SettingsError, match=r"has no champion.*jobs.train.*jobs.promote"):
         score(Lake(spark, str(tmp_path)), SETTINGS)
     with pytest.raises(SettingsError, match=r"gold.recommendations is empty.*jobs.score"):
-        publish(Lake(spark, str(tmp_path)), open_store(SETTINGS, str(tmp_path)))
+        publish(Lake(spark, str(tmp_path)), open_store(ONLINE, SETTINGS.model, str(tmp_path)))

@@ -24,31 +24,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
+from transforms.recommendations.contexts import (
+    BECAUSE_YOU_WATCHED,
+    CONTINUE_WATCHING,
+    DEVICE_CLASSES,
+    HOMEPAGE,
+    NEW_RELEASES,
+)
 from transforms.recommendations.evaluation import CHUNK, sparse
 from transforms.recommendations.fixed_point import MODEL_ONE, PREFERENCE_ONE, Integers, Titles
 from transforms.recommendations.gram import positions
 from transforms.recommendations.model import Recommender
 from transforms.recommendations.ranking import NEVER, diversify, jaccard, top_k
 from transforms.recommendations.weighting import recency
-
-DEVICE_CLASSES: Mapping[str, tuple[str, ...]] = {
-    "tv": ("smart_tv", "streaming_stick", "console"),
-    "mobile": ("mobile", "tablet"),
-    "computer": ("desktop",),
-}
-HOMEPAGE = "homepage"
-CONTINUE_WATCHING = "continue_watching"
-BECAUSE_YOU_WATCHED = "because_you_watched"
-NEW_RELEASES = "new_releases"
-CONTEXT_TYPES = (
-    HOMEPAGE,
-    *(f"{HOMEPAGE}:{name}" for name in DEVICE_CLASSES),
-    CONTINUE_WATCHING,
-    BECAUSE_YOU_WATCHED,
-    NEW_RELEASES,
-)
-EVERYBODY = "*"
-"""The user whose lists are popularity's; `*/<region>` has those of a region. No user id has a *."""
 
 RESUME_HALF_LIFE_S = 7 * 86_400
 LARGEST = 3

@@ -15,7 +15,7 @@ from jobs.runtime.pages import BLUE, BRONZE, GOLD, INK, RED, SILVER, html_of, st
 from jobs.runtime.pipeline.gold import read_gold
 from transforms.gold.business import recommended_by_date
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
-from transforms.recommendations.lists import HOMEPAGE
+from transforms.recommendations.contexts import HOMEPAGE
 
 TOP = 15
 LISTED = 10

@@ -32,9 +32,10 @@ from jobs.runtime.settings import RecommendSettings
 from transforms.gold.tables import PLAYBACK
 from transforms.recommendations.candidates import DAY_S, faded_views
 from transforms.recommendations.columns import LIST_COLUMNS
+from transforms.recommendations.contexts import DEVICE_CLASSES, EVERYBODY
 from transforms.recommendations.fixed_point import PREFERENCE_ONE, SCORE_ONE, Integers, Titles
 from transforms.recommendations.histories import preference_of, recency_of
-from transforms.recommendations.lists import DEVICE_CLASSES, EVERYBODY, USER_COLUMNS, Shelf, listed
+from transforms.recommendations.lists import USER_COLUMNS, Shelf, listed
 from transforms.recommendations.popularity import log_prior
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.support.models import MODEL, TITLES
+from transforms.recommendations.contexts import CONTEXT_TYPES, DEVICE_CLASSES
 from transforms.recommendations.factors import FactorModel
 from transforms.recommendations.fixed_point import MODEL_ONE, PREFERENCE_ONE, SCORE_ONE
 from transforms.recommendations.lists import (
-    CONTEXT_TYPES,
-    DEVICE_CLASSES,
     RESUME_HALF_LIFE_S,
     SCORED_COLUMNS,
     Shelf,
