@@ -25,11 +25,11 @@ def main(settings: Settings) -> None:
     lake = Lake(
         spark_session("publish", settings.spark), settings.lake.root, settings.lake.generation
     )
-    done = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
+    result = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
     log.info(
         "%s lists changed; the online store is at version %s of %s, model %s",
-        f"{done.changed:,}", done.publication.table_version, RECOMMENDATIONS,
-        done.publication.model_version,
+        f"{result.changed:,}", result.publication.table_version, RECOMMENDATIONS,
+        result.publication.model_version,
     )  # fmt: skip
 
 

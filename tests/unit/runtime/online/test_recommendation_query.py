@@ -88,10 +88,16 @@ def test_what_a_new_user_was_given_lasts_until_something_else_is_popular(
 
 def test_another_process_makes_the_same_key() -> None:
     module = "jobs.runtime.online.recommendation_query"
-    told = f"from {module} import cache_key; print(cache_key('homepage', 'eu'))"
-    command = [sys.executable, "-c", told]
+    script = f"from {module} import cache_key; print(cache_key('homepage', 'eu'))"
+    command = [sys.executable, "-c", script]
     other = subprocess.run(command, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == cache_key("homepage", "eu")
+
+
+def test_an_application_is_answered_without_spark() -> None:
+    modules = "jobs.runtime.online.recommendation_query, jobs.runtime.online.opening"
+    script = f"import sys, {modules}; sys.exit('pyspark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_gold_stands_in_for_a_damaged_online_store(tmp_path: Path) -> None:
