@@ -43,7 +43,7 @@ from jobs.runtime.quality.check import check
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.quality.measuring import Finding
 from jobs.runtime.recommendations.challenger import train
-from jobs.runtime.recommendations.model_registry import Registry
+from jobs.runtime.recommendations.model_registry import ModelRegistry, open_model_registry
 from jobs.runtime.recommendations.promotion import LEARNT_FROM, promote, refuse
 from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.recompute.check import recompute
@@ -51,7 +51,7 @@ from jobs.runtime.recompute.parity import Parity
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.query import Run, follow
 from transforms.gold.tables import FOLDS
-from transforms.recommendations.gate import told
+from transforms.recommendations.gate import describe_difference
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def main(settings: Settings, limit: int | None) -> None:
         "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
     }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    store = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root).uri
+    store = open_model_registry(settings.recommend, lake.root).uri
     write_report(lake, summary, batches, store, FOLDER / "report.html")
     click.echo(_told(summary))
     _refuse_loss(sent, kept, parity)
@@ -161,13 +161,13 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
     """Train, pass the gate, score and publish; or the reason why not, as with too few events."""
     try:
         result = train(lake, settings.recommend)
-        registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, lake.root)
+        registry = open_model_registry(settings.recommend, lake.root)
         _write_model_pages(registry, result.version)
         refuse(registry, result.version)
         refuse_failing(lake, LEARNT_FROM, settings.quality, "the promotion")
         promote(settings, registry, result.version)
         scored = score(lake, settings.recommend)
-        published = publish(lake, open_store(settings.recommend, lake.root))
+        published = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
     except PlayheadError as error:
         log.warning("no recommendations: %s", error.problem)
         return {"refused": error.problem}
@@ -176,14 +176,14 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
         "sha256": result.sha256,
         "ndcg": round(result.metrics["ndcg"], 4),
         "popularity_ndcg": round(result.metrics["popularity.ndcg"], 4),
-        "over_popularity": told(result.verdict.differences["popularity"]),
+        "over_popularity": describe_difference(result.verdict.differences["popularity"]),
         "users": scored.users,
         "rows": scored.rows,
         "lists_published": published.changed,
     }
 
 
-def _write_model_pages(registry: Registry, version: str) -> None:
+def _write_model_pages(registry: ModelRegistry, version: str) -> None:
     """What a training left for people to read, beside the report."""
     card = str(mistune.html(registry.document(version, "model_card.md")))
     text = page("notebook.html", title="Model card", cells=[{"prose": card}], style="")

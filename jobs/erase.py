@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def main(
     settings: Settings, user: str | None, pending: bool, mentions: bool, dry_run: bool
 ) -> None:
-    """Erase USER from bronze, silver, quarantine, gold, the read model and the files below them.
+    """Erase USER from bronze, silver, quarantine, gold, the online store and the files below them.
 
     The user's records leave bronze and every generation, and gold is made anew from what remains
     (docs/semantics.md, Erasure). Older versions of all tables go with it: nothing below lake.root

@@ -7,11 +7,22 @@ import logging
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.quality.gate import refuse_failing
-from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from jobs.runtime.recommendations.promotion import LEARNT_FROM, promote, refuse
+from jobs.runtime.recommendations.model_registry import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    open_model_registry,
+)
+from jobs.runtime.recommendations.promotion import (
+    LEARNT_FROM,
+    challenger_of,
+    previous_champion,
+    promote,
+    refuse,
+)
 from jobs.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,12 +42,12 @@ def main(settings: Settings, version: str | None, back: bool, if_better: bool, s
     judged it against another champion than today's, or if a blocker of quality failed on the tables
     that it learnt from. Repeated, it changes nothing.
     """
-    registry = Registry(settings.recommend.model, settings.recommend.mlflow_uri, settings.lake.root)
+    registry = open_model_registry(settings.recommend, settings.lake.root)
     if show:
         for alias in (CHALLENGER, CHAMPION, PREVIOUS):
             click.echo(f"{alias:<12} {registry.version_of(alias) or '-'}")
         return
-    chosen = _before(registry) if back else version or _challenger(registry)
+    chosen = previous_champion(registry) if back else version or challenger_of(registry)
     if not back:
         try:
             refuse(registry, chosen)
@@ -49,23 +60,6 @@ def main(settings: Settings, version: str | None, back: bool, if_better: bool, s
         refuse_failing(lake, LEARNT_FROM, settings.quality, f"the promotion of version {chosen}")
     promote(settings, registry, chosen)
     log.info("%s version %s is the %s", registry.name, chosen, CHAMPION)
-
-
-def _challenger(registry: Registry) -> str:
-    found = registry.version_of(CHALLENGER)
-    if found is None:
-        raise SettingsError(f"{registry.name} has no version yet", "python -m jobs.train")
-    return found
-
-
-def _before(registry: Registry) -> str:
-    found = registry.version_of(PREVIOUS)
-    if found is None:
-        raise SettingsError(
-            f"{registry.name} had no champion before this one", "name the version to promote"
-        )
-    registry.load(found)  # what is gone or damaged must not be put into service
-    return found
 
 
 if __name__ == "__main__":

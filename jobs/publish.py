@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 
 @job
 def main(settings: Settings) -> None:
-    """Bring the read model (SQLite, or recommend.redis_url) to gold.recommendations.
+    """Bring the online store (SQLite, or online.redis_url) to gold.recommendations.
 
-    Lists that have not changed since the last publication are left alone; cached answers that
-    have are forgotten.
+    Lists that have not changed since the last publication are left alone; cached answers of
+    those that have are evicted.
     """
     lake = open_lake("publish", settings)
-    done = publish(lake, open_store(settings.recommend, lake.root))
+    result = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
     log.info(
-        "%s lists changed; the read model is at version %s of %s, model %s",
-        f"{done.changed:,}", done.published.table_version, RECOMMENDATIONS,
-        done.published.model_version,
+        "%s lists changed; the online store is at version %s of %s, model %s",
+        f"{result.changed:,}", result.publication.table_version, RECOMMENDATIONS,
+        result.publication.model_version,
     )  # fmt: skip
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import Lake, open_lake
+from jobs.runtime.online.gold_lists import GoldLists
 from jobs.runtime.online.opening import open_store
-from jobs.runtime.online.recommendation_query import GoldLists, RecommendationQuery
+from jobs.runtime.online.recommendation_query import RecommendationQuery
 from jobs.runtime.settings import Settings
-from transforms.recommendations.lists import CONTEXT_TYPES, HOMEPAGE
+from transforms.recommendations.contexts import CONTEXT_TYPES, HOMEPAGE
 
 
 @job
@@ -33,12 +33,11 @@ def main(
     as_json: bool,
 ) -> None:
     """Show the recommendations of USER, where they came from, and why each title is there."""
-    told = {"type": kind, "device": device, "region": region}
-    context = {name: value for name, value in told.items() if value is not None}
-    root = settings.lake.root
+    options = {"type": kind, "device": device, "region": region}
+    context = {name: value for name, value in options.items() if value is not None}
     lists = GoldLists(_lake(settings)) if gold else None
-    store = open_store(settings.recommend, root if "://" in root else str(Path(root).absolute()))
-    answer = RecommendationQuery(store, lists, settings.recommend.cache_s).get(user, context)
+    store = open_store(settings.online, settings.recommend.model, settings.lake.root)
+    answer = RecommendationQuery(store, lists, settings.online.cache_s).get(user, context)
     if as_json:
         click.echo(json.dumps(asdict(answer), indent=2))
         return

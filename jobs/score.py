@@ -23,11 +23,11 @@ def main(settings: Settings, model_version: str | None) -> None:
     the same model, it changes nothing.
     """
     lake = open_lake("score", settings)
-    scored = score(lake, settings.recommend, model_version)
-    state = "made" if scored.is_new else "already there"
+    result = score(lake, settings.recommend, model_version)
+    state = "made" if result.is_new else "already there"
     log.info(
         "%s lists for %s users by version %s are %s",
-        f"{scored.rows:,}", f"{scored.users:,}", scored.model_version, state,
+        f"{result.rows:,}", f"{result.users:,}", result.model_version, state,
     )  # fmt: skip
 
 

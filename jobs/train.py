@@ -8,10 +8,10 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_lake
-from jobs.runtime.recommendations.challenger import already_trained, train
+from jobs.runtime.recommendations.challenger import current_challenger, train
 from jobs.runtime.recommendations.model_registry import CHALLENGER
 from jobs.runtime.settings import Settings
-from transforms.recommendations.gate import told
+from transforms.recommendations.gate import describe_difference
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ def main(settings: Settings, from_scratch: bool) -> None:
     """
     lake = open_lake("train", settings)
     name = settings.recommend.model
-    known = None if from_scratch else already_trained(lake, settings.recommend)
-    if known is not None:
-        log.info("%s version %s is of these very tables: nothing to train", name, known)
+    current = None if from_scratch else current_challenger(lake, settings.recommend)
+    if current is not None:
+        log.info("%s version %s is of these very tables: nothing to train", name, current)
         return
     result = train(lake, settings.recommend, scratch=from_scratch)
     log.info("%s version %s is the %s, sha256 %s", name, result.version, CHALLENGER, result.sha256)
     for rival, difference in result.verdict.differences.items():
-        log.info("against %s: %s", rival, told(difference))
+        log.info("against %s: %s", rival, describe_difference(difference))
     for refusal in result.verdict.refusals:
         log.warning("the gate would refuse it: %s", refusal)
 

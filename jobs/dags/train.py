@@ -1,4 +1,4 @@
-"""When gold is new: a model, its promotion if it is better, everybody's lists, the read model."""
+"""When gold is new: a model, its promotion if it is better, everybody's lists, the online store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.dags.common import DEFAULTS, GOLD, RECOMMENDATIONS, submit
 
 with DAG(
     "train",
-    description="Challenger, promotion gate, scoring, publishing to the read model",
+    description="Challenger, promotion gate, scoring, publishing to the online store",
     schedule=[GOLD],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,

@@ -146,7 +146,7 @@ class CommandsSettings(Section):
 
 
 class RecommendSettings(Section):
-    """Training, lists and their read model."""
+    """Training a model and making lists by it."""
 
     model: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")
     mlflow_uri: str | None
@@ -165,6 +165,11 @@ class RecommendSettings(Section):
     list_length: int = Field(gt=0)
     new_titles: int = Field(gt=0)
     diversity: float = Field(ge=0, le=1)
+
+
+class OnlineSettings(Section):
+    """The online store, which answers applications."""
+
     redis_url: str | None
     cache_s: int = Field(gt=0)
 
@@ -199,6 +204,7 @@ class Settings(Section):
     attribute: AttributeSettings
     commands: CommandsSettings
     recommend: RecommendSettings
+    online: OnlineSettings
     quality: QualitySettings
     maintain: MaintainSettings
 

@@ -68,10 +68,10 @@ def published_split(rows: pd.DataFrame, catalogue: Titles) -> dict[str, Any]:
     """The benchmark of recommenders-team, our rows beside theirs."""
     part = split.split(rows, catalogue, SEED)
     chosen = {
-        name: split.tuned(part.training, catalogue, start) for name, start in split.START.items()
+        name: split.tune(part.training, catalogue, start) for name, start in split.START.items()
     }
     started = perf_counter()
-    split.fitted(part.training, catalogue, split.DECLARED)
+    split.fit_model(part.training, catalogue, split.DECLARED)
     training_s = perf_counter() - started
     scores = {
         "popularity": split.popularity_scores(part),
@@ -88,7 +88,7 @@ def published_split(rows: pd.DataFrame, catalogue: Titles) -> dict[str, Any]:
         "training_ratings": len(part.training),
         "test_ratings": len(part.test),
         "published": split.PUBLISHED,
-        "measured": {name: measured(part, each) for name, each in listed.items()},
+        "measured": {name: measure(part, each) for name, each in listed.items()},
         "settings": {name: asdict(settings) for name, settings in chosen.items()},
         "ndcg_by_seed": {seed: round(float(value), 4) for seed, value in over_seeds.items()},
         "ndcg_mean_over_seeds": round(float(np.mean(list(over_seeds.values()))), 4),
@@ -101,12 +101,12 @@ def published_split(rows: pd.DataFrame, catalogue: Titles) -> dict[str, Any]:
 
 
 def tuned_ndcg(part: split.Split) -> float:
-    settings = split.tuned(part.training, part.catalogue, split.START["squared_spectrum"])
+    settings = split.tune(part.training, part.catalogue, split.START["squared_spectrum"])
     listed = split.lists(part, split.model_scores(part, settings))
     return float(split.accuracy(part, listed)["ndcg"].mean())
 
 
-def measured(part: split.Split, listed: Integers) -> dict[str, float]:
+def measure(part: split.Split, listed: Integers) -> dict[str, float]:
     """Accuracy, and what accuracy does not see."""
     viewers = np.bincount(part.seen.indices, minlength=len(part.catalogue))
     similarity = jaccard(data.genres(part.catalogue))
@@ -126,7 +126,7 @@ def same_in_float64(part: split.Split, listed: Integers) -> float:
 
 def reasons_share(part: split.Split, listed: Integers) -> float:
     """How much of what speaks for a listed title its three largest contributions hold."""
-    model = split.fitted(part.training, part.catalogue, split.DECLARED)
+    model = split.fit_model(part.training, part.catalogue, split.DECLARED)
     weights = RECENCY_ONE * split.preferences(part.training, split.DECLARED.half_star)
     history = part.matrix(part.training, weights)
     nothing = np.zeros(len(part.catalogue), np.int64)
@@ -142,13 +142,13 @@ def reasons_share(part: split.Split, listed: Integers) -> float:
 
 def after_a_cut(rows: pd.DataFrame, catalogue: Titles) -> dict[str, Any]:
     """Lists and replay, with settings tuned on what came before the cut."""
-    settings = split.tuned(rows.iloc[:CUT], catalogue, split.START["squared_spectrum"])
+    settings = split.tune(rows.iloc[:CUT], catalogue, split.START["squared_spectrum"])
     earlier = [temporal.cut(rows[:end], catalogue, at, settings) for at, end in EARLIER_CUTS]
     part = temporal.cut(rows, catalogue, CUT, settings)
     return {
         "settings_before_the_cut": asdict(settings),
-        "lists": lists_after(part, temporal.tuned(earlier, temporal.list_quality)),
-        "replay": replay_after(part, temporal.tuned(earlier, temporal.replay_quality)),
+        "lists": lists_after(part, temporal.tune(earlier, temporal.list_quality)),
+        "replay": replay_after(part, temporal.tune(earlier, temporal.replay_quality)),
     }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transforms.recommendations.fixed_point import RECENCY_ONE, VIEW_ONE, Integers
-from transforms.recommendations.gram import Interactions, gram, updated
+from transforms.recommendations.gram import Interactions, gram, update_gram
 from transforms.recommendations.model import Model, Profile, train
 from transforms.recommendations.popularity import log_prior
 from transforms.recommendations.ranking import NEVER, top_k
@@ -61,15 +61,15 @@ def run() -> dict[str, Any]:
 
 def measure(size: Size) -> dict[str, Any]:
     generator = np.random.default_rng(0)
-    histories = simulated(generator, size)
-    statistic, gram_s = timed(lambda: gram(histories).over(histories.titles))
-    model, solve_s = timed(lambda: train(statistic, SquaredSpectrum()))
+    histories = simulate_histories(generator, size)
+    statistic, gram_s = time_call(lambda: gram(histories).reindex(histories.titles))
+    model, solve_s = time_call(lambda: train(statistic, SquaredSpectrum()))
     before, after = a_day(generator, histories, size.touched_users)
-    statistic, merge_s = timed(lambda: updated(statistic, before=before, after=after))
-    _, solve_again_s = timed(lambda: train(statistic, SquaredSpectrum()))
+    statistic, merge_s = time_call(lambda: update_gram(statistic, before=before, after=after))
+    _, solve_again_s = time_call(lambda: train(statistic, SquaredSpectrum()))
     prior = log_prior(np.diff(histories.weights.tocsc().indptr) * VIEW_ONE, PRIOR_WEIGHT)
     latency = fold_in_latency(model, histories.weights, prior, size.folds)
-    listed, scoring_s = timed(lambda: everybody(model, histories.weights, prior))
+    listed, scoring_s = time_call(lambda: everybody(model, histories.weights, prior))
     return {
         "size": asdict(size),
         "events": histories.weights.nnz,
@@ -88,12 +88,12 @@ def measure(size: Size) -> dict[str, Any]:
     }
 
 
-def timed(work: Callable[[], Result]) -> tuple[Result, float]:
+def time_call(work: Callable[[], Result]) -> tuple[Result, float]:
     started = perf_counter()
     return work(), perf_counter() - started
 
 
-def simulated(generator: np.random.Generator, size: Size) -> Interactions:
+def simulate_histories(generator: np.random.Generator, size: Size) -> Interactions:
     """Histories of log-normal length over titles of power-law popularity."""
     popularity = 1 / np.arange(1, size.titles + 1) ** 0.8
     cumulated = np.cumsum(popularity) / popularity.sum()

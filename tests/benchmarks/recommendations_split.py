@@ -17,7 +17,13 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from transforms.recommendations import metrics
-from transforms.recommendations.fixed_point import RECENCY_ONE, Floats, Integers, Titles, fixed
+from transforms.recommendations.fixed_point import (
+    RECENCY_ONE,
+    Floats,
+    Integers,
+    Titles,
+    to_fixed_point,
+)
 from transforms.recommendations.gram import gram, interactions, positions
 from transforms.recommendations.model import Model, train
 from transforms.recommendations.ranking import NEVER, top_k
@@ -120,7 +126,7 @@ def preferences(rows: Ratings, half_star: int) -> Integers:
     return preference(signals, Weighting(half_star=half_star))
 
 
-def fitted(
+def fit_model(
     rows: Ratings,
     catalogue: Titles,
     settings: Settings,
@@ -128,14 +134,14 @@ def fitted(
 ) -> Model:
     weights = preferences(rows, settings.half_star)
     statistic = gram(interactions(rows["user"], rows["title"], weights), damping=settings.damping)
-    return train(statistic.over(catalogue), settings.solver, precision=precision)
+    return train(statistic.reindex(catalogue), settings.solver, precision=precision)
 
 
 def model_scores(
     part: Split, settings: Settings, precision: type[np.floating] = np.float32
 ) -> Integers:
     weights = RECENCY_ONE * preferences(part.training, settings.half_star)
-    model = fitted(part.training, part.catalogue, settings, precision)
+    model = fit_model(part.training, part.catalogue, settings, precision)
     return model.scores(part.matrix(part.training, weights))
 
 
@@ -156,7 +162,7 @@ def sar_scores(part: Split) -> Integers:
     jaccard = np.divide(together, either, out=np.zeros_like(together), where=either > 0)
     age_s = part.training["time_s"].max() - part.training["time_s"]
     affinity = part.training["half_stars"] / 2 * np.exp2(-age_s / (30 * 86_400))
-    return fixed(part.matrix(part.training, affinity.to_numpy()) @ jaccard, 1 << 40)
+    return to_fixed_point(part.matrix(part.training, affinity.to_numpy()) @ jaccard, 1 << 40)
 
 
 def lists(part: Split, scores: Integers) -> Integers:
@@ -181,7 +187,7 @@ def means(by_user: Mapping[str, Floats]) -> dict[str, float]:
     return {name: round(float(values.mean()), 4) for name, values in by_user.items()}
 
 
-def tuned(training: Ratings, catalogue: Titles, start: Settings) -> Settings:
+def tune(training: Ratings, catalogue: Titles, start: Settings) -> Settings:
     """The settings with the best nDCG on splits of the training part alone."""
     inner = [split(training, catalogue, seed, INNER_SHARE) for seed in INNER_SEEDS]
 
@@ -200,11 +206,11 @@ def coordinate_search(quality: Callable[[Settings], float], start: Settings) -> 
     while best != previous:
         previous = best
         for name, values in GRID.items():
-            best = max((changed(best, name, value) for value in values), key=quality)
+            best = max((with_value(best, name, value) for value in values), key=quality)
     return best
 
 
-def changed(settings: Settings, name: str, value: float) -> Settings:
+def with_value(settings: Settings, name: str, value: float) -> Settings:
     """The settings with one value changed, their own or their solver's, if they have it."""
     if hasattr(settings, name):
         return replace(settings, **{name: value})

@@ -27,7 +27,7 @@ from tests.benchmarks.recommendations_split import (
     Settings,
     Split,
     accuracy,
-    fitted,
+    fit_model,
     lists,
     preferences,
 )
@@ -115,7 +115,7 @@ class Cut:
 
 
 def cut(rows: Ratings, catalogue: Titles, at: int, settings: Settings) -> Cut:
-    model = fitted(rows.iloc[:at], catalogue, settings)
+    model = fit_model(rows.iloc[:at], catalogue, settings)
     return Cut(rows, at, catalogue, model, settings.half_star)
 
 
@@ -206,7 +206,7 @@ def rank(scores: Integers, place: int) -> int:
     return 1 + ahead + np.count_nonzero(scores[:place] == scores[place])
 
 
-def tuned(cuts: Sequence[Cut], quality: Callable[[Cut, Time], Floats]) -> Time:
+def tune(cuts: Sequence[Cut], quality: Callable[[Cut, Time], Floats]) -> Time:
     """The best of the grid on earlier cuts, by the mean over cuts of the mean quality."""
     return max(GRID, key=lambda time: np.mean([quality(part, time).mean() for part in cuts]))
 

@@ -20,7 +20,7 @@ from jobs.runtime.kafka.topic_changes import bring
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, RECOMMENDATIONS
-from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, Registry
+from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, open_model_registry
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.setup import write_spark_conf
 from tests.oracles.pipeline import Raw
@@ -232,7 +232,7 @@ def test_a_training_runs_end_to_end_and_a_rerun_changes_nothing(
     dag = nightly(airflow, "train")
     dag()
     live = Lake(lake.spark, lake.root)
-    registry = Registry(load_settings(environment={}).recommend.model, None, lake.root)
+    registry = open_model_registry(load_settings(environment={}).recommend, lake.root)
     assert (registry.version_of(CHALLENGER), registry.version_of(CHAMPION)) == ("1", "1")
     lists = live.read(RECOMMENDATIONS).where("user_id NOT LIKE '*%'").select("user_id")
     assert lists.distinct().count() == USERS

@@ -20,7 +20,7 @@ from jobs.runtime.lake.erasure_log import Requests, landed
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
 from jobs.runtime.online.opening import open_store
-from jobs.runtime.online.store import Published, StoredList
+from jobs.runtime.online.store import Publication, StoredList
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining
@@ -133,7 +133,7 @@ OTHERS = [raw for raw in RAWS if not is_of(raw)]
 def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
     """Killed between tables and between steps; then streamed on, and built anew."""
     lake = filled(lakes)
-    store = open_store(SETTINGS.recommend, lake.root)
+    store = open_store(SETTINGS.online, SETTINGS.recommend.model, lake.root)
     before = conservation(lake)
     assert before.conserved
     assert before.duplicates == 3
@@ -220,7 +220,9 @@ def filled(lakes: MakeLake) -> DyingLake:
     deliver(lake, [RAWS])
     stream(lake, SETTINGS)
     lists = [StoredList(user, "homepage", f'["{user}"]') for user in (USER, OTHER)]
-    open_store(SETTINGS.recommend, lake.root).apply(lists, Published(1, "1"), anew=True)
+    open_store(SETTINGS.online, SETTINGS.recommend.model, lake.root).apply(
+        lists, Publication(1, "1"), anew=True
+    )
     return lake
 
 

@@ -26,7 +26,7 @@ from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.notebooks import notebook, notebooks, write_page
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.recommendations.challenger import train
-from jobs.runtime.recommendations.model_registry import CHAMPION, Registry
+from jobs.runtime.recommendations.model_registry import CHAMPION, open_model_registry
 from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.recompute.comparison import compared
 from jobs.runtime.recompute.next_generation import next_generation
@@ -75,7 +75,7 @@ def configured(
     refreshed(lake, definitions, at, [EXPERIMENT])
 
     recommend = settings.recommend.model_copy(update=SMALL)
-    Registry(recommend.model, None, root).point({CHAMPION: train(lake, recommend).version})
+    open_model_registry(recommend, root).point({CHAMPION: train(lake, recommend).version})
     score(lake, recommend)
 
     lenient = settings.refine.model_copy(update={"future_tolerance_s": 10**9})

@@ -1,4 +1,4 @@
-"""Training, promotion, lists and read model over a small service with two tastes."""
+"""Training, promotion, lists and online store over a small service with two tastes."""
 
 from __future__ import annotations
 
@@ -29,27 +29,32 @@ from jobs.runtime.lake.tables import PARTIALS, RECOMMENDATIONS, TABLES
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.pipeline.gold import append_partials, read_gold, rebuild
-from jobs.runtime.recommendations.challenger import Result, already_trained, train
-from jobs.runtime.recommendations.gram_state import stored
-from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from jobs.runtime.recommendations.challenger import TrainingResult, current_challenger, train
+from jobs.runtime.recommendations.gram_state import read_gram
+from jobs.runtime.recommendations.model_registry import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    ModelRegistry,
+    open_model_registry,
+)
 from jobs.runtime.recommendations.promotion import promote, refuse
 from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.recommendations.training import (
-    WEIGHTING,
-    at_cut,
-    catalogue_of,
     declaration,
-    now,
-    trained,
-    trained_at,
-    trial,
+    past_at_cut,
+    read_catalogue,
+    read_past,
+    run_trial,
+    train_past,
+    train_present,
 )
 from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS, USER_TITLE
 from transforms.recommendations.gate import judge
 from transforms.recommendations.gram import gram, interactions
-from transforms.recommendations.weighting import preference
+from transforms.recommendations.weighting import WEIGHTING, preference
 
 pytestmark = pytest.mark.slow
 
@@ -64,14 +69,14 @@ SILVER = (*FACT_SOURCES, "silver.catalog")
 
 
 def event(number: int, event_type: str, at: datetime, **given: Any) -> dict[str, Any]:
-    told = {
+    common = {
         "event_id": f"{event_type}-{number:05}",
         "event_type": event_type,
         "event_time": at,
         "event_date": at.date(),
         "kafka_timestamp": at,
     }
-    return {**told, **given}
+    return {**common, **given}
 
 
 def viewing(users: int = USERS) -> list[dict[str, Any]]:
@@ -133,7 +138,7 @@ def lake_at(spark: SparkSession, folder: Path) -> Lake:
     return lake
 
 
-def streamed(lake: Lake, rows: list[dict[str, Any]], number: int) -> None:
+def stream_batch(lake: Lake, rows: list[dict[str, Any]], number: int) -> None:
     """The next micro-batch of silver and gold."""
     land(lake, "silver.playback", rows, number)
     schema = TABLES["silver.playback"].schema
@@ -144,11 +149,12 @@ def streamed(lake: Lake, rows: list[dict[str, Any]], number: int) -> None:
 
 
 def settings_with(**changed: Any) -> RecommendSettings:
-    told = {"list_length": 8, "new_titles": 3, "factors": 4, **changed}
-    return load_settings(environment={}).recommend.model_copy(update=told)
+    small = {"list_length": 8, "new_titles": 3, "factors": 4, **changed}
+    return load_settings(environment={}).recommend.model_copy(update=small)
 
 
 SETTINGS = settings_with()
+ONLINE = load_settings(environment={}).online
 
 
 @dataclass(frozen=True)
@@ -156,15 +162,15 @@ class Service:
     """A lake with two days of viewing, trained on each, the second version in service."""
 
     lake: Lake
-    first: Result
-    second: Result
+    first: TrainingResult
+    second: TrainingResult
     settings: Settings
     kafka: KafkaSettings
     since: int  # the offset at which its promotions begin: the broker has other users
 
     @property
-    def registry(self) -> Registry:
-        return Registry(SETTINGS.model, None, self.lake.root)
+    def registry(self) -> ModelRegistry:
+        return open_model_registry(SETTINGS, self.lake.root)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +180,7 @@ def service(
     lake = lake_at(spark, tmp_path_factory.mktemp("service"))
     land(lake, "silver.catalog", catalogue(), 1)
     rows = viewing()
-    streamed(lake, rows[:400], 1)
+    stream_batch(lake, rows[:400], 1)
     bring(broker, {TOPIC: load_topics("local")[TOPIC]})
     with consumer(broker) as reader:
         since = reader.end_offsets([PLACE])[PLACE]
@@ -186,10 +192,10 @@ def service(
             "recommend": SETTINGS,
         }
     )
-    registry = Registry(SETTINGS.model, None, lake.root)
+    registry = open_model_registry(SETTINGS, lake.root)
     first = train(lake, SETTINGS)
     promote(settings, registry, first.version)
-    streamed(lake, rows[400:], 2)
+    stream_batch(lake, rows[400:], 2)
     second = train(lake, SETTINGS)
     refuse(registry, second.version)
     promote(settings, registry, second.version)
@@ -211,7 +217,7 @@ def recomputed(service: Service, spark: SparkSession, tmp_path: Path) -> Lake:
 def test_a_daily_update_over_streamed_gold_is_training_from_scratch_over_recomputed_gold(
     service: Service, recomputed: Lake, tmp_path: Path
 ) -> None:
-    model = trained(recomputed, now(recomputed), declaration(SETTINGS), scratch=True)
+    model = train_present(recomputed, read_past(recomputed), declaration(SETTINGS), scratch=True)
     assert model.save(tmp_path / "model") == service.second.sha256 != service.first.sha256
 
 
@@ -220,7 +226,7 @@ def test_the_statistic_is_that_of_one_process(service: Service) -> None:
     local = rows.drop("last_rating").toPandas()
     weights = preference(local, WEIGHTING)
     expected = gram(interactions(local["user_id"], local["title_id"], weights), damping=0.3)
-    kept = stored(service.lake)
+    kept = read_gram(service.lake)
     assert kept is not None
     assert kept.statistic.titles.tolist() == expected.titles.tolist()
     assert (kept.statistic.sums == expected.sums).all()
@@ -229,7 +235,7 @@ def test_the_statistic_is_that_of_one_process(service: Service) -> None:
 def test_a_model_at_a_cut_sees_nothing_of_what_came_after(
     service: Service, spark: SparkSession, tmp_path: Path
 ) -> None:
-    past = at_cut(now(service.lake), 0.7)
+    past = past_at_cut(read_past(service.lake), 0.7)
     truncated = lake_at(spark, tmp_path / "truncated")
     for table in SILVER:
         rows = service.lake.read(table)
@@ -237,12 +243,12 @@ def test_a_model_at_a_cut_sees_nothing_of_what_came_after(
         truncated.append(table, before, Transaction("copy", 1))
     known = facts({table: truncated.read(table) for table in FACT_SOURCES})
     append_partials(truncated, known, Transaction("copy", FIRST_SEQUENCE))
-    alone = now(truncated)
+    alone = read_past(truncated)
     assert alone.as_of_s < past.as_of_s
     at = {"as_of_s": past.as_of_s}
     models = [
-        trained_at(past, declaration(SETTINGS)),
-        trained_at(type(past)(alone.user_title, alone.facts, **at), declaration(SETTINGS)),
+        train_past(past, declaration(SETTINGS)),
+        train_past(type(past)(alone.user_title, alone.facts, **at), declaration(SETTINGS)),
     ]
     digests = {m.save(tmp_path / f"model{number}") for number, m in enumerate(models)}
     assert len(digests) == 1
@@ -262,12 +268,12 @@ def test_two_tastes_beat_popularity(service: Service) -> None:
 
 
 def test_promotions_are_published_once_each(service: Service) -> None:
-    told = [json.loads(value) for value in published(service.kafka, service.since)]
-    assert [each["modelVersion"] for each in told] == ["1", "2"]
-    assert all(each["alias"] == CHAMPION and "ndcg" in each["metrics"] for each in told)
+    events = [json.loads(value) for value in read_published(service.kafka, service.since)]
+    assert [each["modelVersion"] for each in events] == ["1", "2"]
+    assert all(each["alias"] == CHAMPION and "ndcg" in each["metrics"] for each in events)
     promote(service.settings, service.registry, "2")
-    again = [json.loads(value)["eventId"] for value in published(service.kafka, service.since)]
-    assert again == [*(each["eventId"] for each in told), told[1]["eventId"]]
+    again = [json.loads(value)["eventId"] for value in read_published(service.kafka, service.since)]
+    assert again == [*(each["eventId"] for each in events), events[1]["eventId"]]
 
 
 def test_back_and_forth_by_alias(service: Service) -> None:
@@ -280,9 +286,9 @@ def test_back_and_forth_by_alias(service: Service) -> None:
 
 
 def test_a_training_of_the_very_same_is_known(service: Service) -> None:
-    assert already_trained(service.lake, SETTINGS) == "2"
-    assert already_trained(service.lake, settings_with(l2=4.0)) is None
-    assert already_trained(service.lake, settings_with(evaluation_share=0.7)) is None
+    assert current_challenger(service.lake, SETTINGS) == "2"
+    assert current_challenger(service.lake, settings_with(l2=4.0)) is None
+    assert current_challenger(service.lake, settings_with(evaluation_share=0.7)) is None
 
 
 def test_a_refused_challenger_leaves_the_champion_and_fails_only_if_asked_to(
@@ -314,7 +320,7 @@ def consumer(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
         reader.close()
 
 
-def published(kafka: KafkaSettings, since: int) -> Iterator[bytes]:
+def read_published(kafka: KafkaSettings, since: int) -> Iterator[bytes]:
     with consumer(kafka) as reader:
         reader.seek(PLACE, since)
         end = reader.end_offsets([PLACE])[PLACE]
@@ -355,8 +361,8 @@ def test_scoring_again_changes_nothing(service: Service) -> None:
     assert service.lake.version(RECOMMENDATIONS) == before
 
 
-def test_the_read_model_takes_only_what_changed(service: Service) -> None:
-    store = open_store(SETTINGS, service.lake.root)
+def test_the_online_store_takes_only_what_changed(service: Service) -> None:
+    store = open_store(ONLINE, SETTINGS.model, service.lake.root)
     whole = publish(service.lake, store).changed
     assert whole > USERS
     assert publish(service.lake, store).changed == 0
@@ -373,10 +379,10 @@ def test_the_read_model_takes_only_what_changed(service: Service) -> None:
 
 
 def test_als_stands_behind_the_same_interface(service: Service) -> None:
-    known = now(service.lake)
-    past = at_cut(known, 0.8)
-    model = trained_at(past, declaration(settings_with(algorithm="als")))
-    judged = trial(known, past, {"challenger": model}, catalogue_of(service.lake))
+    known = read_past(service.lake)
+    past = past_at_cut(known, 0.8)
+    model = train_past(past, declaration(settings_with(algorithm="als")))
+    judged = run_trial(known, past, {"challenger": model}, read_catalogue(service.lake))
     assert judge(judged.by_user).differences["popularity"].mean > 0
 
 
@@ -385,13 +391,13 @@ def test_a_service_of_one_user_and_one_title_gets_a_model_and_no_promotion(
 ) -> None:
     lake = lake_at(spark, tmp_path)
     land(lake, "silver.catalog", catalogue(), 1)
-    streamed(lake, [row for row in viewing() if row["user_id"] == "u02"][:1], 1)
-    known = now(lake)
-    past = at_cut(known, 0.8)
-    model = trained(lake, known, declaration(SETTINGS), scratch=False)
+    stream_batch(lake, [row for row in viewing() if row["user_id"] == "u02"][:1], 1)
+    known = read_past(lake)
+    past = past_at_cut(known, 0.8)
+    model = train_present(lake, known, declaration(SETTINGS), scratch=False)
     assert model.model.titles.size == 1
-    contenders = {"challenger": trained_at(past, declaration(SETTINGS))}
-    judged = trial(known, past, contenders, catalogue_of(lake))
+    contenders = {"challenger": train_past(past, declaration(SETTINGS))}
+    judged = run_trial(known, past, contenders, read_catalogue(lake))
     assert "nothing to judge by" in judge(judged.by_user).refusals[0]
 
 
@@ -406,4 +412,4 @@ def test_without_a_champion_nothing_is_scored(spark: SparkSession, tmp_path: Pat
     with pytest.raises(SettingsError, match=r"has no champion.*jobs.train.*jobs.promote"):
         score(Lake(spark, str(tmp_path)), SETTINGS)
     with pytest.raises(SettingsError, match=r"gold.recommendations is empty.*jobs.score"):
-        publish(Lake(spark, str(tmp_path)), open_store(SETTINGS, str(tmp_path)))
+        publish(Lake(spark, str(tmp_path)), open_store(ONLINE, SETTINGS.model, str(tmp_path)))

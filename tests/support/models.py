@@ -13,7 +13,7 @@ from transforms.recommendations.solvers import SquaredSpectrum
 TITLES = [f"t{n:02d}" for n in range(40)]
 
 
-def trained(precision: type[np.floating] = np.float32) -> Model:
+def train_small(precision: type[np.floating] = np.float32) -> Model:
     """A service whose users keep to even or to odd titles, with some noise."""
     generator = random.Random(3)
     rows = [
@@ -27,4 +27,4 @@ def trained(precision: type[np.floating] = np.float32) -> Model:
     return train(statistic, SquaredSpectrum(), precision=precision)
 
 
-MODEL = trained()
+MODEL = train_small()

@@ -14,10 +14,10 @@ class Difference:
     """A mean difference with its confidence interval.
 
     Args:
-        mean: challenger minus champion, over users.
+        mean: mean of challenger minus champion over users.
         lower: lower end of the interval.
         upper: upper end of the interval.
-        users: how many users it rests on.
+        users: number of users that it rests on.
     """
 
     mean: float
@@ -40,10 +40,10 @@ def paired_bootstrap(
     the same ones, so whole users are drawn, with their two values together.
 
     Args:
-        challenger: one value a user.
-        champion: the same metric for the same users in the same order.
-        draws: resamples; 10,000 settle the third digit of the ends.
-        generator: the caller's source of randomness.
+        challenger: values of a metric, one a user.
+        champion: values of the same metric for the same users in the same order.
+        draws: number of resamples; 10,000 settle the third digit of the ends.
+        generator: source of randomness, the caller's.
         level: share of the resamples inside the interval.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 HISTORY_COLUMNS = {
     "user_id": "STRING",
     "titles": "ARRAY<STRING>",
@@ -23,5 +25,46 @@ LIST_COLUMNS = {
     "metadata": "STRUCT<name: STRING, genres: ARRAY<STRING>, content_type: STRING>",
 }
 
+METADATA_COLUMNS = {
+    "title_id": "STRING",
+    "name": "STRING",
+    "genres": "ARRAY<STRING>",
+    "content_type": "STRING",
+}
+
+USER_COLUMNS = {
+    "user_id": "STRING",
+    "region": "STRING",
+    "titles": "ARRAY<STRING>",
+    "weights": "ARRAY<BIGINT>",
+    "liked": "ARRAY<BOOLEAN>",
+    "begun": "ARRAY<BOOLEAN>",
+    "last_s": "ARRAY<BIGINT>",
+}
+"""A user to make lists for: region of the last playback, and of each title met its weight in the
+history, whether it was liked, whether it was begun and never completed, and the last time."""
+
+SCORED_COLUMNS = {
+    "user_id": "STRING",
+    "region": "STRING",
+    "context_type": "STRING",
+    "rank": "INT",
+    "title_id": "STRING",
+    "units": "BIGINT",
+    "kind": "STRING",
+    "because": "ARRAY<STRING>",
+    "because_units": "ARRAY<BIGINT>",
+    "because_shares": "ARRAY<DOUBLE>",
+    "others": "BIGINT",
+    "popularity": "BIGINT",
+    "resume": "BIGINT",
+}
+"""A listed title with the parts of its score, before its reason is put in words."""
+
 BLOCK_COLUMNS = {"block": "INT", "sums": "BINARY"}
-"""A block of rows of a Gram matrix; see `statistic`."""
+"""A block of rows of a Gram matrix; see `gram_blocks`."""
+
+
+def ddl_of(columns: Mapping[str, str]) -> str:
+    """The schema of columns, as SQL declares it."""
+    return ", ".join(f"{name} {ddl}" for name, ddl in columns.items())

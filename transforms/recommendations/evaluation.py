@@ -13,12 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from scipy.sparse import csr_array
 
 from transforms.recommendations import metrics
+from transforms.recommendations.catalogue import genre_matrix
+from transforms.recommendations.columns import ddl_of
 from transforms.recommendations.fixed_point import Integers, Titles
 from transforms.recommendations.gram import positions
-from transforms.recommendations.model import Recommender
+from transforms.recommendations.model import Model, Recommender
+from transforms.recommendations.popularity import log_prior, reindex_prior
 from transforms.recommendations.ranking import NEVER, jaccard, top_k
 
 K = 10
@@ -47,7 +51,12 @@ EVALUATION_COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """What makes lists: a model over the titles of the arena, and the prior of each."""
+    """What makes lists.
+
+    Attributes:
+        model: recommender over the titles of the arena.
+        prior: prior of each title.
+    """
 
     model: Recommender
     prior: Integers
@@ -57,10 +66,10 @@ class Contender:
 class Arena:
     """What contenders share.
 
-    Args:
-        titles: what may be listed, sorted.
-        viewers: how many users met each title before the cut.
-        users: how many users there were.
+    Attributes:
+        titles: titles that may be listed, sorted, distinct.
+        viewers: number of users who met each title before the cut.
+        users: number of users before the cut.
         genres: titles x genres, for the diversity of lists.
     """
 
@@ -79,13 +88,49 @@ class Arena:
         return bands
 
 
-def evaluated(users: DataFrame, contenders: Mapping[str, Contender], arena: Arena) -> DataFrame:
-    """A row for each user and contender.
+def arena_at_cut(
+    titles: Titles, viewers: pd.DataFrame, users: int, catalogue: pd.DataFrame
+) -> Arena:
+    """What contenders share at a cut.
+
+    Args:
+        titles: titles that anybody has met by now, in any order.
+        viewers: title_id, and count, the number of users who met it before the cut.
+        users: number of users who met anything before the cut.
+        catalogue: title_id and genres of the titles that may be listed too.
+    """
+    names = np.unique(np.concatenate([titles, catalogue["title_id"].to_numpy(np.str_)]))
+    counts = np.zeros(len(names), np.int64)
+    counts[positions(names, viewers["title_id"].to_numpy(np.str_))] = viewers["count"]
+    return Arena(names, counts, users, genre_matrix(names, catalogue))
+
+
+def contender_in(arena: Arena, model: Recommender, prior: Integers) -> Contender:
+    """A model in an arena: silent on the titles that it does not know."""
+    reindexed = reindex_prior(prior, model.titles, arena.titles)
+    return Contender(model.reindex(arena.titles), reindexed)
+
+
+def popularity_in(arena: Arena, views: Integers) -> Contender:
+    """The baseline: a model that says nothing, and the logarithm of views.
+
+    Args:
+        arena: titles to list.
+        views: faded views of each title of the arena, in units of 2^-20.
+    """
+    silent = Model(arena.titles[:0], np.zeros((0, 0), np.int32))
+    return Contender(silent.reindex(arena.titles), log_prior(views, 1.0))
+
+
+def evaluate_contenders(
+    users: DataFrame, contenders: Mapping[str, Contender], arena: Arena
+) -> DataFrame:
+    """Make a list for each user by each contender, and measure it.
 
     Args:
         users: user_id; titles and weights, the history at the cut, both empty for a new user;
             relevant, the titles met after it, at least one.
-        contenders: by name.
+        contenders: rivals by name.
         arena: what they share; titles outside it are passed over.
 
     Returns:
@@ -98,14 +143,26 @@ def evaluated(users: DataFrame, contenders: Mapping[str, Contender], arena: Aren
             for start in range(0, len(batch), CHUNK):
                 chunk = batch.iloc[start : start + CHUNK]
                 for name, contender in contenders.items():
-                    yield _judged(chunk, name, contender, arena)
+                    yield _evaluate(chunk, name, contender, arena)
 
-    schema = ", ".join(f"{name} {ddl}" for name, ddl in EVALUATION_COLUMNS.items())
-    return users.select("user_id", "titles", "weights", "relevant").mapInPandas(of_task, schema)
+    columns = ddl_of(EVALUATION_COLUMNS)
+    return users.select("user_id", "titles", "weights", "relevant").mapInPandas(of_task, columns)
 
 
-def sparse(titles: Titles, met: pd.Series[Any], values: pd.Series[Any]) -> csr_array:
-    """Lists of titles and their values as users x titles; titles outside `titles` are left out."""
+def listed_titles(evaluation: DataFrame) -> DataFrame:
+    """How many titles are in somebody's list: contender, count."""
+    each = evaluation.select("contender", F.explode("listed").alias("title_id")).distinct()
+    return each.groupBy("contender").count()
+
+
+def sparse_matrix(titles: Titles, met: pd.Series[Any], values: pd.Series[Any]) -> csr_array:
+    """Lists of titles and their values as users x titles; titles outside `titles` are left out.
+
+    Args:
+        titles: title of each column, sorted, distinct.
+        met: list of titles of each user.
+        values: list of integers of each user, one a title.
+    """
     lengths = met.map(len).to_numpy(np.int64)
     if not lengths.sum():
         return csr_array((len(met), len(titles)), dtype=np.int64)
@@ -117,11 +174,12 @@ def sparse(titles: Titles, met: pd.Series[Any], values: pd.Series[Any]) -> csr_a
     return csr_array((data[known], (rows[known], columns[known])), shape, dtype=np.int64)
 
 
-def _judged(users: pd.DataFrame, name: str, contender: Contender, arena: Arena) -> pd.DataFrame:
-    history = sparse(arena.titles, users["titles"], users["weights"])
-    met_later = sparse(arena.titles, users["relevant"], users["relevant"].map(_ones))
+def _evaluate(users: pd.DataFrame, name: str, contender: Contender, arena: Arena) -> pd.DataFrame:
+    history = sparse_matrix(arena.titles, users["titles"], users["weights"])
+    met_later = sparse_matrix(arena.titles, users["relevant"], users["relevant"].map(_ones))
     scores = contender.model.scores(history) + contender.prior
-    scores[sparse(arena.titles, users["titles"], users["titles"].map(_ones)).nonzero()] = NEVER
+    met_before = sparse_matrix(arena.titles, users["titles"], users["titles"].map(_ones))
+    scores[met_before.nonzero()] = NEVER
     lists = np.full((len(users), K), -1, np.int64)
     for row, best in enumerate(top_k(each, K) for each in scores):
         lists[row, : len(best)] = best
@@ -165,9 +223,9 @@ def _diversity(listed: Integers, genres: NDArray[np.bool_]) -> float | None:
 def _by_band(
     bands: NDArray[np.str_], lists: Integers, hits: metrics.Hits, relevant: csr_array
 ) -> dict[str, Integers]:
-    counted: dict[str, Integers] = {}
+    counts: dict[str, Integers] = {}
     for band in TITLE_BANDS:
         inside = bands == band
-        counted[f"hits_{band}"] = (hits & inside[lists]).sum(axis=1)
-        counted[f"relevant_{band}"] = relevant @ inside.astype(np.int64)
-    return counted
+        counts[f"hits_{band}"] = (hits & inside[lists]).sum(axis=1)
+        counts[f"relevant_{band}"] = relevant @ inside.astype(np.int64)
+    return counts

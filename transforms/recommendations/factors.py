@@ -30,7 +30,7 @@ from transforms.recommendations.fixed_point import (
     Floats,
     Integers,
     Titles,
-    fixed,
+    to_fixed_point,
 )
 from transforms.recommendations.gram import positions
 from transforms.recommendations.model import Explanation, Profile
@@ -52,8 +52,8 @@ class FactorModel:
     confidence: float
     l2: float
 
-    def over(self, titles: Titles) -> FactorModel:
-        """The same model over other titles: silent on those that it does not know."""
+    def reindex(self, titles: Titles) -> FactorModel:
+        """See `Recommender`."""
         known = positions(self.titles, titles)
         factors = np.where(known[:, None] >= 0, self.factors[known], 0.0)
         return FactorModel(titles, factors, self.confidence, self.l2)
@@ -63,15 +63,15 @@ class FactorModel:
         return np.asarray(self.factors.T @ self.factors)
 
     def _parts(self, met: Integers, weights: Integers) -> Integers:
-        """Titles x history: what each title of a history says for every title."""
+        """Titles x history: the part of each title of a history in the score of every title."""
         vectors = self.factors[met]
         confidence = 1 + self.confidence * weights / (PREFERENCE_ONE * RECENCY_ONE)
         system = self._squares + (vectors.T * (confidence - 1)) @ vectors
         known = int(np.count_nonzero(vectors.any(axis=1)))
         system += self.l2 * max(known, 1) * np.eye(len(system))
-        said = self.factors @ np.linalg.solve(system, vectors.T) * confidence
-        said[met, np.arange(len(met))] = 0.0
-        return fixed(said, SCORE_ONE)
+        parts = self.factors @ np.linalg.solve(system, vectors.T) * confidence
+        parts[met, np.arange(len(met))] = 0.0
+        return to_fixed_point(parts, SCORE_ONE)
 
     def scores(self, histories: csr_array) -> Integers:
         """See `Recommender`."""
@@ -79,21 +79,21 @@ class FactorModel:
         for user in range(len(scores)):
             inside = slice(histories.indptr[user], histories.indptr[user + 1])
             met, weights = histories.indices[inside], histories.data[inside]
-            counted = weights > 0
-            scores[user] = self._parts(met[counted], weights[counted]).sum(axis=1)
+            above = weights > 0
+            scores[user] = self._parts(met[above], weights[above]).sum(axis=1)
         return scores
 
     def parts(self, met: Integers, weights: Integers, wanted: Integers) -> Integers:
         """See `Recommender`."""
         return self._parts(met, weights)[wanted]
 
-    def said(self, met: Integers, weights: Integers, which: int) -> Integers:
+    def evidence_of(self, met: Integers, weights: Integers, which: int) -> Integers:
         """See `Recommender`."""
         return self._parts(met, weights)[:, which]
 
     def profile(self, history: Mapping[str, int]) -> Profile:
         """See `Recommender`."""
-        met, weights = self._known(history)
+        met, weights = self._positions(history)
         return Profile(dict(history), self._parts(met, weights).sum(axis=1))
 
     def fold_in(self, profile: Profile, title: str, weight: int) -> Profile:
@@ -109,12 +109,12 @@ class FactorModel:
         position = int(positions(self.titles, np.asarray([title]))[0])
         if position < 0:
             raise KeyError(f"the model knows no title {title!r}")
-        met, weights = self._known(profile.history)
+        met, weights = self._positions(profile.history)
         parts = self._parts(met, weights)[position]
         because = dict(zip(self.titles[met].tolist(), parts.tolist(), strict=True))
         return Explanation(because, int(prior[position]))
 
-    def _known(self, history: Mapping[str, int]) -> tuple[Integers, Integers]:
+    def _positions(self, history: Mapping[str, int]) -> tuple[Integers, Integers]:
         """The titles of a history that the model knows, in their order, and their weights."""
         names = sorted(title for title, weight in history.items() if weight > 0)
         places = positions(self.titles, np.asarray(names, np.str_))

@@ -1,4 +1,4 @@
-"""What the integers count.
+"""Fixed-point scales: each integer counts 1/ONE of its unit.
 
 A floating-point sum depends on the order of its terms; an integer sum does not. So preferences,
 recency, the Gram matrix, the model's weights, views and scores are integers, each counting
@@ -36,6 +36,11 @@ SCORE_ONE = PREFERENCE_ONE * RECENCY_ONE * MODEL_ONE
 """A score of 1. `scores / SCORE_ONE` is exact in float64 while below 2**53."""
 
 
-def fixed(values: Floats, one: int) -> Integers:
-    """Round to the nearest multiple of 1/one, halves to even, and count those multiples."""
+def to_fixed_point(values: Floats, one: int) -> Integers:
+    """Round to the nearest multiple of 1/one, halves to even, and count those multiples.
+
+    Args:
+        values: numbers in any unit.
+        one: number of multiples in 1 of that unit.
+    """
     return np.rint(np.asarray(values, dtype=np.float64) * one).astype(np.int64)

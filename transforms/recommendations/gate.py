@@ -25,8 +25,8 @@ class Verdict:
     """What the gate says.
 
     Attributes:
-        refusals: why not, a sentence each; none: it may be promoted.
-        differences: challenger minus each rival, by rival.
+        refusals: reasons why not, a sentence each; none: it may be promoted.
+        differences: mean of challenger minus rival, by rival.
     """
 
     refusals: tuple[str, ...]
@@ -39,10 +39,11 @@ class Verdict:
 
 
 def judge(by_user: pd.DataFrame) -> Verdict:
-    """Hold the challenger against its rivals.
+    """Judge the challenger against its rivals.
 
     Args:
-        by_user: user_id, contender (challenger, popularity and perhaps champion) and ndcg.
+        by_user: user_id, contender (challenger, popularity and perhaps champion) and ndcg, a row
+            for each user and contender.
     """
     values = by_user.pivot(index="user_id", columns="contender", values=METRIC).sort_index()
     if values.empty:
@@ -59,14 +60,16 @@ def judge(by_user: pd.DataFrame) -> Verdict:
     }
     refusals = []
     if differences["popularity"].mean <= 0:
-        refusals.append(f"not better than popularity: {told(differences['popularity'])}")
+        refusals.append(
+            f"not better than popularity: {describe_difference(differences['popularity'])}"
+        )
     if "champion" in differences and differences["champion"].mean < 0:
-        refusals.append(f"worse than the champion: {told(differences['champion'])}")
+        refusals.append(f"worse than the champion: {describe_difference(differences['champion'])}")
     return Verdict(tuple(refusals), differences)
 
 
-def told(difference: Difference) -> str:
-    """A difference in words."""
+def describe_difference(difference: Difference) -> str:
+    """A difference in words, with its interval and the number of users."""
     return (
         f"{METRIC}@10 {difference.mean:+.4f}, 95 % interval {difference.lower:+.4f} to "
         f"{difference.upper:+.4f}, {difference.users:,} users"

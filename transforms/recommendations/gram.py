@@ -10,7 +10,7 @@ gives each user the weight of one title. It is rounded once a user to a multiple
 there on the arithmetic is integer, and G of disjoint sets of users is the sum of their G.
 
 An event changes n_u and with it the whole contribution of its user, so a day's update takes the
-touched users' old contribution out and puts the new one in: `updated` equals training from
+touched users' old contribution out and puts the new one in: `update_gram` equals training from
 scratch to the bit.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, vstack
 
-from transforms.recommendations.fixed_point import DAMPING_ONE, Integers, Titles, fixed
+from transforms.recommendations.fixed_point import DAMPING_ONE, Integers, Titles, to_fixed_point
 
 BLOCK = 1024
 """Titles handled at once: bounds the scratch memory to BLOCK rows of G."""
@@ -45,8 +45,8 @@ class Interactions:
     titles: Titles
     weights: csr_array
 
-    def over(self, titles: Titles) -> Interactions:
-        """The same histories over other columns.
+    def reindex(self, titles: Titles) -> Interactions:
+        """Reindex the histories to other columns.
 
         Raises:
             InteractionError: a title that some history holds is not among `titles`.
@@ -85,10 +85,10 @@ class Gram:
         if self.damping != other.damping:
             raise ValueError(f"statistics damped by {self.damping} and {other.damping} do not add")
         titles = np.union1d(self.titles, other.titles)
-        return Gram(titles, self.over(titles).sums + other.over(titles).sums, self.damping)
+        return Gram(titles, self.reindex(titles).sums + other.reindex(titles).sums, self.damping)
 
-    def over(self, titles: Titles) -> Gram:
-        """The statistic over other titles: zero for titles that nobody met, such as new releases.
+    def reindex(self, titles: Titles) -> Gram:
+        """Reindex the statistic to other titles; zero for those that nobody met, as new releases.
 
         Raises:
             ValueError: a title that somebody met is not among `titles`.
@@ -104,8 +104,8 @@ class Gram:
         sums[np.ix_(columns[met], columns[met])] = self.sums[np.ix_(met, met)]
         return Gram(titles, sums, self.damping)
 
-    def met(self) -> Gram:
-        """The statistic without the titles that nobody met, or nobody any more.
+    def drop_unmet(self) -> Gram:
+        """Drop the titles that nobody met, or nobody any more.
 
         Raises:
             InteractionError: it is not a sum over histories: some were taken out that were never
@@ -114,11 +114,16 @@ class Gram:
         met = self.sums.diagonal() > 0
         if np.any(self.sums.diagonal() < 0) or np.any(self.sums[~met]):
             raise InteractionError("the histories taken out are not those that were counted")
-        return self.over(self.titles[met])
+        return self.reindex(self.titles[met])
 
 
 def interactions(users: Sequence[str], titles: Sequence[str], weights: Integers) -> Interactions:
-    """Parallel columns of users, titles and preferences, as a matrix with the users in order.
+    """Make a matrix, its users and titles in order, of parallel columns.
+
+    Args:
+        users: user of each (user, title) met.
+        titles: title of each.
+        weights: preference of each, in sixteenths.
 
     Raises:
         InteractionError: a (user, title) occurs twice, or a weight is not positive.
@@ -136,33 +141,33 @@ def interactions(users: Sequence[str], titles: Sequence[str], weights: Integers)
 
 
 def gram(histories: Interactions, *, damping: float = 0.3) -> Gram:
-    """The statistic of all these histories; titles that nobody met are left out."""
+    """Sum the statistic of all these histories; titles that nobody met are left out."""
     nothing = Gram(histories.titles[:0], np.zeros((0, 0), np.int64), damping)
     nobody = Interactions(histories.titles[:0], csr_array((0, 0), dtype=np.int64))
-    return updated(nothing, before=nobody, after=histories)
+    return update_gram(nothing, before=nobody, after=histories)
 
 
-def updated(statistic: Gram, *, before: Interactions, after: Interactions) -> Gram:
-    """The statistic after some users' histories changed, equal to `gram` of everybody's now.
+def update_gram(statistic: Gram, *, before: Interactions, after: Interactions) -> Gram:
+    """Bring a statistic to changed histories; the result equals `gram` of everybody's now.
 
     Args:
-        statistic: of all users, before the change.
-        before: the whole histories of the touched users as `statistic` counted them; a new user
-            has none.
-        after: the whole histories of the same users now; an erased user has none.
+        statistic: sums over all users, before the change.
+        before: whole histories of the touched users as `statistic` counted them; a new user has
+            none.
+        after: whole histories of the same users now; an erased user has none.
 
     Raises:
         InteractionError: `before` is not what `statistic` counted.
     """
     titles = np.union1d(statistic.titles, after.titles)
-    out, new = before.over(titles).weights, after.over(titles).weights
+    out, new = before.reindex(titles).weights, after.reindex(titles).weights
     signed = np.concatenate([-scales(out, statistic.damping), scales(new, statistic.damping)])
-    sums = statistic.over(titles).sums.copy()
+    sums = statistic.reindex(titles).sums.copy()
     for start, block in outer_products(vstack([out, new], format="csr"), signed):
         stop = start + len(block)
         sums[start:stop, start:] += block
         sums[stop:, start:stop] += block[:, len(block) :].T
-    return Gram(titles, sums, statistic.damping).met()
+    return Gram(titles, sums, statistic.damping).drop_unmet()
 
 
 def positions(titles: Titles, wanted: Titles) -> Integers:
@@ -176,7 +181,7 @@ def positions(titles: Titles, wanted: Titles) -> Integers:
 def scales(weights: csr_array, damping: float) -> Integers:
     """What each history weighs in the statistic: n^(-2 damping), in units of 1/DAMPING_ONE."""
     lengths = np.maximum(np.diff(weights.indptr), 1)
-    return fixed(lengths ** (-2.0 * damping), DAMPING_ONE)
+    return to_fixed_point(lengths ** (-2.0 * damping), DAMPING_ONE)
 
 
 def outer_products(weights: csr_array, scales: Integers) -> Iterator[tuple[int, Integers]]:

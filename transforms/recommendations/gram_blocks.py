@@ -14,23 +14,23 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from scipy.sparse import csr_array
 
-from transforms.recommendations.columns import BLOCK_COLUMNS
+from transforms.recommendations.columns import BLOCK_COLUMNS, ddl_of
 from transforms.recommendations.fixed_point import Integers, Titles
 from transforms.recommendations.gram import Gram, outer_products, positions, scales
 
 ROWS = 64
 """Rows in a block: at 15,000 titles a block is at most 8 MB."""
 
-_SCHEMA = ", ".join(f"{name} {ddl}" for name, ddl in BLOCK_COLUMNS.items())
+_SCHEMA = ddl_of(BLOCK_COLUMNS)
 
 
 def block_sums(changes: DataFrame, titles: Titles, damping: float) -> DataFrame:
-    """What changed histories add to the Gram matrix.
+    """Sum what changed histories add to the Gram matrix.
 
     Args:
-        changes: titles, preferences and sign, as `histories.changes` gives them.
+        changes: titles, preferences and sign, as `histories.changes` returns them.
         titles: sorted, distinct; all titles of these histories are among them.
-        damping: the exponent a of `gram`.
+        damping: exponent a of `gram`.
 
     Returns:
         BLOCK_COLUMNS: `block` is the number of the block, `sums` its rows as little-endian int64,
@@ -40,21 +40,26 @@ def block_sums(changes: DataFrame, titles: Titles, damping: float) -> DataFrame:
     def of_task(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         histories = list(batches)
         if histories:
-            yield from _encoded(_sums(pd.concat(histories), titles, damping))
+            yield from _encode(_sums(pd.concat(histories), titles, damping))
 
     parts = changes.select("titles", "preferences", "sign").mapInPandas(of_task, _SCHEMA)
-    return parts.groupBy("block").applyInPandas(_added, _SCHEMA)
+    return parts.groupBy("block").applyInPandas(_sum_block, _SCHEMA)
 
 
 def blocks(statistic: Gram) -> Iterator[tuple[int, bytes]]:
-    """The upper triangle of a statistic, block by block, as BLOCK_COLUMNS have it."""
+    """Encode the upper triangle of a statistic, block by block, as BLOCK_COLUMNS have it."""
     for start in range(0, len(statistic.titles), ROWS):
         rows = statistic.sums[start : start + ROWS, start:]
         yield start // ROWS, np.ascontiguousarray(rows, "<i8").tobytes()
 
 
-def added(statistic: Gram, parts: Iterable[tuple[int, bytes]]) -> Gram:
-    """The statistic with the sums of blocks added, and without titles that nobody meets any more.
+def add_blocks(statistic: Gram, parts: Iterable[tuple[int, bytes]]) -> Gram:
+    """Add the sums of blocks to a statistic; titles that nobody meets any more are dropped.
+
+    Args:
+        statistic: sums over the titles of all blocks.
+        parts: number and sums of each block, as BLOCK_COLUMNS have them.
+
 
     Raises:
         InteractionError: histories were taken out that the statistic had not counted.
@@ -67,7 +72,7 @@ def added(statistic: Gram, parts: Iterable[tuple[int, bytes]]) -> Gram:
         stop = start + len(rows)
         sums[start:stop, start:] += rows
         sums[stop:, start:stop] += rows[:, stop - start :].T
-    return Gram(statistic.titles, sums, statistic.damping).met()
+    return Gram(statistic.titles, sums, statistic.damping).drop_unmet()
 
 
 def _sums(
@@ -83,7 +88,7 @@ def _sums(
     yield from outer_products(matrix, signed)
 
 
-def _encoded(sums: Iterable[tuple[int, Integers]]) -> Iterator[pd.DataFrame]:
+def _encode(sums: Iterable[tuple[int, Integers]]) -> Iterator[pd.DataFrame]:
     for start, rows in sums:
         for first in range(0, len(rows), ROWS):
             part = rows[first : first + ROWS, first:]
@@ -92,6 +97,6 @@ def _encoded(sums: Iterable[tuple[int, Integers]]) -> Iterator[pd.DataFrame]:
                 yield pd.DataFrame({"block": [(start + first) // ROWS], "sums": [encoded]})
 
 
-def _added(parts: pd.DataFrame) -> pd.DataFrame:
+def _sum_block(parts: pd.DataFrame) -> pd.DataFrame:
     total = np.sum([np.frombuffer(part, "<i8") for part in parts["sums"]], axis=0)
     return pd.DataFrame({"block": parts["block"].iloc[:1], "sums": [total.tobytes()]})

@@ -58,7 +58,12 @@ def preference_of(weighting: Weighting) -> Column:
 
 
 def recency_of(as_of_s: int, half_life_s: float) -> Column:
-    """What recency leaves of a row of gold.user_title, in 256ths (BIGINT)."""
+    """The recency of a row of gold.user_title, in 256ths (BIGINT).
+
+    Args:
+        as_of_s: instant seen from, in seconds since the epoch, UTC.
+        half_life_s: time after which a title counts half, in seconds.
+    """
 
     def left(last_s: Longs) -> Longs:
         times_s = np.asarray(last_s, np.int64)
@@ -76,7 +81,13 @@ def histories(user_title: DataFrame, weighting: Weighting) -> DataFrame:
 def weighted_histories(
     user_title: DataFrame, weighting: Weighting, *, as_of_s: int, half_life_s: float
 ) -> DataFrame:
-    """What scoring reads: the titles that a user met, sorted, with preference x recency.
+    """The titles that a user met, sorted, each with preference x recency, as scoring reads them.
+
+    Args:
+        user_title: rows of gold.user_title.
+        weighting: declared worth of each signal.
+        as_of_s: instant seen from, in seconds since the epoch, UTC.
+        half_life_s: time after which a title counts half, in seconds.
 
     Returns:
         user_id, titles (ARRAY<STRING>), weights (ARRAY<BIGINT>, units of 1/4096).
@@ -95,8 +106,9 @@ def changes(before: DataFrame, after: DataFrame) -> DataFrame:
     """The histories that differ: each as it was, sign -1, and as it is, sign 1.
 
     Args:
-        before: HISTORY_COLUMNS.
-        after: HISTORY_COLUMNS; a user who is only here is new, one only in `before` was erased.
+        before: rows of HISTORY_COLUMNS.
+        after: rows of HISTORY_COLUMNS; a user who is only here is new, one only in `before` was
+            erased.
 
     Returns:
         HISTORY_COLUMNS and `sign` (BIGINT).
@@ -106,11 +118,11 @@ def changes(before: DataFrame, after: DataFrame) -> DataFrame:
         after.alias("after"), before["user_id"] == after["user_id"], "full_outer"
     )
     differing = both.where(~F.coalesce(same, F.lit(False)))
-    return _signed(differing, "before", -1).unionAll(_signed(differing, "after", 1))
+    return _side(differing, "before", -1).unionAll(_side(differing, "after", 1))
 
 
-def signed(histories: DataFrame) -> DataFrame:
-    """All of these histories as `changes` from nothing."""
+def additions(histories: DataFrame) -> DataFrame:
+    """These histories as `changes` from nothing: HISTORY_COLUMNS and `sign`, 1."""
     return histories.withColumn("sign", F.lit(1).cast("bigint"))
 
 
@@ -125,7 +137,7 @@ def _by_user(rows: DataFrame, values: str) -> DataFrame:
     )
 
 
-def _signed(differing: DataFrame, side: str, sign: int) -> DataFrame:
+def _side(differing: DataFrame, side: str, sign: int) -> DataFrame:
     return differing.where(f"{side}.user_id IS NOT NULL").select(
         *(F.col(f"{side}.{name}") for name in HISTORY_COLUMNS),
         F.lit(sign).cast("bigint").alias("sign"),

@@ -15,7 +15,7 @@ homepage is re-ranked for diversity of genres as declared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,93 +24,28 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from transforms.recommendations.evaluation import CHUNK, sparse
+from transforms.recommendations.audiences import ALL, regional_audience
+from transforms.recommendations.columns import SCORED_COLUMNS, USER_COLUMNS, ddl_of
+from transforms.recommendations.contexts import (
+    BECAUSE_YOU_WATCHED,
+    CONTINUE_WATCHING,
+    DEVICE_CLASSES,
+    HOMEPAGE,
+    NEW_RELEASES,
+)
+from transforms.recommendations.evaluation import CHUNK, sparse_matrix
 from transforms.recommendations.fixed_point import MODEL_ONE, PREFERENCE_ONE, Integers, Titles
 from transforms.recommendations.gram import positions
 from transforms.recommendations.model import Recommender
 from transforms.recommendations.ranking import NEVER, diversify, jaccard, top_k
+from transforms.recommendations.shelves import Shelf
 from transforms.recommendations.weighting import recency
-
-DEVICE_CLASSES: Mapping[str, tuple[str, ...]] = {
-    "tv": ("smart_tv", "streaming_stick", "console"),
-    "mobile": ("mobile", "tablet"),
-    "computer": ("desktop",),
-}
-HOMEPAGE = "homepage"
-CONTINUE_WATCHING = "continue_watching"
-BECAUSE_YOU_WATCHED = "because_you_watched"
-NEW_RELEASES = "new_releases"
-CONTEXT_TYPES = (
-    HOMEPAGE,
-    *(f"{HOMEPAGE}:{name}" for name in DEVICE_CLASSES),
-    CONTINUE_WATCHING,
-    BECAUSE_YOU_WATCHED,
-    NEW_RELEASES,
-)
-EVERYBODY = "*"
-"""The user whose lists are popularity's; `*/<region>` has those of a region. No user id has a *."""
 
 RESUME_HALF_LIFE_S = 7 * 86_400
 LARGEST = 3
-"""Contributions told one by one; the others are told as their sum."""
+"""Contributions listed one by one; of the others, their sum."""
 POOL = 2
 """Diversity chooses among so many times the length of the list."""
-
-USER_COLUMNS = {
-    "user_id": "STRING",
-    "region": "STRING",
-    "titles": "ARRAY<STRING>",
-    "weights": "ARRAY<BIGINT>",
-    "liked": "ARRAY<BOOLEAN>",
-    "begun": "ARRAY<BOOLEAN>",
-    "last_s": "ARRAY<BIGINT>",
-}
-SCORED_COLUMNS = {
-    "user_id": "STRING",
-    "region": "STRING",
-    "context_type": "STRING",
-    "rank": "INT",
-    "title_id": "STRING",
-    "units": "BIGINT",
-    "kind": "STRING",
-    "because": "ARRAY<STRING>",
-    "because_units": "ARRAY<BIGINT>",
-    "because_shares": "ARRAY<DOUBLE>",
-    "others": "BIGINT",
-    "popularity": "BIGINT",
-    "resume": "BIGINT",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Shelf:
-    """What may be listed, and how popular it is.
-
-    Args:
-        titles: sorted, distinct; positions below are those of this array.
-        everywhere: which titles are available in every region.
-        regions: which titles are available in a region, by region.
-        genres: titles x genres.
-        new: which titles are among the latest.
-        priors: by `prior_of`'s names: "", a device class, or region/<region>.
-        as_of_s: the instant of the lists, in seconds since the epoch, UTC.
-        length: of a list.
-        diversity: the trade-off of `ranking.diversify` for homepage; 0: by score alone.
-    """
-
-    titles: Titles
-    everywhere: NDArray[np.bool_]
-    regions: Mapping[str, NDArray[np.bool_]]
-    genres: NDArray[np.bool_]
-    new: NDArray[np.bool_]
-    priors: Mapping[str, Integers]
-    as_of_s: int
-    length: int
-    diversity: float
-
-    def available(self, region: str | None) -> NDArray[np.bool_]:
-        """Which titles are available to a user of this region."""
-        return self.everywhere if region is None else self.regions.get(region, self.everywhere)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +61,7 @@ class Viewer:
     last_s: Integers
 
     @property
-    def counted(self) -> NDArray[np.bool_]:
+    def has_weight(self) -> NDArray[np.bool_]:
         """Which titles of the history still weigh anything."""
         return self.weights > 0
 
@@ -138,19 +73,19 @@ class Ranking:
     context_type: str
     kind: str
     places: Integers
-    said: Integers
-    """listed x titles of the history that are counted."""
+    parts: Integers
+    """listed x titles of the history that weigh anything."""
     popularity: Integers
     resume: Integers
 
 
-def listed(users: DataFrame, model: Recommender, shelf: Shelf) -> DataFrame:
-    """All lists of these users.
+def score_lists(users: DataFrame, model: Recommender, shelf: Shelf) -> DataFrame:
+    """Make all lists of these users.
 
     Args:
-        users: USER_COLUMNS; histories sorted by title.
-        model: over the titles of the shelf.
-        shelf: what may be listed.
+        users: rows of USER_COLUMNS; histories sorted by title.
+        model: recommender over the titles of the shelf.
+        shelf: titles that may be listed.
 
     Returns:
         SCORED_COLUMNS; because_units, others, popularity and resume sum to units exactly.
@@ -162,18 +97,17 @@ def listed(users: DataFrame, model: Recommender, shelf: Shelf) -> DataFrame:
                 rows = rows_of(batch.iloc[start : start + CHUNK], model, shelf)
                 yield pd.DataFrame(rows, columns=list(SCORED_COLUMNS))
 
-    schema = ", ".join(f"{name} {ddl}" for name, ddl in SCORED_COLUMNS.items())
-    return users.select(*USER_COLUMNS).mapInPandas(of_task, schema)
+    return users.select(*USER_COLUMNS).mapInPandas(of_task, ddl_of(SCORED_COLUMNS))
 
 
 def rows_of(users: pd.DataFrame, model: Recommender, shelf: Shelf) -> list[tuple[Any, ...]]:
     """The lists of a few users, as rows of SCORED_COLUMNS."""
-    evidence = model.scores(sparse(shelf.titles, users["titles"], users["weights"]))
+    evidence = model.scores(sparse_matrix(shelf.titles, users["titles"], users["weights"]))
     viewers = [viewer_of(user, shelf.titles) for user in users.itertuples()]
     return [
         row
-        for viewer, said in zip(viewers, evidence, strict=True)
-        for ranking in rankings(viewer, said, model, shelf)
+        for viewer, own in zip(viewers, evidence, strict=True)
+        for ranking in rankings(viewer, own, model, shelf)
         for row in _rows(viewer, ranking, shelf)
     ]
 
@@ -199,15 +133,15 @@ def rankings(
     """The lists of one user; a context without candidates has none.
 
     Args:
-        viewer: the user.
-        evidence: what the history says for every title.
-        model: that said so.
-        shelf: what may be listed.
+        viewer: user to list for.
+        evidence: score that the history alone gives each title.
+        model: recommender that gave it.
+        shelf: titles that may be listed.
     """
     available = shelf.available(viewer.region)
     fresh = available.copy()
     fresh[viewer.met] = False
-    prior = shelf.priors[_prior_of(viewer, shelf)]
+    prior = shelf.priors[_audience_of(viewer, shelf)]
     nothing = np.zeros_like(prior)
     candidates = {HOMEPAGE: (fresh, prior)}
     for name in DEVICE_CLASSES:
@@ -216,14 +150,14 @@ def rankings(
     for context_type, (allowed, own) in candidates.items():
         spread = shelf.diversity if context_type == HOMEPAGE else 0.0
         places = _best(evidence + own, allowed, shelf, spread)
-        said = _said(viewer, model, places)
-        yield Ranking(context_type, "", places, said, own[places], nothing[places])
-    yield _resumed(viewer, evidence, model, shelf, prior, available)
-    if np.any(viewer.liked & viewer.counted):
-        yield _because(viewer, model, shelf, fresh)
+        parts = _parts(viewer, model, places)
+        yield Ranking(context_type, "", places, parts, own[places], nothing[places])
+    yield _continue_watching(viewer, evidence, model, shelf, prior, available)
+    if np.any(viewer.liked & viewer.has_weight):
+        yield _because_you_watched(viewer, model, shelf, fresh)
 
 
-def _resumed(
+def _continue_watching(
     viewer: Viewer,
     evidence: Integers,
     model: Recommender,
@@ -240,28 +174,30 @@ def _resumed(
     )
     resume[begun] = left * PREFERENCE_ONE * MODEL_ONE
     places = _best(evidence + prior + resume, allowed, shelf, 0.0)
-    said = _said(viewer, model, places)
-    return Ranking(CONTINUE_WATCHING, "resume", places, said, prior[places], resume[places])
+    parts = _parts(viewer, model, places)
+    return Ranking(CONTINUE_WATCHING, "resume", places, parts, prior[places], resume[places])
 
 
-def _because(viewer: Viewer, model: Recommender, shelf: Shelf, fresh: NDArray[np.bool_]) -> Ranking:
+def _because_you_watched(
+    viewer: Viewer, model: Recommender, shelf: Shelf, fresh: NDArray[np.bool_]
+) -> Ranking:
     """What the last liked title speaks for; the other titles of the history say nothing here."""
-    eligible = np.flatnonzero(viewer.liked & viewer.counted)
+    eligible = np.flatnonzero(viewer.liked & viewer.has_weight)
     last = eligible[np.lexsort((viewer.met[eligible], viewer.last_s[eligible]))[-1]]
-    own = int(np.count_nonzero(viewer.counted[:last]))
-    counted = viewer.counted
-    said = model.said(viewer.met[counted], viewer.weights[counted], own)
-    places = _best(said, fresh & (said > 0), shelf, 0.0)
-    parts = np.zeros((len(places), np.count_nonzero(counted)), np.int64)
-    parts[:, own] = said[places]
+    own = int(np.count_nonzero(viewer.has_weight[:last]))
+    has_weight = viewer.has_weight
+    evidence = model.evidence_of(viewer.met[has_weight], viewer.weights[has_weight], own)
+    places = _best(evidence, fresh & (evidence > 0), shelf, 0.0)
+    parts = np.zeros((len(places), np.count_nonzero(has_weight)), np.int64)
+    parts[:, own] = evidence[places]
     nothing = np.zeros(len(places), np.int64)
     return Ranking(BECAUSE_YOU_WATCHED, "", places, parts, nothing, nothing)
 
 
-def _prior_of(viewer: Viewer, shelf: Shelf) -> str:
-    """Popularity in the region for a user of whom nothing else is known."""
-    own = f"region/{viewer.region}"
-    return own if not len(viewer.met) and own in shelf.priors else ""
+def _audience_of(viewer: Viewer, shelf: Shelf) -> str:
+    """The audience whose popularity is the prior: the region's for a cold start, else everybody."""
+    own = regional_audience(viewer.region)
+    return own if not len(viewer.met) and own in shelf.priors else ALL
 
 
 def _best(scores: Integers, allowed: NDArray[np.bool_], shelf: Shelf, spread: float) -> Integers:
@@ -274,19 +210,19 @@ def _best(scores: Integers, allowed: NDArray[np.bool_], shelf: Shelf, spread: fl
     return pool[diversify(relevance, similarity, k=shelf.length, trade_off=spread)]
 
 
-def _said(viewer: Viewer, model: Recommender, places: Integers) -> Integers:
-    counted = viewer.counted
-    return model.parts(viewer.met[counted], viewer.weights[counted], places)
+def _parts(viewer: Viewer, model: Recommender, places: Integers) -> Integers:
+    has_weight = viewer.has_weight
+    return model.parts(viewer.met[has_weight], viewer.weights[has_weight], places)
 
 
 def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any, ...]]:
-    names = shelf.titles[viewer.met[viewer.counted]]
-    said, popularity, resume = ranking.said, ranking.popularity, ranking.resume
-    largest = np.argsort(-said, axis=1, kind="stable")[:, :LARGEST]
-    parts = np.take_along_axis(said, largest, axis=1)
+    names = shelf.titles[viewer.met[viewer.has_weight]]
+    popularity, resume = ranking.popularity, ranking.resume
+    largest = np.argsort(-ranking.parts, axis=1, kind="stable")[:, :LARGEST]
+    parts = np.take_along_axis(ranking.parts, largest, axis=1)
     shares = parts / np.maximum(_speaks_for(ranking), 1)[:, None]
-    told = np.where(parts > 0, parts, 0).sum(axis=1)
-    sums = said.sum(axis=1)
+    positive = np.where(parts > 0, parts, 0).sum(axis=1)
+    sums = ranking.parts.sum(axis=1)
     lift = popularity - np.min(popularity, initial=np.iinfo(np.int64).max)
     columns = zip(
         shelf.titles[ranking.places].tolist(),
@@ -295,7 +231,7 @@ def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any,
         parts.tolist(),
         shares.tolist(),
         (parts > 0).sum(axis=1).tolist(),
-        (sums - told).tolist(),
+        (sums - positive).tolist(),
         popularity.tolist(),
         resume.tolist(),
         (sums >= lift).tolist(),
@@ -322,7 +258,7 @@ def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any,
 
 def _speaks_for(ranking: Ranking) -> Integers:
     """The sum of what speaks for each title of a list; at least what its largest parts hold."""
-    positive: Integers = np.where(ranking.said > 0, ranking.said, 0).sum(axis=1)
+    positive: Integers = np.where(ranking.parts > 0, ranking.parts, 0).sum(axis=1)
     return positive + np.maximum(ranking.popularity, 0) + ranking.resume
 
 

@@ -25,23 +25,26 @@ class Recommender(Protocol):
     def titles(self) -> Titles:
         """The titles that it has scores for, sorted, distinct."""
 
-    def over(self, titles: Titles) -> Recommender:
-        """The same model over other titles: silent on those that it does not know."""
+    def reindex(self, titles: Titles) -> Recommender:
+        """Reindex the model to other titles; it is silent on those that it does not know."""
 
     def scores(self, histories: csr_array) -> Integers:
-        """What each history (users x titles) says for every title, in units of 1/SCORE_ONE."""
+        """Score every title by each history (users x titles), in units of 1/SCORE_ONE."""
 
     def parts(self, met: Integers, weights: Integers, wanted: Integers) -> Integers:
-        """What each title met says for each wanted one: wanted x met; rows sum to the scores.
+        """The part of each title met in the score of each wanted one.
 
         Args:
             met: positions of the titles of a history, sorted.
-            weights: of these titles, above 0.
-            wanted: positions.
+            weights: weights of these titles, above 0.
+            wanted: positions of the titles scored.
+
+        Returns:
+            wanted x met, in units of 1/SCORE_ONE; rows sum to the scores.
         """
 
-    def said(self, met: Integers, weights: Integers, which: int) -> Integers:
-        """What the title met at index `which` says for every title: a column of `parts`."""
+    def evidence_of(self, met: Integers, weights: Integers, which: int) -> Integers:
+        """The part of the title met at index `which` in the score of every title."""
 
     def profile(self, history: Mapping[str, int]) -> Profile:
         """A user's profile from title to weight."""
@@ -67,8 +70,8 @@ class Model:
     titles: Titles
     weights: NDArray[np.int32]
 
-    def over(self, titles: Titles) -> Model:
-        """The same model over other titles: silent on those that it does not know."""
+    def reindex(self, titles: Titles) -> Model:
+        """Reindex the model to other titles; it is silent on those that it does not know."""
         if np.array_equal(titles, self.titles):
             return self
         known = positions(self.titles, titles)
@@ -87,11 +90,11 @@ class Model:
         return max(int(self.weights.max(initial=0)), -int(self.weights.min(initial=0)))
 
     def scores(self, histories: csr_array) -> Integers:
-        """What each history says for every title.
+        """Score every title by each history.
 
         Args:
-            histories: users x titles, int64: the weight of each title in each history, preference
-                x recency; columns as in `titles`.
+            histories: weights, preference x recency, as users x titles, int64; columns as in
+                `titles`.
 
         Returns:
             users x titles, dense, in units of 1/SCORE_ONE. Add the prior to rank.
@@ -108,13 +111,13 @@ class Model:
 
     def parts(self, met: Integers, weights: Integers, wanted: Integers) -> Integers:
         """See `Recommender`."""
-        said: Integers = self.weights[np.ix_(met, wanted)].T.astype(np.int64) * weights
-        return said
+        parts: Integers = self.weights[np.ix_(met, wanted)].T.astype(np.int64) * weights
+        return parts
 
-    def said(self, met: Integers, weights: Integers, which: int) -> Integers:
+    def evidence_of(self, met: Integers, weights: Integers, which: int) -> Integers:
         """See `Recommender`."""
-        said: Integers = np.multiply(self.weights[met[which]], weights[which], dtype=np.int64)
-        return said
+        part: Integers = np.multiply(self.weights[met[which]], weights[which], dtype=np.int64)
+        return part
 
     def profile(self, history: Mapping[str, int]) -> Profile:
         """A user's profile from title to weight; the model is silent on titles it does not know."""
@@ -202,9 +205,10 @@ def train(statistic: Gram, solver: Solver, *, precision: type[np.floating] = np.
     """Solve for the weights and round them to multiples of 2^-24.
 
     Args:
-        statistic: over the titles that may be recommended (`Gram.over` adds new ones).
-        solver: with its settings.
-        precision: float32 halves memory and time, and its rounding is far below what ranks.
+        statistic: sums over the titles that may be recommended (`Gram.reindex` adds new ones).
+        solver: solver with its settings.
+        precision: floating-point type; float32 halves memory and time, and its rounding is far
+            below what ranks.
 
     Raises:
         UnsolvableError: see `Solver`; or a weight is 128 or more.

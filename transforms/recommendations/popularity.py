@@ -12,7 +12,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from transforms.recommendations.fixed_point import SCORE_ONE, VIEW_ONE, Integers, fixed
+from transforms.recommendations.fixed_point import (
+    SCORE_ONE,
+    VIEW_ONE,
+    Integers,
+    Titles,
+    to_fixed_point,
+)
+from transforms.recommendations.gram import positions
 
 HALF_LIFE_S = 5 * 86_400
 """Five days."""
@@ -34,11 +41,12 @@ def decayed_views(
 
     Args:
         titles: position of the title of each row, 0 to count - 1.
-        times_s: when, in seconds since the epoch, UTC; for a day tile, the day's middle or end.
-        views: how many views the row stands for.
-        count: the number of titles.
-        as_of_s: the instant seen from, in the same unit.
-        half_life_s: in seconds.
+        times_s: time of each row, in seconds since the epoch, UTC; for a day tile, the day's middle
+            or end.
+        views: number of views that each row stands for.
+        count: number of titles.
+        as_of_s: instant seen from, in seconds since the epoch, UTC.
+        half_life_s: time after which a view counts half, in seconds.
 
     Returns:
         One integer a title, in units of 2^-20 views; a row older than 21 half-lives adds nothing.
@@ -50,10 +58,22 @@ def decayed_views(
     age_s = as_of_s - np.asarray(times_s)
     if np.any(age_s < 0):
         raise ValueError(f"a view at {np.max(times_s)} s is later than the instant {as_of_s} s")
-    worth = fixed(np.exp2(-age_s / half_life_s), VIEW_ONE) * views
+    worth = to_fixed_point(np.exp2(-age_s / half_life_s), VIEW_ONE) * views
     total = np.zeros(count, np.int64)
     np.add.at(total, titles, worth)
     return total
+
+
+def reindex_prior(prior: Integers, own: Titles, titles: Titles) -> Integers:
+    """A prior over other titles; zero for those that it does not hold.
+
+    Args:
+        prior: prior of each of its own titles.
+        own: titles of the prior, sorted, distinct.
+        titles: titles wanted.
+    """
+    places = positions(own, titles)
+    return np.where(places >= 0, prior[places], 0)
 
 
 def log_prior(views: Integers, weight: float) -> Integers:
@@ -61,5 +81,9 @@ def log_prior(views: Integers, weight: float) -> Integers:
 
     It differs from weight x ln(views + BACKGROUND) by a constant, which no ranking sees, and is
     zero for a title without recent views, so that its share in a score can be read.
+
+    Args:
+        views: faded views of each title, in units of 2^-20.
+        weight: weight of the logarithm in a score.
     """
-    return fixed(weight * np.log1p(views / (VIEW_ONE * BACKGROUND)), SCORE_ONE)
+    return to_fixed_point(weight * np.log1p(views / (VIEW_ONE * BACKGROUND)), SCORE_ONE)

@@ -36,10 +36,10 @@ def diversify(relevance: Floats, similarity: Floats, *, k: int, trade_off: float
     where relevance is scaled to 0..1 over the candidates. Ties go to the earlier candidate.
 
     Args:
-        relevance: of each candidate, in the order of a ranking.
-        similarity: candidates x candidates, 0 to 1.
+        relevance: relevance of each candidate, in the order of a ranking.
+        similarity: similarity of candidates x candidates, 0 to 1.
         k: length of the list.
-        trade_off: 0 keeps the ranking, 1 looks at similarity alone.
+        trade_off: weight of similarity: 0 keeps the ranking, 1 looks at similarity alone.
 
     Returns:
         Indices into the candidates, in the new order.
@@ -65,7 +65,7 @@ def jaccard(features: NDArray[np.bool_]) -> Floats:
     """Similarity of rows by the features they share, 0 to 1; rows without any are unlike all.
 
     Args:
-        features: candidates x features, for example genres.
+        features: features such as genres, candidates x features.
 
     Returns:
         candidates x candidates: |both| / |either|.

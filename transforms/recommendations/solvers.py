@@ -32,7 +32,7 @@ class UnsolvableError(ValueError):
 
 
 class Solver(Protocol):
-    """What turns the statistic into weights."""
+    """Turns the statistic into weights."""
 
     def solve(self, gram: Floats) -> Floats:
         """Item-item weights B of a Gram matrix, with a zero diagonal.

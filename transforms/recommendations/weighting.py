@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from transforms.recommendations.fixed_point import PREFERENCE_ONE, RECENCY_ONE, Integers, fixed
+from transforms.recommendations.fixed_point import (
+    PREFERENCE_ONE,
+    RECENCY_ONE,
+    Integers,
+    to_fixed_point,
+)
 
 SECONDS_A_HOUR = 3600
 
@@ -43,13 +48,17 @@ class Weighting:
     abandoned_before_s: int = 600
 
 
+WEIGHTING = Weighting()
+"""The declaration by which models are trained and lists made."""
+
+
 def preference(rows: pd.DataFrame, weighting: Weighting) -> Integers:
     """The preference of each (user, title) row, in sixteenths.
 
     Args:
-        rows: plays, completions, watch_s (whole seconds), furthest_position_s (null where there
-            was no playback event) and half_stars (1 to 10, null where there is no rating).
-        weighting: the declared worth of each signal.
+        rows: columns plays, completions, watch_s (whole seconds), furthest_position_s (null where
+            there was no playback event) and half_stars (1 to 10, null where there is no rating).
+        weighting: declared worth of each signal.
 
     Returns:
         One positive integer a row, in the order of the rows.
@@ -91,14 +100,15 @@ def recency(last_time_s: Integers, *, as_of_s: int, half_life_s: float) -> Integ
 
     Args:
         last_time_s: last time of each interaction, in seconds since the epoch, UTC.
-        as_of_s: the fixed instant, in the same unit.
-        half_life_s: in seconds; `math.inf` switches recency off.
+        as_of_s: fixed instant, in seconds since the epoch, UTC.
+        half_life_s: time after which a weight is halved, in seconds; `math.inf` switches recency
+            off.
 
     Returns:
         0 to 256 for each interaction; 0 once it is more than 9 half-lives old.
     """
     age_s = np.maximum(as_of_s - np.asarray(last_time_s), 0)
-    return fixed(np.exp2(-age_s / half_life_s), RECENCY_ONE)
+    return to_fixed_point(np.exp2(-age_s / half_life_s), RECENCY_ONE)
 
 
 def _or_else(column: pd.Series[int], default: int) -> Integers:

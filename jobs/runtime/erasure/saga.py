@@ -84,7 +84,7 @@ class Erasure:
     3. The records leave silver (`silver`), by their places, which bronze still tells; then bronze
        itself (`bronze`), and the rows of other tables (`rows`).
     4. `history`: the files behind them go; from here on bronze can be read.
-    5. Gold is made anew (`gold`), the read model forgets (`lists`), and all older versions of
+    5. Gold is made anew (`gold`), the online store forgets (`lists`), and all older versions of
        all tables go (`purged`).
     6. What is left is held against what was counted.
     7. Every file is searched, the certificate written, and the request, the last place of the
@@ -253,7 +253,8 @@ class Erasure:
                 build.replace(table, nothing, self._transaction)
 
     def _forget_lists(self) -> Iterable[Told]:
-        open_store(self.settings.recommend, self.lake.root).forget(self.request.user)
+        store = open_store(self.settings.online, self.settings.recommend.model, self.lake.root)
+        store.forget(self.request.user)
         return ()
 
     def _purge(self) -> Iterable[Told]:

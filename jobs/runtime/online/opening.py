@@ -8,17 +8,25 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.online.redis import RedisLists
 from jobs.runtime.online.sqlite import SqliteLists
 from jobs.runtime.online.store import ListStore
-from jobs.runtime.settings import RecommendSettings
+from jobs.runtime.settings import OnlineSettings
 
 
-def open_store(settings: RecommendSettings, root: str) -> ListStore:
-    """The read model that the settings name.
+def open_store(settings: OnlineSettings, model: str, root: str) -> ListStore:
+    """Open the online store of a model's lists; nothing is connected before the first call.
+
+    Args:
+        settings: the section `online`.
+        model: the registered name of the model, recommend.model.
+        root: where the lake is: a folder or a URI.
+
+    Returns:
+        Redis if `redis_url` names one, else SQLite below the lake.
 
     Raises:
         SettingsError: the lake is in an object store and no Redis is named.
     """
     if settings.redis_url is not None:
-        return RedisLists(settings.redis_url, settings.model)
+        return RedisLists(settings.redis_url, model)
     if "://" in root:
-        raise SettingsError(f"SQLite cannot live at {root}", "set recommend.redis_url")
-    return SqliteLists(Path(root) / "online" / f"{settings.model}.db")
+        raise SettingsError(f"SQLite cannot live at {root}", "set online.redis_url")
+    return SqliteLists(Path(root).absolute() / "online" / f"{model}.db")

@@ -12,17 +12,17 @@ from typing import Any
 import redis
 
 from jobs.runtime.errors import first_line
-from jobs.runtime.online.store import BATCH, Clock, Published, StoredList, StoreError, batched
-from transforms.recommendations.lists import EVERYBODY
+from jobs.runtime.online.store import BATCH, Clock, Publication, StoredList, StoreError, batches
+from transforms.recommendations.contexts import EVERYBODY
 
 
 class RedisLists:
-    """The read model in Redis: a hash of lists and a hash of cached answers for each user.
+    """Two hashes for each user: lists by context, and cached answers.
 
     Args:
-        url: as redis://host:6379/0.
-        model: the registered name, which all keys begin with.
-        clock: seconds since the epoch.
+        url: address, such as redis://host:6379/0.
+        model: registered name of the model, which all keys begin with.
+        clock: function that returns seconds since the epoch.
     """
 
     def __init__(self, url: str, model: str, clock: Clock = time.time) -> None:
@@ -35,39 +35,39 @@ class RedisLists:
 
     def get(self, user_id: str, context_type: str) -> str | None:
         """See `ListStore`."""
-        with self._explained():
+        with self._explain_errors():
             found = self._redis.hget(self._lists(user_id), context_type)
         return None if found is None else str(found)
 
-    def published(self) -> Published | None:
+    def publication(self) -> Publication | None:
         """See `ListStore`."""
-        with self._explained():
+        with self._explain_errors():
             found = self._redis.hgetall(f"{self._prefix}:published")
         if not found:
             return None
         versions = int(found["table_version"]), str(found["model_version"])
-        return Published(*versions, int(found["generation"]))
+        return Publication(*versions, int(found["generation"]))
 
-    def apply(self, changes: Iterable[StoredList], published: Published, *, anew: bool) -> int:
-        """See `ListStore`; a publication cut short is repeated from what was published before."""
+    def apply(self, changes: Iterable[StoredList], publication: Publication, *, anew: bool) -> int:
+        """See `ListStore`; a publication cut short is repeated from the one before."""
         count = 0
-        known = self.published()
-        with self._explained():
+        before = self.publication()
+        with self._explain_errors():
             if anew:
                 self._drop("list")
-            forget_all = anew or known is None or known.model_version != published.model_version
-            for batch in batched(changes):
+            evict_all = anew or before is None or before.model_version != publication.model_version
+            for batch in batches(changes):
                 count += len(batch)
-                forget_all |= any(change.user_id.startswith(EVERYBODY) for change in batch)
+                evict_all |= any(change.user_id.startswith(EVERYBODY) for change in batch)
                 self._put(batch)
-            if forget_all:
+            if evict_all:
                 self._drop("answer")
-            self._redis.hset(f"{self._prefix}:published", mapping=asdict(published))
+            self._redis.hset(f"{self._prefix}:published", mapping=asdict(publication))
         return count
 
     def recall(self, user_id: str, key: str) -> str | None:
         """See `ListStore`."""
-        with self._explained():
+        with self._explain_errors():
             found = self._redis.hget(self._answers(user_id), key)
         if found is None:
             return None
@@ -77,14 +77,14 @@ class RedisLists:
     def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
         """See `ListStore`."""
         until = self._clock() + for_s
-        with self._explained(), self._redis.pipeline() as pipe:
+        with self._explain_errors(), self._redis.pipeline() as pipe:
             pipe.hset(self._answers(user_id), key, json.dumps([until, answer]))
             pipe.expire(self._answers(user_id), for_s)
             pipe.execute()
 
     def forget(self, user_id: str) -> None:
         """See `ListStore`; Redis rewrites its files by its own settings."""
-        with self._explained():
+        with self._explain_errors():
             self._redis.delete(self._lists(user_id), self._answers(user_id))
 
     def _put(self, batch: Iterable[StoredList]) -> None:
@@ -99,7 +99,7 @@ class RedisLists:
             pipe.execute()
 
     def _drop(self, kind: str) -> None:
-        for keys in batched(self._redis.scan_iter(f"{self._prefix}:{kind}:*", count=BATCH)):
+        for keys in batches(self._redis.scan_iter(f"{self._prefix}:{kind}:*", count=BATCH)):
             self._redis.delete(*keys)
 
     def _lists(self, user_id: str) -> str:
@@ -109,11 +109,11 @@ class RedisLists:
         return f"{self._prefix}:answer:{user_id}"
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except (redis.RedisError, ValueError) as error:
             raise StoreError(
                 f"Redis at {self._url.rpartition('@')[2]} does not serve: {first_line(error)}",
-                "start it, or set recommend.redis_url; python -m jobs.publish loads it again",
+                "start it, or set online.redis_url; python -m jobs.publish loads it again",
             ) from None

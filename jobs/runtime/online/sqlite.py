@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from jobs.runtime.errors import first_line
-from jobs.runtime.online.store import Clock, Published, StoredList, StoreError
-from transforms.recommendations.lists import EVERYBODY
+from jobs.runtime.online.store import Clock, Publication, StoredList, StoreError
+from transforms.recommendations.contexts import EVERYBODY
 
 
 class SqliteLists:
-    """The read model in one SQLite file; processes and threads may share it.
+    """Two tables in a file, lists and cached answers; processes and threads may share it.
 
     Args:
-        file: made if it does not exist.
-        clock: seconds since the epoch.
+        file: database, created if it does not exist.
+        clock: function that returns seconds since the epoch.
     """
 
     TABLES = """
@@ -48,32 +48,32 @@ class SqliteLists:
             (user_id, context_type),
         )
 
-    def published(self) -> Published | None:
+    def publication(self) -> Publication | None:
         """See `ListStore`."""
         with self._transaction() as connection:
             row = connection.execute(
                 "SELECT table_version, model_version, generation FROM published"
             )
             found = row.fetchone()
-        return Published(*found) if found else None
+        return Publication(*found) if found else None
 
-    def apply(self, changes: Iterable[StoredList], published: Published, *, anew: bool) -> int:
+    def apply(self, changes: Iterable[StoredList], publication: Publication, *, anew: bool) -> int:
         """See `ListStore`; all in one transaction."""
         count = 0
         with self._transaction() as connection:
-            known = connection.execute("SELECT model_version FROM published").fetchone()
+            before = connection.execute("SELECT model_version FROM published").fetchone()
             if anew:
                 connection.execute("DELETE FROM lists")
-            forget_all = anew or known != (published.model_version,)
+            evict_all = anew or before != (publication.model_version,)
             for change in changes:
                 count += 1
-                forget_all |= change.user_id.startswith(EVERYBODY)
+                evict_all |= change.user_id.startswith(EVERYBODY)
                 _put(connection, change)
-            if forget_all:
+            if evict_all:
                 connection.execute("DELETE FROM answers")
             connection.execute(
                 "INSERT OR REPLACE INTO published VALUES (1, ?, ?, ?)",
-                (published.table_version, published.model_version, published.generation),
+                (publication.table_version, publication.model_version, publication.generation),
             )
         return count
 
@@ -85,7 +85,7 @@ class SqliteLists:
         )
 
     def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
-        """See `ListStore`; answers that have expired make room."""
+        """See `ListStore`; answers that have expired are evicted."""
         now = self._clock()
         with self._transaction() as connection:
             connection.execute("DELETE FROM answers WHERE until <= ?", (now,))
@@ -95,7 +95,7 @@ class SqliteLists:
             )
 
     def forget(self, user_id: str) -> None:
-        """See `ListStore`: SQLite overwrites what it deletes, and its log is emptied."""
+        """See `ListStore`; SQLite overwrites what it deletes, and its log is truncated."""
         if not self._file.exists():
             return
         with self._transaction() as connection:
@@ -121,7 +121,7 @@ class SqliteLists:
         except (sqlite3.Error, OSError) as error:
             self._open = None
             raise StoreError(
-                f"the read model {self._file} does not serve: {first_line(error)}",
+                f"the online store {self._file} does not serve: {first_line(error)}",
                 "delete the file and load it again with python -m jobs.publish",
             ) from None
 

@@ -1,8 +1,8 @@
 """The online store of recommendations: lists by user and context, and cached answers.
 
-One interface for every store, so that the query side does not know which it asks. What is
-published goes in with the version of gold.recommendations that it came from, and takes the cached
-answers that it changes with it.
+One interface for every store, so that the query side does not know which it asks. A publication
+goes in with the version of gold.recommendations that it came from, and evicts the cached answers
+that it changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BATCH = 500
 
 
 class StoreError(ServiceError):
-    """The read model cannot be read or written."""
+    """The online store cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class StoredList:
     """A list as it is stored.
 
     Attributes:
-        user_id: whose.
-        context_type: for what.
-        document: the items as a JSON array, best first; None takes the list out.
+        user_id: user whose list it is, or the one that stands for everybody.
+        context_type: context that it is made for.
+        document: items as a JSON array, best first; None deletes the list.
     """
 
     user_id: str
@@ -40,13 +40,13 @@ class StoredList:
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a read model holds.
+class Publication:
+    """What an online store holds.
 
     Attributes:
-        table_version: of gold.recommendations.
-        model_version: that scored it.
-        generation: of gold.
+        table_version: Delta version of gold.recommendations.
+        model_version: registered version of the model that scored it.
+        generation: generation of gold.
     """
 
     table_version: int
@@ -55,34 +55,37 @@ class Published:
 
 
 class ListStore(Protocol):
-    """A read model. Every method raises StoreError when it cannot be reached or is damaged."""
+    """An online store. Every method raises StoreError if it cannot be reached or is damaged."""
 
     def get(self, user_id: str, context_type: str) -> str | None:
-        """The document of a list."""
+        """Read the document of a list; None if there is no such list."""
 
-    def published(self) -> Published | None:
-        """What was published last; None if nothing was."""
+    def publication(self) -> Publication | None:
+        """Read what was published last; None if nothing was."""
 
-    def apply(self, changes: Iterable[StoredList], published: Published, *, anew: bool) -> int:
-        """Take changes in and forget the cached answers they touch; how many there were.
+    def apply(self, changes: Iterable[StoredList], publication: Publication, *, anew: bool) -> int:
+        """Write changed lists and evict the cached answers that they touch.
 
         Args:
-            changes: the lists that differ.
-            published: what the read model then holds.
-            anew: drop all lists first.
+            changes: lists that differ.
+            publication: what the store then holds.
+            anew: whether all lists are dropped first.
+
+        Returns:
+            The number of changes.
         """
 
     def recall(self, user_id: str, key: str) -> str | None:
-        """A cached answer that has not expired."""
+        """Read a cached answer; None if there is none or it has expired."""
 
     def forget(self, user_id: str) -> None:
-        """Take out a user's lists and cached answers, from the files too."""
+        """Delete a user's lists and cached answers, from the files too."""
 
     def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
-        """Cache an answer for a while."""
+        """Cache an answer for so many seconds."""
 
 
-def batched(items: Iterable[Any]) -> Iterator[list[Any]]:
+def batches(items: Iterable[Any]) -> Iterator[list[Any]]:
     """Items in lists of BATCH, the last one shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, BATCH)):

@@ -16,7 +16,7 @@ from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.streams.queries import FOLD, INGEST, REFINE
 from transforms.gold.business import recommended_by_date
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
-from transforms.recommendations.lists import HOMEPAGE
+from transforms.recommendations.contexts import HOMEPAGE
 
 TOP = 15
 LISTED = 10

@@ -19,11 +19,11 @@ SEED = 42
 
 
 def fit(histories: DataFrame, declared: Mapping[str, Any]) -> FactorModel:
-    """Vectors of all titles that these histories hold.
+    """Find the vectors of all titles that these histories hold.
 
     Args:
-        histories: HISTORY_COLUMNS, of at least one user.
-        declared: factors, confidence and factor_l2.
+        histories: rows of HISTORY_COLUMNS, at least one.
+        declared: declaration; its factors, confidence and factor_l2 are read.
     """
     met = histories.select("user_id", F.explode(F.arrays_zip("titles", "preferences")).alias("met"))
     rows = met.select(

@@ -24,13 +24,13 @@ KINDS: Mapping[type, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedModel:
     """A model with what is needed to score by it.
 
     Attributes:
         model: item-item weights or factors.
-        prior: of each title, as of training.
-        declaration: the settings it was trained by and the instant it was trained for.
+        prior: prior of each title, as of training.
+        declaration: settings it was trained by and the instant it was trained for.
     """
 
     model: Recommender
@@ -38,7 +38,11 @@ class Trained:
     declaration: Mapping[str, Any]
 
     def save(self, folder: Path) -> str:
-        """Write the files into an empty folder; return the SHA-256 of them all."""
+        """Write the files into an empty folder.
+
+        Returns:
+            The SHA-256 over them all, see `digest`.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         for name in (*KINDS[type(self.model)], "prior"):
             values = self.prior if name == "prior" else getattr(self.model, name)
@@ -49,8 +53,8 @@ class Trained:
         return digest(folder)
 
 
-def load(folder: Path) -> Trained:
-    """Read a model.
+def load(folder: Path) -> TrainedModel:
+    """Read a model that `TrainedModel.save` wrote.
 
     Raises:
         DataError: files are missing or damaged.
@@ -63,7 +67,7 @@ def load(folder: Path) -> Trained:
         prior = arrays.pop("prior")
         scales = {"confidence": declaration["confidence"], "l2": declaration["factor_l2"]}
         extra = scales if kind is FactorModel else {}
-        return Trained(kind(**arrays, **extra), prior, declaration)
+        return TrainedModel(kind(**arrays, **extra), prior, declaration)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"the model in {folder} cannot be read: {error}",

@@ -21,26 +21,30 @@ from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
-from jobs.runtime.recommendations.artifact import Trained
+from jobs.runtime.recommendations import als
+from jobs.runtime.recommendations.artifact import TrainedModel
 from jobs.runtime.recommendations.mlflow_model import TitleAffinity
 from jobs.runtime.recommendations.model_card import card, plots
-from jobs.runtime.recommendations.model_registry import ARTIFACT, CHALLENGER, CHAMPION, Registry
+from jobs.runtime.recommendations.model_registry import (
+    ARTIFACT,
+    CHALLENGER,
+    CHAMPION,
+    ModelRegistry,
+    open_model_registry,
+)
 from jobs.runtime.recommendations.training import (
-    DECLARED,
-    Past,
-    Trial,
-    at_cut,
-    catalogue_of,
     declaration,
-    now,
-    trained,
-    trained_at,
-    trial,
+    past_at_cut,
+    read_catalogue,
+    read_past,
+    run_trial,
+    train_past,
+    train_present,
 )
 from jobs.runtime.settings import CODE_DIR, RecommendSettings
 from transforms import provenance
 from transforms.recommendations import (
-    candidates,
+    catalogue,
     evaluation,
     factors,
     gate,
@@ -49,10 +53,17 @@ from transforms.recommendations import (
     model,
     popularity,
     solvers,
+    temporal_split,
+    views,
 )
-from transforms.recommendations.evaluation import ACCURACY, TITLE_BANDS
+from transforms.recommendations import declaration as declarations
+from transforms.recommendations import trial as trials
+from transforms.recommendations.declaration import DECLARED
+from transforms.recommendations.evaluation import ACCURACY
 from transforms.recommendations.gate import Verdict, judge
 from transforms.recommendations.solvers import UnsolvableError
+from transforms.recommendations.temporal_split import Past
+from transforms.recommendations.trial import Trial, metrics_of
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +71,10 @@ log = logging.getLogger(__name__)
 SOURCES = ("gold.user_title", PARTIALS, "silver.playback", "silver.ratings", "silver.catalog")
 
 
-MODEL_CODE = (
-    candidates,
-    evaluation,
-    factors,
-    gate,
-    histories,
-    model,
-    popularity,
-    solvers,
-    gram_blocks,
+MODEL_CODE = (  # what they import of transforms is part of it too
+    *(declarations, catalogue, views, histories, gram_blocks, solvers, popularity),
+    *(model, factors, als),
+    *(temporal_split, evaluation, trials, gate),
 )
 
 
@@ -85,15 +90,15 @@ SIGNATURE = ModelSignature(
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a training came to.
+class TrainingResult:
+    """What a call of `train` did.
 
     Attributes:
-        version: the registered version.
-        sha256: of the model's files.
-        metrics: by name, as registered.
-        verdict: of the gate.
-        seconds: by stage.
+        version: registered version of the model.
+        sha256: digest of the model's files, hexadecimal.
+        metrics: values by name, as registered.
+        verdict: verdict of the gate.
+        seconds: duration of each stage, in seconds.
     """
 
     version: str
@@ -103,40 +108,49 @@ class Result:
     seconds: Mapping[str, float]
 
 
-def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> Result:
+def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> TrainingResult:
     """Train, judge, log and register; the version is then the challenger.
+
+    Args:
+        lake: lake whose gold is learned from.
+        settings: section `recommend`.
+        scratch: whether all histories are counted anew.
 
     Raises:
         DataError: gold is empty, or nothing can be learned from it.
         ServiceError: MLflow cannot be reached.
     """
-    registry = Registry(settings.model, settings.mlflow_uri, lake.root)
+    registry = open_model_registry(settings, lake.root)
     champion = registry.version_of(CHAMPION)
     facts = {**origin(lake, settings), "champion": champion or ""}
-    known = now(lake)
+    present = read_past(lake)
     seconds: dict[str, float] = {}
     try:
         began = monotonic()
-        challenger = trained(lake, known, declaration(settings), scratch=scratch)
+        challenger = train_present(lake, present, declaration(settings), scratch=scratch)
         seconds["train"] = monotonic() - began
-        judged = _judged(lake, known, settings, registry, champion)
+        trial = _run_trial(lake, present, settings, registry, champion)
         seconds["judge"] = monotonic() - began - seconds["train"]
     except UnsolvableError as error:
         raise DataError(
             f"nothing can be learned: {error}", "let more events through, or change recommend.l2"
         ) from None
     finally:
-        known.user_title.unpersist()
+        present.user_title.unpersist()
     with registry.run() as run_id:
-        result = record(challenger, judged, settings, facts, seconds)
+        result = record(challenger, trial, settings, facts, seconds)
     registry.point({CHALLENGER: result.version})
     log.info("MLflow run %s at %s", run_id, registry.uri)
     return result
 
 
-def already_trained(lake: Lake, settings: RecommendSettings) -> str | None:
-    """The challenger, if training now would give it again; also once it has been promoted."""
-    registry = Registry(settings.model, settings.mlflow_uri, lake.root)
+def current_challenger(lake: Lake, settings: RecommendSettings) -> str | None:
+    """Find the challenger that training now would only make again, promoted or not.
+
+    Returns:
+        Its version; None if the tables, the settings, the code or the champion have changed.
+    """
+    registry = open_model_registry(settings, lake.root)
     challenger, champion = registry.version_of(CHALLENGER), registry.version_of(CHAMPION)
     if challenger is None:
         return None
@@ -148,7 +162,7 @@ def already_trained(lake: Lake, settings: RecommendSettings) -> str | None:
 
 
 def origin(lake: Lake, settings: RecommendSettings) -> dict[str, Any]:
-    """What a training is made from, beside the declaration; for tags."""
+    """What a training is made from besides the declaration, for tags."""
     versions = {table: lake.version(table) for table in SOURCES if lake.has(table)}
     return {
         "code": code_version(),
@@ -158,60 +172,43 @@ def origin(lake: Lake, settings: RecommendSettings) -> dict[str, Any]:
     }
 
 
-def _judged(
-    lake: Lake, known: Past, settings: RecommendSettings, registry: Registry, champion: str | None
+def _run_trial(
+    lake: Lake,
+    present: Past,
+    settings: RecommendSettings,
+    registry: ModelRegistry,
+    champion: str | None,
 ) -> Trial:
-    past = at_cut(known, settings.evaluation_share)
+    past = past_at_cut(present, settings.evaluation_share)
     try:
-        contenders = {"challenger": trained_at(past, declaration(settings))}
+        contenders = {CHALLENGER: train_past(past, declaration(settings))}
         if champion is not None:
             declared = json.loads(registry.tags(champion)["declaration"])
             same = declared == declaration(settings)
-            contenders["champion"] = (
-                contenders["challenger"] if same else trained_at(past, declared)
-            )
-        return trial(known, past, contenders, catalogue_of(lake))
+            contenders[CHAMPION] = contenders[CHALLENGER] if same else train_past(past, declared)
+        return run_trial(present, past, contenders, read_catalogue(lake))
     finally:
         past.user_title.unpersist()
 
 
-def summary(judged: Trial) -> dict[str, float]:
-    """Metrics by contender, segment of users and band of titles, as MLflow names them."""
-    found: dict[str, float] = {}
-    for contender, rows in judged.by_user.groupby("contender"):
-        prefix = "" if contender == "challenger" else f"{contender}."
-        for metric in (*ACCURACY, "novelty", "diversity"):
-            found[f"{prefix}{metric}"] = float(rows[metric].mean())
-        found[f"{prefix}coverage"] = judged.coverage.get(str(contender), 0.0)
-        for segment, of_segment in rows.groupby("segment"):
-            found[f"{prefix}ndcg.{segment}_users"] = float(of_segment["ndcg"].mean())
-            found[f"{prefix}users.{segment}"] = float(len(of_segment))
-        for band in TITLE_BANDS:
-            relevant = rows[f"relevant_{band}"].sum()
-            if relevant:
-                share = rows[f"hits_{band}"].sum() / relevant
-                found[f"{prefix}recall.{band}_titles"] = float(share)
-    return {name: value for name, value in found.items() if pd.notna(value)}
-
-
 def record(
-    challenger: Trained,
-    judged: Trial,
+    challenger: TrainedModel,
+    trial: Trial,
     settings: RecommendSettings,
     made_from: Mapping[str, Any],
     seconds: Mapping[str, float],
-) -> Result:
+) -> TrainingResult:
     """Log a training to the active run and register its model.
 
     Args:
-        challenger: the model.
-        judged: its trial, and that of its rivals.
-        settings: that it was trained by.
-        made_from: `origin`, and the champion, for tags.
-        seconds: by stage.
+        challenger: model to register.
+        trial: trial of its settings and its rivals'.
+        settings: section `recommend` that it was trained by.
+        made_from: `origin` and the champion, for tags.
+        seconds: duration of each stage, in seconds.
     """
-    verdict = judge(judged.by_user)
-    metrics = summary(judged)
+    verdict = judge(trial.by_user)
+    metrics = metrics_of(trial)
     for rival, difference in verdict.differences.items():
         metrics |= {f"ndcg_over_{rival}.{k}": float(v) for k, v in asdict(difference).items()}
     with tempfile.TemporaryDirectory() as scratch:
@@ -229,20 +226,22 @@ def record(
         mlflow.log_params({name: getattr(settings, name) for name in DECLARED})
         mlflow.log_metrics({**metrics, **{f"seconds.{k}": v for k, v in seconds.items()}})
         mlflow.set_tags(facts)
-        mlflow.log_text(card(settings.model, challenger, judged, verdict, metrics, facts),
+        mlflow.log_text(card(settings.model, challenger, trial, verdict, metrics, facts),
                         "model_card.md")  # fmt: skip
-        mlflow.log_text(plots(challenger, judged), "plots.html")
+        mlflow.log_text(plots(challenger, trial), "plots.html")
         mlflow.log_dict({k: round(v, 6) for k, v in metrics.items()}, "evaluation.json")
         registered = _register(settings.model, folder, challenger)
     client = mlflow.MlflowClient()
     for key, value in facts.items():
         client.set_model_version_tag(settings.model, registered, key, str(value))
-    return Result(registered, sha256, metrics, verdict, seconds)
+    return TrainingResult(registered, sha256, metrics, verdict, seconds)
 
 
-def _register(name: str, folder: Path, challenger: Trained) -> str:
-    known = challenger.model.titles[:2].tolist()
-    example = pd.DataFrame({"titles": [known, known[:1]], "weights": [[4096] * len(known), [2048]]})
+def _register(name: str, folder: Path, challenger: TrainedModel) -> str:
+    titles = challenger.model.titles[:2].tolist()
+    example = pd.DataFrame(
+        {"titles": [titles, titles[:1]], "weights": [[4096] * len(titles), [2048]]}
+    )
     info = mlflow.pyfunc.log_model(
         name=name,
         python_model=TitleAffinity(),

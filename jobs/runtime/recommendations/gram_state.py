@@ -21,8 +21,8 @@ from jobs.runtime.lake.tables import TABLES, TITLE_GRAM, USER_HISTORY
 from jobs.runtime.spark.failures import SPARK_ERRORS
 from transforms.recommendations.fixed_point import Titles
 from transforms.recommendations.gram import Gram, InteractionError
-from transforms.recommendations.gram_blocks import ROWS, added, block_sums, blocks
-from transforms.recommendations.histories import changes, histories, signed
+from transforms.recommendations.gram_blocks import ROWS, add_blocks, block_sums, blocks
+from transforms.recommendations.histories import additions, changes, histories
 from transforms.recommendations.weighting import Weighting
 
 log = logging.getLogger(__name__)
@@ -31,13 +31,13 @@ WRITER = "train"
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
-    """A stored statistic.
+class StoredGram:
+    """The statistic as it is stored.
 
     Attributes:
-        statistic: the sums.
-        histories: the version of gold.user_history that it counts.
-        weighting: the declaration that the histories were weighted by.
+        statistic: sums over all histories.
+        histories: Delta version of gold.user_history that it counts.
+        weighting: declaration that the histories were weighted by.
     """
 
     statistic: Gram
@@ -47,22 +47,22 @@ class Counted:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A statistic of now.
+    """The statistic of now.
 
     Attributes:
-        statistic: the sums.
-        moved: histories taken out and put in; None if all were counted anew.
+        statistic: sums over all histories.
+        moved: number of histories taken out and put in; None if all were counted anew.
     """
 
     statistic: Gram
     moved: int | None
 
 
-def statistic_of(user_title: DataFrame, weighting: Weighting, damping: float) -> Gram:
-    """The statistic of these rows of gold.user_title, from scratch; nothing is stored."""
+def gram_of(user_title: DataFrame, weighting: Weighting, damping: float) -> Gram:
+    """Sum these rows of gold.user_title from scratch; nothing is stored."""
     rows = histories(user_title, weighting).persist()
     try:
-        return _moved(_nothing(damping), signed(rows))
+        return _apply_changes(_empty_gram(damping), additions(rows))
     finally:
         rows.unpersist()
 
@@ -73,27 +73,27 @@ def update(
     """Bring the stored statistic to these rows of gold.user_title and store it.
 
     Args:
-        lake: where the state is.
+        lake: lake that holds the state.
         user_title: rows of gold.user_title.
-        weighting: how they are weighted.
-        damping: the exponent of the statistic.
-        scratch: leave what is stored aside and count everybody.
+        weighting: declared worth of each signal.
+        damping: exponent of the statistic.
+        scratch: whether what is stored is left aside and everybody counted.
     """
     lake.ensure([USER_HISTORY, TITLE_GRAM])
-    known = None if scratch else _usable(lake, weighting, damping)
+    before = None if scratch else _read_comparable(lake, weighting, damping)
     rows = histories(user_title, weighting)
     lake.replace(USER_HISTORY, rows, Transaction(WRITER, lake.version(USER_HISTORY)))
     version = lake.version(USER_HISTORY)
     after = lake.read(USER_HISTORY, version)
-    updated = _updated(lake, known, after) if known is not None else None
+    updated = _update_stored(lake, before, after) if before is not None else None
     if updated is None:
-        updated = Update(_moved(_nothing(damping), signed(after)), None)
-    _store(lake, Counted(updated.statistic, version, str(weighting)))
+        updated = Update(_apply_changes(_empty_gram(damping), additions(after)), None)
+    _store(lake, StoredGram(updated.statistic, version, str(weighting)))
     return updated
 
 
-def stored(lake: Lake) -> Counted | None:
-    """What is stored; None if nothing is."""
+def read_gram(lake: Lake) -> StoredGram | None:
+    """Read the stored statistic; None if there is none."""
     if not lake.has(TITLE_GRAM):
         return None
     rows = lake.read(TITLE_GRAM).orderBy("block").collect()
@@ -101,30 +101,31 @@ def stored(lake: Lake) -> Counted | None:
         return None
     titles = np.asarray([title for row in rows for title in row.titles], np.str_)
     sums = np.zeros((len(titles), len(titles)), np.int64)
-    counted = rows[0].counted
-    statistic = added(
-        Gram(titles, sums, counted.damping), ((row.block, bytes(row.sums)) for row in rows)
+    origin = rows[0].counted
+    statistic = add_blocks(
+        Gram(titles, sums, origin.damping), ((row.block, bytes(row.sums)) for row in rows)
     )
-    return Counted(statistic, counted.histories, counted.weighting)
+    return StoredGram(statistic, origin.histories, origin.weighting)
 
 
-def _usable(lake: Lake, weighting: Weighting, damping: float) -> Counted | None:
-    known = stored(lake)
-    if known is None:
+def _read_comparable(lake: Lake, weighting: Weighting, damping: float) -> StoredGram | None:
+    """The stored statistic, if it was declared the same."""
+    before = read_gram(lake)
+    if before is None:
         return None
-    if (known.weighting, known.statistic.damping) != (str(weighting), damping):
+    if (before.weighting, before.statistic.damping) != (str(weighting), damping):
         log.info("weighting or damping was declared anew: everybody is counted again")
         return None
-    return known
+    return before
 
 
-def _updated(lake: Lake, known: Counted, after: DataFrame) -> Update | None:
+def _update_stored(lake: Lake, before: StoredGram, after: DataFrame) -> Update | None:
     """None if the histories that were counted are gone, or are not those."""
     try:
-        differing = changes(lake.read(USER_HISTORY, known.histories), after).persist()
+        differing = changes(lake.read(USER_HISTORY, before.histories), after).persist()
         try:
             moved = differing.count()
-            return Update(_moved(known.statistic, differing), moved)
+            return Update(_apply_changes(before.statistic, differing), moved)
         finally:
             differing.unpersist()
     except (*SPARK_ERRORS, InteractionError) as error:
@@ -132,12 +133,12 @@ def _updated(lake: Lake, known: Counted, after: DataFrame) -> Update | None:
         return None
 
 
-def _moved(statistic: Gram, differing: DataFrame) -> Gram:
-    """The statistic after signed histories were added to it."""
+def _apply_changes(statistic: Gram, differing: DataFrame) -> Gram:
+    """Add signed histories to a statistic."""
     titles = np.union1d(statistic.titles, _titles(differing))
-    over = statistic.over(titles)
+    wider = statistic.reindex(titles)
     parts = block_sums(differing, titles, statistic.damping).toLocalIterator()
-    return added(over, ((part.block, bytes(part.sums)) for part in parts))
+    return add_blocks(wider, ((part.block, bytes(part.sums)) for part in parts))
 
 
 def _titles(histories: DataFrame) -> Titles:
@@ -145,13 +146,13 @@ def _titles(histories: DataFrame) -> Titles:
     return np.asarray(sorted(row.title_id for row in met), np.str_)
 
 
-def _nothing(damping: float) -> Gram:
+def _empty_gram(damping: float) -> Gram:
     return Gram(np.zeros(0, np.str_), np.zeros((0, 0), np.int64), damping)
 
 
-def _store(lake: Lake, counted: Counted) -> None:
-    statistic = counted.statistic
-    origin = (counted.histories, statistic.damping, counted.weighting)
+def _store(lake: Lake, state: StoredGram) -> None:
+    statistic = state.statistic
+    origin = (state.histories, statistic.damping, state.weighting)
     rows = [
         (block, sums, statistic.titles[block * ROWS : (block + 1) * ROWS].tolist(), origin)
         for block, sums in blocks(statistic)

@@ -9,7 +9,7 @@ import mlflow
 import pandas as pd
 
 from jobs.runtime.recommendations.artifact import load
-from transforms.recommendations.evaluation import sparse
+from transforms.recommendations.evaluation import sparse_matrix
 from transforms.recommendations.fixed_point import SCORE_ONE
 from transforms.recommendations.ranking import NEVER, top_k
 
@@ -33,7 +33,7 @@ class TitleAffinity(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
             params: k, the length of the lists.
         """
         model, k = self._trained.model, int((params or {}).get("k", 10))
-        history = sparse(model.titles, model_input["titles"], model_input["weights"])
+        history = sparse_matrix(model.titles, model_input["titles"], model_input["weights"])
         scores = model.scores(history) + self._trained.prior
         scores[history.nonzero()] = NEVER
         lists = [top_k(row, k) for row in scores]

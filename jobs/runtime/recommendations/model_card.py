@@ -11,10 +11,10 @@ import numpy as np
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from jobs.runtime.recommendations.artifact import Trained
-from jobs.runtime.recommendations.training import Trial
+from jobs.runtime.recommendations.artifact import TrainedModel
 from transforms.recommendations.evaluation import HEAD_SHARE, TITLE_BANDS, USER_SEGMENTS, K
-from transforms.recommendations.gate import METRIC, Verdict, told
+from transforms.recommendations.gate import METRIC, Verdict, describe_difference
+from transforms.recommendations.trial import Trial
 
 BLUE, GOLD, GREY = "#2f6db5", "#d9a520", "#8a97a6"
 COLOURS = {"challenger": BLUE, "champion": GOLD, "popularity": GREY}
@@ -31,19 +31,29 @@ LIMITS = """\
 
 def card(
     name: str,
-    trained: Trained,
-    judged: Trial,
+    trained: TrainedModel,
+    trial: Trial,
     verdict: Verdict,
     metrics: Mapping[str, float],
     facts: Mapping[str, Any],
 ) -> str:
-    """The model card, Markdown.
+    """Write the model card, in Markdown.
+
+    Args:
+        name: registered name of the model.
+        trained: model that the card is about.
+        trial: trial of its settings.
+        verdict: verdict of the gate on the trial.
+        metrics: values by name, as registered.
+        facts: tags of the version.
 
     Reference: M. Mitchell et al., "Model cards for model reporting", FAT* 2019.
     """
-    cut, as_of = _instant(judged.cut_s), _instant(trained.declaration["as_of_s"])
+    cut, as_of = _instant(trial.cut_s), _instant(trained.declaration["as_of_s"])
     rows = [f"| {n} | {v:.4f} |" for n, v in sorted(metrics.items())]
-    against = [f"- against {rival}: {told(d)}" for rival, d in verdict.differences.items()]
+    against = [
+        f"- against {rival}: {describe_difference(d)}" for rival, d in verdict.differences.items()
+    ]
     bands = f"head: the most viewed {HEAD_SHARE:.0%} of titles; new: not viewed before the cut"
     return "\n".join(
         [
@@ -77,8 +87,8 @@ def card(
     )
 
 
-def plots(trained: Trained, judged: Trial) -> str:
-    """One self-contained page of plots."""
+def plots(trained: TrainedModel, trial: Trial) -> str:
+    """Draw the trial and the prior, on one self-contained page of HTML."""
     figure = make_subplots(
         rows=2,
         cols=2,
@@ -89,13 +99,13 @@ def plots(trained: Trained, judged: Trial) -> str:
             "popularity prior of the titles, sorted",
         ),
     )
-    for contender, rows in judged.by_user.groupby("contender"):
+    for contender, rows in trial.by_user.groupby("contender"):
         colour = {"name": str(contender), "marker_color": COLOURS[str(contender)]}
         means = rows.groupby("segment")[METRIC].mean()
         figure.add_bar(x=list(means.index), y=list(means), row=1, col=1, **colour)
         shares = [_share(rows, band) for band in TITLE_BANDS]
         figure.add_bar(x=list(TITLE_BANDS), y=shares, row=1, col=2, showlegend=False, **colour)
-    gains = _gains(judged)
+    gains = _gains(trial)
     figure.add_scatter(
         x=np.linspace(0, 100, len(gains)), y=gains, row=2, col=1, showlegend=False, line_color=BLUE
     )
@@ -116,8 +126,8 @@ def _share(rows: Any, band: str) -> float:
     return float(rows[f"hits_{band}"].sum() / relevant) if relevant else 0.0
 
 
-def _gains(judged: Trial) -> Any:
-    values = judged.by_user.pivot(index="user_id", columns="contender", values=METRIC)
+def _gains(trial: Trial) -> Any:
+    values = trial.by_user.pivot(index="user_id", columns="contender", values=METRIC)
     if values.empty:
         return np.zeros(0)
     return np.sort((values["challenger"] - values["popularity"]).to_numpy())

@@ -19,22 +19,23 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError, SettingsError, first_line
-from jobs.runtime.recommendations.artifact import Trained, load
+from jobs.runtime.recommendations.artifact import TrainedModel, load
+from jobs.runtime.settings import RecommendSettings
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 ARTIFACT = "model"
 UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-# a server that is away is told in seconds, not after MLflow's own seven retries
+# a server that is away is reported in seconds, not after MLflow's own seven retries
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
-class Registry:
+class ModelRegistry:
     """The versions of one model.
 
     Args:
-        name: the registered name.
-        uri: of the MLflow server; None: SQLite below the lake.
-        root: of the lake.
+        name: registered name of the model.
+        uri: address of the MLflow server; None: SQLite below the lake.
+        root: where the lake is: a folder or a URI.
 
     Raises:
         SettingsError: the lake is in an object store and no server is named.
@@ -55,25 +56,25 @@ class Registry:
 
     @contextmanager
     def run(self) -> Iterator[str]:
-        """A run of this model's experiment, active for the block; its id."""
-        with self._explained():
+        """Start a run of this model's experiment, active for the block, which gets its id."""
+        with self._explain_errors():
             mlflow.set_tracking_uri(self.uri)
             mlflow.set_registry_uri(self.uri)
             if self._own:
                 self.folder.mkdir(parents=True, exist_ok=True)
             experiment = mlflow.get_experiment_by_name(self.name)
             place = (self.folder / "artifacts").as_uri() if self._own else None
-            found = (
+            experiment_id = (
                 experiment.experiment_id
                 if experiment is not None
                 else mlflow.create_experiment(self.name, artifact_location=place)
             )
-            with mlflow.start_run(experiment_id=found) as active:
+            with mlflow.start_run(experiment_id=experiment_id) as active:
                 yield str(active.info.run_id)
 
     def version_of(self, alias: str) -> str | None:
-        """The version that an alias points at; None if it points nowhere."""
-        with self._explained():
+        """Read the version that an alias points at; None if it points nowhere."""
+        with self._explain_errors():
             if self._own and not (self.folder / "mlflow.db").exists():
                 return None
             try:
@@ -84,8 +85,8 @@ class Registry:
                 raise
 
     def point(self, aliases: Mapping[str, str | None]) -> None:
-        """Let each alias point at its version; None: nowhere."""
-        with self._explained():
+        """Point each alias at its version; None deletes the alias."""
+        with self._explain_errors():
             for alias, version in aliases.items():
                 if version is None:
                     self._client().delete_registered_model_alias(self.name, alias)
@@ -93,35 +94,35 @@ class Registry:
                     self._client().set_registered_model_alias(self.name, alias, version)
 
     def tags(self, version: str) -> Mapping[str, str]:
-        """The tags of a version.
+        """Read the tags of a version.
 
         Raises:
             SettingsError: there is no such version.
         """
-        with self._explained(version):
+        with self._explain_errors(version):
             return dict(self._client().get_model_version(self.name, version).tags)
 
     def tag(self, version: str, tags: Mapping[str, Any]) -> None:
         """Give a version tags."""
-        with self._explained(version):
+        with self._explain_errors(version):
             for key, value in tags.items():
                 self._client().set_model_version_tag(self.name, version, key, str(value))
 
     def document(self, version: str, name: str) -> str:
-        """The text of a file that the training of a version left, such as model_card.md."""
-        with self._explained(version):
+        """Read a text file that the training of a version left, such as model_card.md."""
+        with self._explain_errors(version):
             run = self._client().get_model_version(self.name, version).run_id
             return str(mlflow.artifacts.load_text(f"runs:/{run}/{name}"))
 
-    def load(self, version: str) -> Trained:
-        """The model of a version.
+    def load(self, version: str) -> TrainedModel:
+        """Read the model of a version.
 
         Raises:
             SettingsError: there is no such version.
             DataError: its files are gone or damaged.
         """
         self.tags(version)
-        with self._explained(version):
+        with self._explain_errors(version):
             try:
                 folder = mlflow.artifacts.download_artifacts(
                     artifact_uri=f"models:/{self.name}/{version}", tracking_uri=self.uri
@@ -140,7 +141,7 @@ class Registry:
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     @contextmanager
-    def _explained(self, version: str | None = None) -> Iterator[None]:
+    def _explain_errors(self, version: str | None = None) -> Iterator[None]:
         try:
             yield
         except PlayheadError:
@@ -151,12 +152,25 @@ class Registry:
                     f"{self.name} has no version {version}",
                     "python -m jobs.promote --list shows those there are",
                 ) from None
-            raise self._away(error) from None
+            raise self._outage(error) from None
         except (RequestException, SQLAlchemyError) as error:
-            raise self._away(error) from None
+            raise self._outage(error) from None
 
-    def _away(self, error: Exception) -> ServiceError:
+    def _outage(self, error: Exception) -> ServiceError:
         return ServiceError(
             f"MLflow at {self.uri} does not serve: {first_line(error)}",
             "start the server that recommend.mlflow_uri names, or set it to null for SQLite",
         )
+
+
+def open_model_registry(settings: RecommendSettings, root: str) -> ModelRegistry:
+    """Open the registry of the model that the settings name.
+
+    Args:
+        settings: section `recommend`.
+        root: where the lake is: a folder or a URI.
+
+    Raises:
+        SettingsError: the lake is in an object store and no MLflow server is named.
+    """
+    return ModelRegistry(settings.model, settings.mlflow_uri, root)

@@ -9,10 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.runtime.contracts.registry import load_registry
-from jobs.runtime.errors import DataError, PlayheadError
+from jobs.runtime.errors import DataError, PlayheadError, SettingsError
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.kafka.publisher import CommandOutcomeUnknown, Publisher
-from jobs.runtime.recommendations.model_registry import CHAMPION, PREVIOUS, Registry
+from jobs.runtime.recommendations.model_registry import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    ModelRegistry,
+)
 from jobs.runtime.settings import Settings
 from transforms.contracts.encoding import encode
 from transforms.contracts.validation import violations
@@ -29,11 +34,11 @@ EVENT = "RecommendationModelPublished"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:model")
 
 
-def refuse(registry: Registry, version: str) -> None:
-    """The promotion gate.
+def refuse(registry: ModelRegistry, version: str) -> None:
+    """Refuse a version that the gate failed, or judged against another champion than today's.
 
     Raises:
-        DataError: the version must not take the champion's place.
+        DataError: the version must not take the champion's place; it says why.
         SettingsError: there is no such version.
     """
     tags, champion = registry.tags(version), registry.version_of(CHAMPION)
@@ -53,7 +58,7 @@ def refuse(registry: Registry, version: str) -> None:
         )
 
 
-def promote(settings: Settings, registry: Registry, version: str) -> None:
+def promote(settings: Settings, registry: ModelRegistry, version: str) -> None:
     """Point the aliases and publish; if nothing could be published, nothing has moved.
 
     Raises:
@@ -65,7 +70,7 @@ def promote(settings: Settings, registry: Registry, version: str) -> None:
         registry.tag(version, {"promoted_at": _instant(datetime.now(UTC))})
         registry.point({CHAMPION: version, PREVIOUS: before[CHAMPION]})
     try:
-        publish(settings, published(registry.name, version, registry.tags(version)))
+        publish(settings, promotion_event(registry.name, version, registry.tags(version)))
     except CommandOutcomeUnknown:
         raise
     except PlayheadError:
@@ -73,8 +78,17 @@ def promote(settings: Settings, registry: Registry, version: str) -> None:
         raise
 
 
-def published(name: str, version: str, tags: Mapping[str, str]) -> dict[str, Any]:
-    """RecommendationModelPublished 1.0 of a promotion; the same promotion has the same eventId."""
+def promotion_event(name: str, version: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """The event of a promotion, RecommendationModelPublished 1.0.
+
+    Args:
+        name: registered name of the model.
+        version: version promoted.
+        tags: tags of the version, promoted_at and trained_at among them.
+
+    Returns:
+        The event; the same promotion has the same eventId.
+    """
     measured = {
         key.removeprefix("metric."): float(value)
         for key, value in tags.items()
@@ -94,7 +108,13 @@ def published(name: str, version: str, tags: Mapping[str, str]) -> dict[str, Any
 
 
 def publish(settings: Settings, event: Mapping[str, Any]) -> None:
-    """Send the event, held to its contract."""
+    """Send the event, once it is valid by its contract.
+
+    Raises:
+        DataError: it is not.
+        ServiceError: Kafka was away.
+        CommandOutcomeUnknown: it may have been sent; repeat the promotion, which is safe.
+    """
     contract = load_registry().newest(EVENT)
     for violation in violations(contract, event, declared_only=True):
         raise DataError(
@@ -108,6 +128,34 @@ def publish(settings: Settings, event: Mapping[str, Any]) -> None:
             publisher.publish(event["eventId"], contract.topics, key, encode(contract, event))
         finally:
             publisher.close()
+
+
+def challenger_of(registry: ModelRegistry) -> str:
+    """The version of the challenger.
+
+    Raises:
+        SettingsError: nothing has been trained yet.
+    """
+    version = registry.version_of(CHALLENGER)
+    if version is None:
+        raise SettingsError(f"{registry.name} has no version yet", "python -m jobs.train")
+    return version
+
+
+def previous_champion(registry: ModelRegistry) -> str:
+    """The version of the champion before this one, whose files are sound.
+
+    Raises:
+        SettingsError: there was none.
+        DataError: its files are gone or damaged.
+    """
+    version = registry.version_of(PREVIOUS)
+    if version is None:
+        raise SettingsError(
+            f"{registry.name} had no champion before this one", "name the version to promote"
+        )
+    registry.load(version)  # what is gone or damaged must not be put into service
+    return version
 
 
 def _instant(at: datetime) -> str:

@@ -1,77 +1,58 @@
-"""Training: from gold.user_title to a model, and to a verdict on settings at a cut in time."""
+"""Training: from gold.user_title to a model, and to a trial of settings at a cut in time."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.recommendations.als import fit
-from jobs.runtime.recommendations.artifact import Trained
-from jobs.runtime.recommendations.gram_state import statistic_of, update
+from jobs.runtime.recommendations.artifact import TrainedModel
+from jobs.runtime.recommendations.gram_state import gram_of, update
 from jobs.runtime.settings import RecommendSettings
 from transforms.gold.facts import FACT_SOURCES, facts
-from transforms.gold.fold import evaluate
 from transforms.gold.tables import USER_TITLE
-from transforms.recommendations.candidates import DAY_S, catalogue, faded_views
-from transforms.recommendations.evaluation import Arena, Contender, evaluated
-from transforms.recommendations.fixed_point import Integers, Titles
-from transforms.recommendations.gram import positions
-from transforms.recommendations.histories import histories, weighted_histories
-from transforms.recommendations.model import Model, Recommender, train
-from transforms.recommendations.popularity import log_prior
-from transforms.recommendations.solvers import Ease, Edlae, Solver, SquaredSpectrum
-from transforms.recommendations.weighting import Weighting
-
-WEIGHTING = Weighting()
-DECLARED = (
-    *("algorithm", "l2", "dropout", "popularity_exponent", "damping", "factors", "confidence"),
-    "factor_l2",
-    *("prior_weight", "views_half_life_days", "history_half_life_days"),
+from transforms.recommendations.catalogue import current_titles
+from transforms.recommendations.declaration import (
+    DECLARED,
+    declared_solver,
+    history_half_life_s,
+    views_half_life_s,
 )
+from transforms.recommendations.evaluation import (
+    Arena,
+    arena_at_cut,
+    contender_in,
+    evaluate_contenders,
+    listed_titles,
+    popularity_in,
+)
+from transforms.recommendations.fixed_point import Integers, Titles
+from transforms.recommendations.histories import histories
+from transforms.recommendations.model import Recommender, train
+from transforms.recommendations.popularity import log_prior
+from transforms.recommendations.temporal_split import (
+    Past,
+    cut_after,
+    first_meeting_quantile,
+    hold_out,
+    past_before,
+)
+from transforms.recommendations.trial import Trial
+from transforms.recommendations.views import faded_views, view_array, views_by_title
+from transforms.recommendations.weighting import WEIGHTING
+
 EMPTY = DataError(
     "gold.user_title is empty: there is nothing to learn from",
     "let events through first: python -m jobs.stream --available-now",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Past:
-    """What was known at an instant.
-
-    Attributes:
-        user_title: rows of gold.user_title, by the events until then.
-        facts: the events until then, as folds read them.
-        as_of_s: the instant, in seconds since the epoch, UTC.
-    """
-
-    user_title: DataFrame
-    facts: DataFrame
-    as_of_s: int
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """Contenders judged on what came after a cut.
-
-    Attributes:
-        by_user: a row for each user and contender, without the lists.
-        coverage: share of the catalogue in somebody's list, by contender.
-        cut_s: the instant of the cut, in seconds since the epoch, UTC.
-    """
-
-    by_user: pd.DataFrame
-    coverage: Mapping[str, float]
-    cut_s: int
 
 
 def declaration(settings: RecommendSettings) -> dict[str, Any]:
@@ -79,14 +60,8 @@ def declaration(settings: RecommendSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in DECLARED}
 
 
-def half_life_s(declared: Mapping[str, Any]) -> float:
-    """Of a title in a history, in seconds."""
-    days = declared["history_half_life_days"]
-    return math.inf if days is None else days * DAY_S
-
-
-def now(lake: Lake) -> Past:
-    """All that gold and silver hold.
+def read_past(lake: Lake) -> Past:
+    """Read all that gold and silver hold; the caller unpersists `user_title`.
 
     Raises:
         DataError: gold.user_title is missing or empty.
@@ -100,137 +75,96 @@ def now(lake: Lake) -> Past:
     return Past(user_title, facts({table: lake.read(table) for table in FACT_SOURCES}), newest)
 
 
-def at_cut(known: Past, share: float) -> Past:
-    """What was known when `share` of the first meetings of users with titles had happened."""
-    micros = F.expr(f"percentile_disc({share}) WITHIN GROUP (ORDER BY unix_micros(first_time))")
-    cut_us = int(known.user_title.agg(micros).collect()[0][0])
-    cut_s = cut_us // 1_000_000 + 1
-    until = known.facts.where(F.unix_seconds("event_time") < cut_s)
-    return Past(evaluate(USER_TITLE, until).persist(), until, cut_s)
+def read_catalogue(lake: Lake) -> pd.DataFrame:
+    """Read the catalogue as it is now; see `catalogue.current_titles`."""
+    return current_titles(lake.read("silver.catalog")).toPandas()
 
 
-def trained(lake: Lake, known: Past, declared: Mapping[str, Any], *, scratch: bool) -> Trained:
-    """The model of now; the statistic in the lake is brought up to date on the way."""
-    if declared["algorithm"] == "als":
-        return _trained(known, declared, None)
-    moved = update(lake, known.user_title, WEIGHTING, declared["damping"], scratch=scratch)
-    return _trained(known, declared, train(moved.statistic, solver(declared)))
-
-
-def trained_at(known: Past, declared: Mapping[str, Any]) -> Trained:
-    """The model of a past, from scratch; nothing is stored."""
-    if declared["algorithm"] == "als":
-        return _trained(known, declared, None)
-    statistic = statistic_of(known.user_title, WEIGHTING, declared["damping"])
-    return _trained(known, declared, train(statistic, solver(declared)))
-
-
-def solver(declared: Mapping[str, Any]) -> Solver:
-    """The solver that is declared, with its settings."""
-    l2, dropout = declared["l2"], declared["dropout"]
-    match declared["algorithm"]:
-        case "ease":
-            return Ease(l2)
-        case "edlae":
-            return Edlae(l2, dropout)
-        case _:
-            return SquaredSpectrum(l2, dropout, declared["popularity_exponent"])
-
-
-def trial(
-    known: Past, past: Past, contenders: Mapping[str, Trained], titles: pd.DataFrame
-) -> Trial:
-    """Judge contenders, and popularity, on the meetings after a cut.
+def past_at_cut(present: Past, share: float) -> Past:
+    """Cut in time, after a share of first meetings; the caller unpersists `user_title`.
 
     Args:
-        known: all that is known, the future of the cut included.
-        past: what was known at the cut.
-        contenders: trained on the past, by name; `challenger` gives popularity its half-life.
-        titles: the catalogue: title_id and genres.
+        present: what is known now.
+        share: share of the first meetings of users with titles that lie before the cut.
     """
-    later = known.user_title.where(F.unix_seconds("first_time") >= past.as_of_s)
-    ground = arena(known, past, titles)
-    fighters = {
-        name: Contender(each.model.over(ground.titles), over(each.prior, each.model, ground.titles))
-        for name, each in contenders.items()
-    }
-    of_views = contenders["challenger"].declaration
-    nothing = Model(ground.titles[:0], np.zeros((0, 0), np.int32)).over(ground.titles)
-    views = views_by_title(past, of_views["views_half_life_days"], ground.titles)
-    fighters["popularity"] = Contender(nothing, log_prior(views, 1.0))
-    users = _with_history(past, later, half_life_s(of_views))
-    rows = evaluated(users, fighters, ground).persist()
+    micros = present.user_title.agg(first_meeting_quantile(share)).collect()[0][0]
+    past = past_before(present, cut_after(int(micros)))
+    past.user_title.persist()
+    return past
+
+
+def train_present(
+    lake: Lake, present: Past, declared: Mapping[str, Any], *, scratch: bool
+) -> TrainedModel:
+    """Train the model of now; the Gram matrix in the lake is brought up to date on the way.
+
+    Args:
+        lake: lake that holds the Gram matrix.
+        present: what is known now.
+        declared: declaration to train by.
+        scratch: whether all histories are counted anew.
+    """
+    if declared["algorithm"] == "als":
+        return _trained_model(present, declared, _fit_factors(present, declared))
+    damping = declared["damping"]
+    moved = update(lake, present.user_title, WEIGHTING, damping, scratch=scratch)
+    return _trained_model(present, declared, train(moved.statistic, declared_solver(declared)))
+
+
+def train_past(past: Past, declared: Mapping[str, Any]) -> TrainedModel:
+    """Train the model of a past from scratch; nothing is stored."""
+    if declared["algorithm"] == "als":
+        return _trained_model(past, declared, _fit_factors(past, declared))
+    statistic = gram_of(past.user_title, WEIGHTING, declared["damping"])
+    return _trained_model(past, declared, train(statistic, declared_solver(declared)))
+
+
+def run_trial(
+    present: Past, past: Past, contenders: Mapping[str, TrainedModel], catalogue: pd.DataFrame
+) -> Trial:
+    """Evaluate contenders, and popularity, on the hold-out after a cut.
+
+    Args:
+        present: all that is known, the future of the cut included.
+        past: what was known at the cut.
+        contenders: models trained on the past, by name; `challenger` is among them and declares
+            how views and histories fade.
+        catalogue: title_id and genres of the titles that may be listed.
+    """
+    arena = _read_arena(present, past, catalogue)
+    declared = contenders["challenger"].declaration
+    views = _read_views(past, views_half_life_s(declared), arena.titles)
+    rivals = {name: contender_in(arena, each.model, each.prior)
+              for name, each in contenders.items()}  # fmt: skip
+    rivals["popularity"] = popularity_in(arena, views)
+    users = hold_out(present, past, history_half_life_s(declared))
+    rows = evaluate_contenders(users, rivals, arena).persist()
     try:
-        listed = rows.select("contender", F.explode("listed").alias("title_id")).distinct()
-        counts = listed.groupBy("contender").count().collect()
-        coverage = {row.contender: row["count"] / len(ground.titles) for row in counts}
+        counts = listed_titles(rows).collect()
+        coverage = {row.contender: row["count"] / len(arena.titles) for row in counts}
         return Trial(rows.drop("listed").toPandas(), coverage, past.as_of_s)
     finally:
         rows.unpersist()
 
 
-def arena(known: Past, past: Past, titles: pd.DataFrame) -> Arena:
-    """What all contenders share: titles known now, viewers and genres."""
-    met = known.user_title.select("title_id").distinct().toPandas()["title_id"]
-    names = np.unique(np.concatenate([met.to_numpy(np.str_), titles["title_id"].to_numpy(np.str_)]))
-    seen = past.user_title.groupBy("title_id").count().toPandas()
-    viewers = np.zeros(len(names), np.int64)
-    viewers[positions(names, seen["title_id"].to_numpy(np.str_))] = seen["count"]
+def _read_arena(present: Past, past: Past, catalogue: pd.DataFrame) -> Arena:
+    met = present.user_title.select("title_id").distinct().toPandas()["title_id"]
+    viewers = past.user_title.groupBy("title_id").count().toPandas()
     users = past.user_title.select("user_id").distinct().count()
-    return Arena(names, viewers, users, genre_matrix(names, titles))
+    return arena_at_cut(met.to_numpy(np.str_), viewers, users, catalogue)
 
 
-def genre_matrix(names: Titles, titles: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Titles x genres; a title that the catalogue does not know has none."""
-    listed = zip(titles["title_id"], titles["genres"], strict=True)
-    of: dict[str, set[str]] = {
-        title: set(known if known is not None else ()) for title, known in listed
-    }
-    genres = sorted(set().union(*of.values()))
-    return np.array([[g in of.get(name, ()) for g in genres] for name in names.tolist()], np.bool_)
-
-
-def catalogue_of(lake: Lake) -> pd.DataFrame:
-    """The catalogue as it is now; see `candidates.catalogue`."""
-    return catalogue(lake.read("silver.catalog")).toPandas()
-
-
-def views_by_title(known: Past, half_life_days: float, titles: Titles) -> Integers:
+def _read_views(past: Past, half_life_s: float, titles: Titles) -> Integers:
     """Faded views of each title, in units of 2^-20."""
-    faded = faded_views(known.facts, as_of_s=known.as_of_s, half_life_s=half_life_days * DAY_S)
-    rows = faded.groupBy("title_id").agg(F.sum("views").alias("views")).toPandas()
-    return placed(rows, titles)
+    views = faded_views(past.facts, as_of_s=past.as_of_s, half_life_s=half_life_s)
+    return view_array(views_by_title(views).toPandas(), titles)
 
 
-def placed(rows: pd.DataFrame, titles: Titles) -> Integers:
-    """Views by title (title_id, views) in the order of `titles`; others are left out."""
-    views = np.zeros(len(titles), np.int64)
-    places = positions(titles, rows["title_id"].to_numpy(np.str_))
-    np.add.at(views, places[places >= 0], rows["views"].to_numpy(np.int64)[places >= 0])
-    return views
+def _fit_factors(past: Past, declared: Mapping[str, Any]) -> Recommender:
+    return fit(histories(past.user_title, WEIGHTING), declared)
 
 
-def over(prior: Integers, model: Recommender, titles: Titles) -> Integers:
-    """A prior over other titles; zero for those that the model does not know."""
-    places = positions(model.titles, titles)
-    return np.where(places >= 0, prior[places], 0)
-
-
-def _trained(known: Past, declared: Mapping[str, Any], model: Model | None) -> Trained:
-    found: Recommender = model or fit(histories(known.user_title, WEIGHTING), declared)
-    views = views_by_title(known, declared["views_half_life_days"], found.titles)
-    told = {**declared, "weighting": asdict(WEIGHTING), "as_of_s": known.as_of_s}
-    return Trained(found, log_prior(views, declared["prior_weight"]), told)
-
-
-def _with_history(past: Past, later: DataFrame, half_life: float) -> DataFrame:
-    """user_id, relevant, and the history at the cut, empty for a new user."""
-    relevant = later.groupBy("user_id").agg(F.collect_list("title_id").alias("relevant"))
-    met = weighted_histories(
-        past.user_title, WEIGHTING, as_of_s=past.as_of_s, half_life_s=half_life
-    )
-    nothing = {"titles": "array<string>", "weights": "array<bigint>"}
-    empty = {
-        name: F.coalesce(name, F.array().cast(ddl)).alias(name) for name, ddl in nothing.items()
-    }
-    return relevant.join(met, "user_id", "left").select("user_id", "relevant", *empty.values())
+def _trained_model(past: Past, declared: Mapping[str, Any], model: Recommender) -> TrainedModel:
+    views = _read_views(past, views_half_life_s(declared), model.titles)
+    stated = {**declared, "weighting": asdict(WEIGHTING), "as_of_s": past.as_of_s}
+    return TrainedModel(model, log_prior(views, declared["prior_weight"]), stated)

@@ -10,7 +10,7 @@ from scipy.sparse import vstack
 from tests.benchmarks import recommendations_scale as scale
 from tests.benchmarks import recommendations_split as split
 from tests.benchmarks import recommendations_temporal as temporal
-from transforms.recommendations.gram import Interactions, gram, updated
+from transforms.recommendations.gram import Interactions, gram, update_gram
 
 DAY_S = 86_400
 
@@ -142,9 +142,11 @@ def test_the_scale_benchmark_runs_at_a_smaller_size() -> None:
 
 def test_the_update_of_a_simulated_day_equals_training_from_scratch() -> None:
     generator = np.random.default_rng(0)
-    histories = scale.simulated(generator, scale.Size(titles=80, users=120, mean_history=10))
+    histories = scale.simulate_histories(
+        generator, scale.Size(titles=80, users=120, mean_history=10)
+    )
     before, after = scale.a_day(generator, histories, touched=30)
     everybody = Interactions(histories.titles, vstack([after.weights, histories.weights[30:]]))
-    moved, fresh = updated(gram(histories), before=before, after=after), gram(everybody)
+    moved, fresh = update_gram(gram(histories), before=before, after=after), gram(everybody)
     assert moved.titles.tolist() == fresh.titles.tolist()
     assert np.array_equal(moved.sums, fresh.sums)

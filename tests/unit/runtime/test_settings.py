@@ -113,6 +113,10 @@ def test_the_environment_overrides_the_file_and_set_overrides_the_environment() 
     ("override", "said"),
     [
         ("ingest.triger_s=2", "--set ingest.triger_s: unknown key 'triger_s' -> allowed: "),
+        (
+            "recommend.redis_url=redis://r:6379/0",
+            "--set recommend.redis_url: unknown key 'redis_url' -> allowed: model, ",
+        ),
         ("ingets.trigger_s=2", "--set ingets.trigger_s: unknown section 'ingets'"),
         ("ingest.trigger_s", "--set ingest.trigger_s -> write it as section.key=value"),
         ("profiles=x", "--set profiles: unknown key 'profiles'"),

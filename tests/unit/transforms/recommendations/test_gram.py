@@ -12,7 +12,7 @@ from transforms.recommendations.gram import (
     Interactions,
     gram,
     interactions,
-    updated,
+    update_gram,
 )
 
 Histories = dict[str, dict[str, int]]
@@ -65,7 +65,7 @@ def test_an_update_equals_training_from_scratch_to_the_bit(
     before: Histories, after: Histories
 ) -> None:
     touched = {user for user in before.keys() | after.keys() if before.get(user) != after.get(user)}
-    moved = updated(
+    moved = update_gram(
         gram(matrix(before)),
         before=matrix({user: before[user] for user in touched & before.keys()}),
         after=matrix({user: after[user] for user in touched & after.keys()}),
@@ -81,24 +81,24 @@ def test_the_statistics_of_disjoint_users_add_up(everybody: Histories) -> None:
 
 
 def test_new_titles_stand_in_the_statistic_with_zeros() -> None:
-    statistic = gram(matrix({"u": {"b": 16}})).over(np.array(["a", "b", "c"]))
+    statistic = gram(matrix({"u": {"b": 16}})).reindex(np.array(["a", "b", "c"]))
     assert statistic.sums.tolist() == [[0, 0, 0], [0, 256 * DAMPING_ONE, 0], [0, 0, 0]]
 
 
 def test_a_title_that_somebody_met_cannot_be_left_out() -> None:
     with pytest.raises(ValueError, match=r"left out: .*'b'"):
-        gram(matrix({"u": {"a": 16, "b": 16}})).over(np.array(["a"]))
+        gram(matrix({"u": {"a": 16, "b": 16}})).reindex(np.array(["a"]))
 
 
 def test_taking_out_a_history_that_was_not_counted_is_refused() -> None:
     with pytest.raises(InteractionError, match="not those that were counted"):
-        updated(
+        update_gram(
             gram(matrix({"u": {"a": 16}})),
             before=matrix({"u": {"a": 17}}),
             after=matrix({}),
         )
     with pytest.raises(InteractionError, match="no column for titles"):
-        updated(
+        update_gram(
             gram(matrix({"u": {"a": 16}})),
             before=matrix({"u": {"z": 16}}),
             after=matrix({}),

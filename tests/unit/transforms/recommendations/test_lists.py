@@ -9,17 +9,16 @@ import pandas as pd
 import pytest
 
 from tests.support.models import MODEL, TITLES
+from transforms.recommendations.columns import SCORED_COLUMNS
+from transforms.recommendations.contexts import CONTEXT_TYPES, DEVICE_CLASSES
 from transforms.recommendations.factors import FactorModel
 from transforms.recommendations.fixed_point import MODEL_ONE, PREFERENCE_ONE, SCORE_ONE
 from transforms.recommendations.lists import (
-    CONTEXT_TYPES,
-    DEVICE_CLASSES,
     RESUME_HALF_LIFE_S,
-    SCORED_COLUMNS,
-    Shelf,
     rows_of,
 )
 from transforms.recommendations.model import Model, Recommender
+from transforms.recommendations.shelves import Shelf
 
 NOW_S = 1_000_000_000
 NAMES = np.asarray(TITLES)
@@ -201,7 +200,7 @@ def test_a_title_the_model_does_not_know_is_listed_for_its_views() -> None:
         new=np.zeros(len(wider), bool),
         priors={"": prior, **dict.fromkeys(DEVICE_CLASSES, prior)},
     )
-    for model in (MODEL.over(wider), FACTORS.over(wider)):
+    for model in (MODEL.reindex(wider), FACTORS.reindex(wider)):
         first = lists(model, on)["homepage"][0]
         assert (first["title_id"], first["popularity"]) == ("unheard of", prior[-1])
 

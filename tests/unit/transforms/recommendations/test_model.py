@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from tests.support.models import MODEL, TITLES, trained
+from tests.support.models import MODEL, TITLES, train_small
 from transforms.recommendations.fixed_point import MODEL_ONE
 from transforms.recommendations.gram import gram, interactions
 from transforms.recommendations.model import Explanation, train
@@ -92,7 +92,7 @@ def test_the_largest_contributions_come_with_their_share_of_what_speaks_for_the_
 
 
 def test_float32_and_float64_recommend_the_same() -> None:
-    double = trained(np.float64)
+    double = train_small(np.float64)
     history = {"t00": 4096, "t07": 2048, "t21": 4096}
     assert np.array_equal(
         top_k(MODEL.profile(history).evidence, 10), top_k(double.profile(history).evidence, 10)
@@ -100,7 +100,7 @@ def test_float32_and_float64_recommend_the_same() -> None:
 
 
 def test_the_same_statistic_gives_the_same_bytes() -> None:
-    assert trained().weights.tobytes() == MODEL.weights.tobytes()
+    assert train_small().weights.tobytes() == MODEL.weights.tobytes()
 
 
 def test_a_history_too_heavy_to_be_exact_is_refused() -> None:

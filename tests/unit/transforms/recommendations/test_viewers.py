@@ -7,11 +7,11 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from jobs.runtime.recommendations.scoring import viewers
-from jobs.runtime.recommendations.training import Past
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import evaluate
 from transforms.gold.tables import USER_TITLE
+from transforms.recommendations.temporal_split import Past
+from transforms.recommendations.viewers import viewers
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 
