@@ -18,6 +18,7 @@ from jobs.runtime.lake.tables import BRONZE, QUARANTINE, RELEASED
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.pipeline.release import Selection, release
+from jobs.runtime.reader import Reader
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.query import follow
 from tests.oracles.pipeline import Raw
@@ -110,6 +111,8 @@ def test_an_event_that_silver_has_by_now_is_released_as_a_duplicate(lakes: MakeL
     )
     kept = conservation(lake)
     assert (kept.conserved, kept.duplicates, kept.silver["playback"]) == (True, 1, 1)
+    assert (kept.released, kept.missing) == (1, 0)
+    assert Reader(lake.root).conservation() == kept
 
 
 def test_a_killed_release_keeps_refine_waiting_until_it_is_finished(
