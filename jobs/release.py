@@ -12,7 +12,7 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.pipeline.refine import RELEASE
-from jobs.runtime.pipeline.release import Selection, release
+from jobs.runtime.pipeline.release import Selection, finish, preview, release
 from jobs.runtime.settings import Settings
 from jobs.runtime.spark.session import spark_session
 from transforms.events.reasons import Reason
@@ -51,14 +51,15 @@ class Offsets(click.ParamType[tuple[int, int]]):
 @click.option(
     "--offsets", type=Offsets(), metavar="FIRST-LAST", help="These offsets of the partition."
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would become of them.")
-def main(settings: Settings, dry_run: bool, **chosen: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what would become of them; write nothing.")
+@click.option("--finish", "finishing", is_flag=True, help="Only finish a release that was killed.")
+def main(settings: Settings, dry_run: bool, finishing: bool, **chosen: Any) -> None:
     """Judge quarantined records anew, by the contracts, code and settings of now.
 
     What is valid goes to its silver table and leaves silver.quarantine; silver.released keeps all
     that quarantine said of it. The rest stays as it is. Without a selection all of quarantine is
-    judged. jobs.refine must not run meanwhile. Killed at any moment, the next run finishes what
-    was begun first.
+    judged. jobs.refine must not run meanwhile. Killed at any moment, --finish does the rest, or
+    the next release, before it decides anything itself.
 
     python -m jobs.release --reason unknown_version --from 2026-11-01T00:00:00Z
     """
@@ -72,7 +73,12 @@ def main(settings: Settings, dry_run: bool, **chosen: Any) -> None:
             f"the lake at {lake.root} has no {QUARANTINE}",
             "set lake.root to a lake that python -m jobs.refine has filled",
         )
-    found = release(lake, settings.refine, Selection(**chosen), dry_run=dry_run)
+    if finishing:
+        number = finish(lake, settings.refine)
+        log.info("no release was killed" if number is None else f"release {number} is finished")
+        return
+    work = preview if dry_run else release
+    found = work(lake, settings.refine, Selection(**chosen))
     for fate, records in sorted(found.items()):
         log.info("%9s %s", f"{records:,}", fate)
 

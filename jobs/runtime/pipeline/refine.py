@@ -187,5 +187,5 @@ def _refuse_unfinished(lake: Lake) -> None:
     if decided != done:
         raise DataError(
             f"{QUERY}: release {decided} was killed before its end",
-            "finish it: python -m jobs.release --dry-run",
+            "finish it: python -m jobs.release --finish",
         )
