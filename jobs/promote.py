@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from jobs.runtime.cli import job
+from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.quality.gate import refuse_failing
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @job
+@refuse_ignored({"--list": (), "--back": ()})
 @click.argument("version", required=False)
 @click.option("--back", is_flag=True, help="Go back to the champion before this one.")
 @click.option(

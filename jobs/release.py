@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.cli import AwareInstant, job, refuse_ignored
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import QUARANTINE
@@ -36,6 +36,7 @@ class Offsets(click.ParamType[tuple[int, int]]):
 
 
 @job
+@refuse_ignored({"--finish": ()}, needs={"--partition": "--topic", "--offsets": "--partition"})
 @click.option(
     "--reason",
     "reasons",
@@ -63,10 +64,6 @@ def main(settings: Settings, dry_run: bool, finishing: bool, **chosen: Any) -> N
 
     python -m jobs.release --reason unknown_version --from 2026-11-01T00:00:00Z
     """
-    if chosen["partition"] is not None and chosen["topic"] is None:
-        raise SettingsError("--partition without --topic", "name the topic of the partition")
-    if chosen["offsets"] is not None and chosen["partition"] is None:
-        raise SettingsError("--offsets without --partition", "name the partition of the offsets")
     lake = Lake(spark_session(RELEASE, settings.spark), settings.lake.root)
     if not lake.has(QUARANTINE):
         raise SettingsError(
