@@ -39,6 +39,7 @@ from jobs.runtime.recommendations.training import (
 )
 from jobs.runtime.settings import HOME, RecommendSettings
 from transforms import provenance
+from transforms.instants import rfc3339
 from transforms.recommendations import (
     candidates,
     evaluation,
@@ -220,7 +221,7 @@ def record(
         facts = {
             **made_from,
             "sha256": sha256,
-            "trained_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "trained_at": rfc3339(datetime.now(UTC), "seconds"),
             "declaration": json.dumps(declaration(settings)),
             "passed": verdict.passed,
             "refusals": "; ".join(verdict.refusals),

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 
 from jobs.runtime.recommendations.artifact import Trained
 from jobs.runtime.recommendations.training import Trial
+from transforms.instants import rfc3339
 from transforms.recommendations.evaluation import HEAD_SHARE, TITLE_BANDS, USER_SEGMENTS, K
 from transforms.recommendations.gate import METRIC, Verdict, told
 
@@ -124,4 +125,4 @@ def _gains(judged: Trial) -> Any:
 
 
 def _instant(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return rfc3339(datetime.fromtimestamp(seconds, UTC), "seconds")

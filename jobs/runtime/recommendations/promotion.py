@@ -12,10 +12,10 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError, PlayheadError
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.kafka.publisher import CommandOutcomeUnknown, Publisher
+from jobs.runtime.outbox import contract_of, record_of
 from jobs.runtime.recommendations.model_registry import CHAMPION, PREVIOUS, Registry
 from jobs.runtime.settings import Settings
-from transforms.contracts.encoding import encode
-from transforms.contracts.validation import violations
+from transforms.instants import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def promote(settings: Settings, registry: Registry, version: str) -> None:
     """
     before = {alias: registry.version_of(alias) for alias in (CHAMPION, PREVIOUS)}
     if version != before[CHAMPION]:
-        registry.tag(version, {"promoted_at": _instant(datetime.now(UTC))})
+        registry.tag(version, {"promoted_at": rfc3339(datetime.now(UTC))})
         registry.point({CHAMPION: version, PREVIOUS: before[CHAMPION]})
     try:
         publish(settings, published(registry.name, version, registry.tags(version)))
@@ -95,20 +95,11 @@ def published(name: str, version: str, tags: Mapping[str, str]) -> dict[str, Any
 
 def publish(settings: Settings, event: Mapping[str, Any]) -> None:
     """Send the event, held to its contract."""
-    contract = load_registry().newest(EVENT)
-    for violation in violations(contract, event, declared_only=True):
-        raise DataError(
-            f"{EVENT} breaks its contract: {violation.path}: {violation.message}",
-            "choose another recommend.model name",
-        )
+    contract = contract_of(load_registry(), event)
+    record = record_of(contract, event, "choose another recommend.model name")
     with kafka_of(settings) as kafka:
         publisher = Publisher(kafka, settings.commands)
         try:
-            key = str(event[contract.key]).encode()
-            publisher.publish(event["eventId"], contract.topics, key, encode(contract, event))
+            publisher.publish(event["eventId"], record.topics, record.key, record.value)
         finally:
             publisher.close()
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
