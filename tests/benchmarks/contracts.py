@@ -66,7 +66,7 @@ def _seconds(lake: Lake, settings: Settings, way: str) -> float:
     began = time.perf_counter()
     with ExitStack() as patched:
         if way == "trust":
-            patched.enter_context(patch("jobs.refine.judge", trusting))
+            patched.enter_context(patch("jobs.runtime.pipeline.judging.judge", trusting))
             patched.enter_context(patch("transforms.silver.family.with_bodies", with_read_bodies))
         with refining(lake, settings.refine, available_now=True) as query:
             follow(query)

@@ -125,7 +125,7 @@ def test_a_killed_release_keeps_refine_waiting_until_it_is_finished(
     deliver(lake, [records])
     documents = {c.event_type: {"1.0": c.schema} for c in load_registry() if c.version == "1.0"}
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.refine.load_registry", lambda: Registry(documents))
+        patch.setattr("jobs.runtime.pipeline.judging.load_registry", lambda: Registry(documents))
         stream(lake, STRICT)
     unknown = Selection(reasons=["unknown_version"])
     lake.writes_left = [1]
