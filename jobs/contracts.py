@@ -16,6 +16,7 @@ from jobs.runtime.contracts.catalogue_page import write_catalogue
 from jobs.runtime.contracts.publication import LOCK, load_lock, refusals
 from jobs.runtime.contracts.registry import SCHEMAS, load_registry, read_json
 from jobs.runtime.errors import PlayheadError, SettingsError
+from jobs.runtime.kafka.contract_topics import Mismatch, folder_mismatches
 from transforms.contracts.compatibility.comparison import Comparison, Mode, accepts
 from transforms.contracts.compatibility.documents import SchemaDocumentError
 from transforms.contracts.compatibility.levels import Level
@@ -55,14 +56,19 @@ def main() -> None:
 @folder_option
 @json_option
 def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
-    """Refuse what breaks readers: minor versions, changed files, majors without upcaster."""
+    """Refuse what breaks readers: minor versions, changed files, majors without upcaster.
+
+    Topics too: those of topics.yaml beside the contracts must be as these say.
+    """
     with friendly_errors():
         found = refusals(folder, Level(level), Mode(mode))
+        misplaced = folder_mismatches(folder)
         if as_json:
-            click.echo(json.dumps([asdict(refusal) for refusal in found], indent=2))
+            told = [*map(asdict, found), *map(asdict, misplaced)]
+            click.echo(json.dumps(told, indent=2, default=str))
         else:
-            _tell(folder, found)
-        if found:
+            _tell(folder, found, misplaced)
+        if found or misplaced:
             sys.exit(PlayheadError.exit_code)
 
 
@@ -71,10 +77,10 @@ def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
 def lock(folder: Path) -> None:
     """Publish: from now on the new contracts may not change."""
     with friendly_errors():
-        found = refusals(folder)
-        if found:
-            _tell(folder, found)
-            raise SettingsError("nothing was locked", "mend the contracts named above")
+        found, misplaced = refusals(folder), folder_mismatches(folder)
+        if found or misplaced:
+            _tell(folder, found, misplaced)
+            raise SettingsError("nothing was locked", "mend what is named above")
         registry, locked = load_registry(folder), load_lock(folder)
         new = drafts(registry, locked)
         locked |= {lock_name(contract): fingerprint(contract.schema) for contract in new}
@@ -183,12 +189,14 @@ def _told(comparison: Comparison) -> dict[str, Any]:
     return {"verdict": comparison.verdict, "findings": findings}
 
 
-def _tell(folder: Path, found: Sequence[Refusal]) -> None:
+def _tell(folder: Path, found: Sequence[Refusal], misplaced: Sequence[Mismatch]) -> None:
     for refusal in found:
         file = folder / refusal.event_type / f"{refusal.version}.json"
         where = f"{file}: {refusal.verdict} at {refusal.path} {refusal.keyword}"
         click.echo(f"{where}: {refusal.reason} -> {refusal.remedy}")
-    if not found:
+    for mismatch in misplaced:
+        click.echo(str(mismatch))
+    if not found and not misplaced:
         registry = load_registry(folder)
         waiting = ", ".join(contract.name for contract in drafts(registry, load_lock(folder)))
         click.echo(f"{len(list(registry))} contracts hold their promises")

@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from jobs.runtime.cli import job
+from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.erasure.erasure import erase, pending_users
 from jobs.runtime.erasure.inventory import found
 from jobs.runtime.errors import SettingsError
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @job
+@refuse_ignored({"--pending": ("--mentions", "--dry-run"), "--dry-run": ("USER", "--pending")})
 @click.argument("user", required=False)
 @click.option("--pending", is_flag=True, help="Erase whom UserErased events name, and go on with "
               "erasures that were killed.")  # fmt: skip
@@ -44,8 +45,6 @@ def main(
     """
     if user is None and not pending:
         raise SettingsError("nobody is named to be erased", "give a user's id, or --pending")
-    if user is not None and pending:
-        raise SettingsError(f"--pending, and {user} besides", "give one of them")
     lake = _lake(settings)
     users = pending_users(lake) if user is None else [_id(user)]
     if dry_run:

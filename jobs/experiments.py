@@ -13,7 +13,7 @@ import click
 
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.experiments.assignments import instant, open_assigner
+from jobs.runtime.experiments.assignments import open_assigner
 from jobs.runtime.experiments.attribution import everyone
 from jobs.runtime.experiments.audit import audited
 from jobs.runtime.experiments.definitions import load_definitions
@@ -29,6 +29,7 @@ from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
 from transforms.gold.experiment_user import ASSIGNMENTS, SOURCES, differing
+from transforms.instants import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +192,7 @@ def reproduce(settings: Settings, experiment: str, computed_at: datetime) -> Non
     before = stored(lake, experiment, computed_at)
     if not before:
         raise SettingsError(
-            f"{EXPERIMENT_RESULTS} has no results of {experiment} at {instant(computed_at)}",
+            f"{EXPERIMENT_RESULTS} has no results of {experiment} at {rfc3339(computed_at)}",
             "python -m jobs.experiments results computes new ones",
         )
     again = reproduced(lake, before)

@@ -24,13 +24,13 @@ def main(settings: Settings, planning: bool) -> None:
     result will read. Killed at any moment, the next run finishes.
     """
     lake = open_live_lake(MAINTAIN, settings)
+    now = datetime.now(UTC)
+    if planning:
+        for task in tasks(lake, settings.maintain, settings.refine.duplicate_horizon_h, now):
+            click.echo(str(task))
+        return
     with locked(lake.shared_checkpoint(MAINTAIN), MAINTAIN):
-        if planning:
-            horizon_h = settings.refine.duplicate_horizon_h
-            for task in tasks(lake, settings.maintain, horizon_h, datetime.now(UTC)):
-                click.echo(str(task))
-        else:
-            maintain(lake, settings, datetime.now(UTC))
+        maintain(lake, settings, now)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from jobs.runtime.cli import job
+from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.quality.gate import refuse_failing
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @job
+@refuse_ignored({"--list": (), "--back": ()})
 @click.argument("version", required=False)
 @click.option("--back", is_flag=True, help="Go back to the champion before this one.")
 @click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from jobs.runtime.cli import job
+from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.quality.check import check, refuse
 from jobs.runtime.settings import Settings
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @job
+@refuse_ignored({}, needs={"--version": "--table"})
 @click.option("--table", "tables", multiple=True, help="Only this table. Repeatable.")
 @click.option("--version", type=int, help="The Delta version of the one --table; default: newest.")
 @click.option(

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from jobs.runtime.cli import AwareInstant, PageFile, job
-from jobs.runtime.errors import SettingsError
-from jobs.runtime.lake.catalog_names import give_names
-from jobs.runtime.lake.generations import switch
-from jobs.runtime.lake.lake import open_live_lake
+from jobs.runtime.cli import AwareInstant, PageFile, job, refuse_ignored
+from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.lake.locks import locked
 from jobs.runtime.lake.tables import BRONZE
-from jobs.runtime.pipeline.judging import load_judge
+from jobs.runtime.pipeline.judging import Judge, load_judge
 from jobs.runtime.quality.check import check as check_quality
-from jobs.runtime.quality.gate import refuse_switch
+from jobs.runtime.quality.gate import switch_readers
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.recompute.comparison import compared, refuse_unexplained
 from jobs.runtime.recompute.next_generation import generation_of, next_generation
@@ -41,7 +40,41 @@ PARTS = {
 }
 
 
+PART = ("--from", "--to", "--event-type", "--user", "--table")
+
+
+GO_TOGETHER = {  # by what chooses the mode, what goes with it
+    "--plan": ("--bronze-version",),
+    "--check": ("--bronze-version",),
+    "--as-of": (*PART, "--report", "--switch"),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a build and what follows it, or with `planning` or `checking` no build.
+
+    Attributes:
+        planning: only say what a build would do.
+        checking: only compare gold with its recompute.
+        bronze_version: the version of bronze to read; None: the newest.
+        as_of: read bronze as of then, and do nothing that was done for it already.
+        scope: the events that are judged anew.
+        report: the page of what people would notice; None: no page.
+        switching: let readers see the build.
+    """
+
+    planning: bool
+    checking: bool
+    bronze_version: int | None
+    as_of: datetime | None
+    scope: Scope
+    report: Path | None
+    switching: bool
+
+
 @job
+@refuse_ignored(GO_TOGETHER)
 @click.option("--bronze-version", type=int, help="Build from this version. Default: newest.")
 @click.option(
     "--as-of",
@@ -63,21 +96,10 @@ PARTS = {
     help="Before any switch, write a page of what people would notice, and JSON beside it.",
 )
 @click.option("--plan", "planning", is_flag=True, help="Say what would be done; do nothing.")
-@click.option("--check", is_flag=True, help="Write nothing: only compare gold with its recompute.")
-def main(
-    settings: Settings,
-    bronze_version: int | None,
-    as_of: datetime | None,
-    switching: bool,
-    check: bool,
-    first: datetime | None,
-    last: datetime | None,
-    event_types: tuple[str, ...],
-    users: tuple[str, ...],
-    table: str | None,
-    report: Path | None,
-    planning: bool,
-) -> None:
+@click.option(
+    "--check", "checking", is_flag=True, help="Write nothing: only compare gold with its recompute."
+)
+def main(settings: Settings, **options: Any) -> None:
     """Build the next generation of silver and gold from bronze, in batch, and compare.
 
     The live generation keeps streaming and being read. Killed at any moment, the same command
@@ -92,58 +114,66 @@ def main(
     from bronze as it was then is taken as it is, and so is its comparison. Once readers have been
     switched to it, a repeat does nothing, also if they have been switched on, or back, since.
     """
-    if report is not None and (planning or check):
-        raise SettingsError(
-            "--report tells of a build, and --check and --plan make none",
-            "leave it out, or compare two builds: python -m jobs.compare OLD NEW --page FILE",
-        )
+    request = _request(**options)
     lake = open_live_lake(RECOMPUTE, settings)
-    if planning:
-        click.echo(told(plan(lake, bronze_version)))
+    if request.planning:
+        click.echo(told(plan(lake, request.bronze_version)))
         return
     lake.require(BRONZE, *(f"gold.{name}" for name in FOLDS))
     judge = load_judge(settings.refine)
-    if check:
-        refuse_unexplained(recompute(lake, judge, settings.refine, bronze_version))
+    if request.checking:
+        refuse_unexplained(recompute(lake, judge, settings.refine, request.bronze_version))
         return
-    scope = _scope(first, last, event_types, users, table)
     with locked(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE):
-        if as_of is None:
-            built = next_generation(lake, judge, settings, bronze_version, scope)
-            refuse_unexplained(compared(lake, built, settings))
-        else:
-            run = generation_of(lake, judge, settings, lake.version_at(BRONZE, as_of), scope)
-            if run is None:
-                return
-            built = run
-        if report is not None:
-            from jobs.runtime.recompute.impact_page import report_on  # 1 s, for who wants a page
-
-            report_on(lake, built, report)
-        if switching:
-            check_quality(built)
-            refuse_switch(built, settings.quality)
-            switch(lake, built.generation)
-            give_names(built, settings.lake.catalog)
-            log.info("generation %d is live", built.generation)
+        built = _build(lake, judge, settings, request)
+        if built is not None:
+            _report_and_switch(lake, built, settings, request)
 
 
-def _scope(
+def _build(lake: Lake, judge: Judge, settings: Settings, request: Request) -> Lake | None:
+    """Build the next generation and compare it.
+
+    Returns:
+        The lake of that generation; None if readers were switched to it by an earlier run.
+    """
+    if request.as_of is not None:
+        version = lake.version_at(BRONZE, request.as_of)
+        return generation_of(lake, judge, settings, version, request.scope)
+    built = next_generation(lake, judge, settings, request.bronze_version, request.scope)
+    refuse_unexplained(compared(lake, built, settings))
+    return built
+
+
+def _report_and_switch(lake: Lake, built: Lake, settings: Settings, request: Request) -> None:
+    if request.report is not None:
+        from jobs.runtime.recompute.impact_page import report_on  # 1 s, for who wants a page
+
+        report_on(lake, built, request.report)
+    if request.switching:
+        check_quality(built)
+        switch_readers(built, settings)
+        log.info("generation %d is live", built.generation)
+
+
+def _request(
     first: datetime | None,
     last: datetime | None,
     event_types: Collection[str],
     users: Collection[str],
     table: str | None,
-) -> Scope:
+    **others: Any,
+) -> Request:
+    """The request of the command line's options, whose combination was checked."""
     types = frozenset(event_types) if event_types else None
     if table is not None:
         types = PARTS[table] if types is None else PARTS[table] & types
-    return Scope(
+    scope = Scope(
         None if first is None else first.date(),
         None if last is None else last.date(),
         types,
         users or None,
     )
+    return Request(scope=scope, **others)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ from typing import Any
 
 import click
 
-from jobs.runtime.cli import AwareInstant, job
-from jobs.runtime.errors import SettingsError
+from jobs.runtime.cli import AwareInstant, job, refuse_ignored
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import RELEASE
-from jobs.runtime.pipeline.release import Selection, release
+from jobs.runtime.pipeline.release import Selection, finish, preview, release
 from jobs.runtime.settings import Settings
 from transforms.events.reasons import Reason
 
@@ -36,6 +35,7 @@ class Offsets(click.ParamType[tuple[int, int]]):
 
 
 @job
+@refuse_ignored({"--finish": ()}, needs={"--partition": "--topic", "--offsets": "--partition"})
 @click.option(
     "--reason",
     "reasons",
@@ -51,24 +51,26 @@ class Offsets(click.ParamType[tuple[int, int]]):
 @click.option(
     "--offsets", type=Offsets(), metavar="FIRST-LAST", help="These offsets of the partition."
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would become of them.")
-def main(settings: Settings, dry_run: bool, **chosen: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what would become of them; write nothing.")
+@click.option("--finish", "finishing", is_flag=True, help="Only finish a release that was killed.")
+def main(settings: Settings, dry_run: bool, finishing: bool, **chosen: Any) -> None:
     """Judge quarantined records anew, by the contracts, code and settings of now.
 
     What is valid goes to its silver table and leaves silver.quarantine; silver.released keeps all
     that quarantine said of it. The rest stays as it is. Without a selection all of quarantine is
-    judged. jobs.refine must not run meanwhile. Killed at any moment, the next run finishes what
-    was begun first.
+    judged. jobs.refine must not run meanwhile. Killed at any moment, --finish does the rest, or
+    the next release, before it decides anything itself.
 
     python -m jobs.release --reason unknown_version --from 2026-11-01T00:00:00Z
     """
-    if chosen["partition"] is not None and chosen["topic"] is None:
-        raise SettingsError("--partition without --topic", "name the topic of the partition")
-    if chosen["offsets"] is not None and chosen["partition"] is None:
-        raise SettingsError("--offsets without --partition", "name the partition of the offsets")
-    lake = open_live_lake(RELEASE, settings)
+    lake, judge = open_live_lake(RELEASE, settings), load_judge(settings.refine)
     lake.require(QUARANTINE)
-    found = release(lake, load_judge(settings.refine), Selection(**chosen), dry_run=dry_run)
+    if finishing:
+        number = finish(lake, judge)
+        log.info("no release was killed" if number is None else f"release {number} is finished")
+        return
+    work = preview if dry_run else release
+    found = work(lake, judge, Selection(**chosen))
     for fate, records in sorted(found.items()):
         log.info("%9s %s", f"{records:,}", fate)
 

@@ -15,7 +15,8 @@ from jobs.producers.records import instant
 from jobs.producers.replaying import Happenings, records, truth_of
 from jobs.producers.sending import publish, require_topics, write_truth
 from jobs.producers.viewing import history
-from jobs.runtime.cli import job
+from jobs.runtime.cli import job, refuse_ignored
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.experiments.definitions import load_definitions
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.settings import Settings
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @job
+@refuse_ignored({}, needs={"--seed": "--faults"})
 @click.option(
     "--times",
     type=click.Choice(["shifted", "kept"]),
@@ -32,7 +34,9 @@ log = logging.getLogger(__name__)
     help="shifted: the history ends at --until; kept: it stays in 1997 and 1998.",
 )
 @click.option(
-    "--until", type=INSTANT, default="now", help="When the shifted history ends. Default: now."
+    "--until",
+    type=INSTANT,
+    help="When the shifted history ends, and what wrong clocks are ahead of. Default: now.",
 )
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only this many events, the oldest.")
@@ -48,7 +52,7 @@ log = logging.getLogger(__name__)
 def main(
     settings: Settings,
     times: str,
-    until: int,
+    until: int | None,
     rate: float | None,
     limit: int | None,
     faults: str,
@@ -57,6 +61,10 @@ def main(
     definitions: Path | None,
 ) -> None:
     """Send the history of MovieLens 100K, about 300,000 events of real people, to Kafka."""
+    if until is None:
+        until = INSTANT.convert("now", None, None)
+    elif times == "kept" and not faults:
+        raise SettingsError("--until with --times kept and no --faults", "leave --until out")
     plan = Faults.parse(faults, seed)
     past = history(load())[:limit]
     shift_s = until // 1_000_000 - past[-1].at if times == "shifted" else 0

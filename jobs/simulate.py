@@ -22,7 +22,7 @@ from jobs.producers.population import Population
 from jobs.producers.records import instant, micros_of
 from jobs.producers.sending import Progress, publish, require_topics, write_truth
 from jobs.producers.simulation import Clock, Simulation
-from jobs.runtime.cli import job
+from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.settings import KafkaSettings, Settings, SparkSettings
 from jobs.runtime.spark.session import spark_session
@@ -34,6 +34,7 @@ COUNT = click.IntRange(min=1)
 
 
 @job
+@refuse_ignored({"--rate": ("--events", "--users", "--titles", "--seed", "--faults", "--truth")})
 @click.option("--events", type=COUNT, default=100_000, show_default=True)
 @click.option("--users", type=COUNT, default=10_000, show_default=True)
 @click.option("--titles", type=COUNT, default=1_000, show_default=True)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import click
 
 from jobs.runtime.cli import job
+from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.kafka.clients import admin
-from jobs.runtime.kafka.embedded_broker import kafka_of
-from jobs.runtime.kafka.topic_changes import carry_out, refuse, survey
+from jobs.runtime.kafka.contract_topics import refuse_mismatches
+from jobs.runtime.kafka.embedded_broker import has_kafka, kafka_of
+from jobs.runtime.kafka.topic_changes import carry_out, refuse, survey, survey_of_none
 from jobs.runtime.kafka.topics import Step, load_topics
 from jobs.runtime.settings import Settings
 
@@ -26,6 +28,10 @@ def _show(steps: Sequence[Step]) -> None:
 def main(settings: Settings, only_plan: bool, grow: tuple[str, ...]) -> None:
     """Create and update the topics of conf/topics.yaml; safe to repeat."""
     declared = load_topics(settings.profile)
+    refuse_mismatches(load_registry(), declared)
+    if only_plan and not has_kafka(settings):
+        _show(survey_of_none(declared, grow))
+        return
     with kafka_of(settings) as kafka, admin(kafka) as client:
         steps = survey(client, kafka, declared, grow)
         _show(steps)

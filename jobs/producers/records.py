@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from transforms.instants import rfc3339
+
 Body = dict[str, Any]
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
@@ -55,8 +57,7 @@ ROUTES = {
 
 def instant(micros: int) -> str:
     """RFC 3339 in UTC, to the millisecond, of microseconds since 1970."""
-    at = EPOCH + timedelta(microseconds=micros)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(EPOCH + timedelta(microseconds=micros), "milliseconds")
 
 
 def micros_of(at: datetime) -> int:

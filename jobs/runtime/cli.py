@@ -6,18 +6,23 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.settings import load_settings
 from jobs.runtime.spark.failures import known
 
 INTERRUPTED = 130
+OF_EVERY_JOB = ("--env", "--set")
 
 
 class AwareInstant(click.ParamType[datetime]):
@@ -82,6 +87,63 @@ def job(function: Callable[..., None]) -> click.Command:
             function(settings=load_settings(profile, overrides), **options)
 
     return click.command(help=function.__doc__, context_settings={"max_content_width": 100})(run)
+
+
+def refuse_ignored(
+    modes: Mapping[str, Collection[str]], needs: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a job refuse what it would ignore, before it does anything. Stands below @job.
+
+    Args:
+        modes: by the option that chooses what is done, the names of the options and arguments
+            that go with it, as the command line has them; --env and --set go with all.
+        needs: by option, the one without which it says nothing.
+    """
+
+    def refusing(function: Callable[..., None]) -> Callable[..., None]:
+        declared = {*map(_shown, vars(function)["__click_params__"]), *OF_EVERY_JOB}
+        named = {*modes, *needs, *needs.values(), *chain.from_iterable(modes.values())}
+        if not named <= declared:
+            raise ValueError(f"no option of {function.__module__}: {sorted(named - declared)}")
+
+        @functools.wraps(function)
+        def run(*arguments: Any, **options: Any) -> None:
+            given = _given_options()
+            for mode in (mode for mode in modes if mode in given):
+                _refuse_others(mode, modes[mode], given)
+            for option, needed in needs.items():
+                if option in given and needed not in given:
+                    raise SettingsError(f"{option} without {needed}", f"give {needed} as well")
+            function(*arguments, **options)
+
+        return run
+
+    return refusing
+
+
+def _shown(parameter: click.Parameter) -> str:
+    """An option or argument as the command line has it."""
+    is_option = isinstance(parameter, click.Option)
+    return parameter.opts[0] if is_option else parameter.human_readable_name
+
+
+def _refuse_others(mode: str, allowed: Collection[str], given: Sequence[str]) -> None:
+    for other in given:
+        if other not in (mode, *allowed, *OF_EVERY_JOB):
+            remedy = "leave out one of them"
+            if allowed:
+                remedy += f"; with {mode} goes: {', '.join(allowed)}"
+            raise SettingsError(f"{other} does not go with {mode}", remedy)
+
+
+def _given_options() -> list[str]:
+    """The options and arguments of the running command that the command line states."""
+    context = click.get_current_context()
+    return [
+        _shown(parameter)
+        for parameter in context.command.params
+        if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
 
 
 def log_to_console() -> None:

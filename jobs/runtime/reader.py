@@ -28,16 +28,22 @@ from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.address import LakeAddress, absolute_root
 from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
 from jobs.runtime.lake.tables import (
+    BRONZE,
     GENERATIONS,
+    LEDGER,
     PARTIALS,
+    QUARANTINE,
     TABLES,
     filled_by,
     is_generational,
     missing_table,
 )
 from jobs.runtime.pipeline.gold import FOLDED_THROUGH, NOTHING, Snapshot, read_gold_at
+from jobs.runtime.pipeline.ledger import Conservation, Entry, balance
+from jobs.runtime.streams.checkpoints import BATCH_BITS
 from transforms.gold.fold import Fold
 from transforms.gold.tables import FOLDS
+from transforms.silver.tables import FAMILIES
 
 MILLIS = 1000
 
@@ -180,6 +186,26 @@ class Reader:
         fold = FOLDS[_name(pin.table)]
         bases = {fold.name: (pin.version, pin.through)}
         return read_gold_at(lake, fold, Snapshot(NOTHING, pin.partials, bases))
+
+    def conservation(self) -> Conservation:
+        """What became of the records of bronze, as the ledger and the tables tell it.
+
+        Raises:
+            DataError: a table is not there yet.
+        """
+        columns = "max(sequence), fate, detail, sum(events)"
+        by_checkpoint = f"sequence >> {BATCH_BITS}, fate, detail"
+        entered = self.duckdb(LEDGER).aggregate(columns, by_checkpoint).fetchall()
+        reasons = self.duckdb(QUARANTINE).aggregate("reason, count(*)", "reason").fetchall()
+        return balance(
+            [Entry(*row) for row in entered],
+            self._count(BRONZE),
+            {family: self._count(f"silver.{family}") for family in FAMILIES},
+            dict(reasons),
+        )
+
+    def _count(self, table: str) -> int:
+        return int(self.duckdb(table).count("*").fetchall()[0][0])
 
     @property
     def _address(self) -> LakeAddress:

@@ -24,6 +24,7 @@ from jobs.runtime.online.store import Publication, StoredList
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining
+from jobs.runtime.reader import Reader
 from jobs.runtime.recompute.check import recompute
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import load_settings
@@ -167,6 +168,8 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
 
     kept = conservation(lake)
     assert kept.erased == before.bronze - kept.bronze == len(RAWS) - len(OTHERS)
+    assert kept.missing == 0
+    assert Reader(lake.root).conservation() == kept
     assert store.get(OTHER, "homepage")
     assert not store.get(USER, "homepage")
     first, second = (certificate(lake, number) for number in (1, 2))

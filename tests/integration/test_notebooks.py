@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from datetime import UTC, datetime
@@ -91,6 +92,18 @@ def test_no_outputs_are_committed(file: Path) -> None:
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert code
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_what_a_notebook_imports_is_there(file: Path) -> None:
+    cells = nbformat.read(file, as_version=nbformat.NO_CONVERT).cells
+    for cell in cells:
+        if cell.cell_type == "code":
+            tree = ast.parse(cell.source)
+            tree.body = [
+                each for each in tree.body if isinstance(each, ast.Import | ast.ImportFrom)
+            ]
+            exec(compile(tree, str(file), "exec"), {})
 
 
 @pytest.mark.slow

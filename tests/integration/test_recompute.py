@@ -199,8 +199,8 @@ def test_what_was_deleted_from_bronze_is_erased_and_what_refine_has_not_read_is_
     ("options", "told"),
     [
         (["--check"], "has no bronze.events"),
-        (["--check", "--report", "page.html"], "--check and --plan make none -> leave it out"),
-        (["--plan", "--report", "page.html"], "--check and --plan make none -> leave it out"),
+        (["--check", "--report", "page.html"], "--report does not go with --check -> leave out"),
+        (["--plan", "--report", "page.html"], "--report does not go with --plan -> leave out"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_that_says_why(

@@ -18,7 +18,8 @@ from jobs.runtime.lake.tables import BRONZE, QUARANTINE, RELEASED
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining
-from jobs.runtime.pipeline.release import Selection, release
+from jobs.runtime.pipeline.release import Selection, finish, preview, release
+from jobs.runtime.reader import Reader
 from jobs.runtime.settings import load_settings
 from jobs.runtime.streams.query import follow
 from tests.oracles.pipeline import Raw
@@ -31,6 +32,7 @@ from tests.support.lakes import (
     killed_behind_every_write,
     stream,
     survives,
+    written,
 )
 from tests.support.promises import assert_promises
 from tests.support.strategies import MINUTE, NOON, Delivery, arrived, examples, histories, plays
@@ -111,10 +113,12 @@ def test_an_event_that_silver_has_by_now_is_released_as_a_duplicate(lakes: MakeL
     )
     kept = conservation(lake)
     assert (kept.conserved, kept.duplicates, kept.silver["playback"]) == (True, 1, 1)
+    assert (kept.released, kept.missing) == (1, 0)
+    assert Reader(lake.root).conservation() == kept
 
 
 def test_a_killed_release_keeps_refine_waiting_until_it_is_finished(
-    lakes: MakeLake, monkeypatch: pytest.MonkeyPatch
+    lakes: MakeLake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lake = lakes(CrashingLake)
     assert isinstance(lake, CrashingLake)
@@ -127,11 +131,38 @@ def test_a_killed_release_keeps_refine_waiting_until_it_is_finished(
     unknown = Selection(reasons=["unknown_version"])
     lake.writes_left = [1]
     assert not survives(lambda: release(lake, load_judge(STRICT.refine), unknown))
-    with pytest.raises(DataError, match="release 1 was killed"):
+    with pytest.raises(DataError, match=r"release 1 was killed .*jobs\.release --finish"):
         stream(lake, STRICT)
-    assert release(lake, load_judge(STRICT.refine), unknown, dry_run=True) == Counter()
+    before = written(lake)
+    with caplog.at_level("WARNING"):
+        assert preview(lake, load_judge(STRICT.refine), unknown) == Counter()
+    assert "release 1 was killed before its end" in caplog.text
+    assert "python -m jobs.release --finish" in caplog.text
+    assert written(lake) == before, "a dry run wrote"
+    assert finish(lake, load_judge(STRICT.refine)) == 1
+    before = written(lake)
+    assert finish(lake, load_judge(STRICT.refine)) is None
+    assert written(lake) == before, "there was nothing to finish"
     stream(lake, STRICT)
     assert_promises(lake, STRICT, records)
+
+
+def test_a_dry_run_is_as_if_the_release_that_was_killed_were_finished(lakes: MakeLake) -> None:
+    """Killed behind each write: what it decided is not told again, and its events are met."""
+    lake = lakes(CrashingLake)
+    assert isinstance(lake, CrashingLake)
+    plays = [play("e1", "2021-01-01T00:00:00Z"), play("e1", "2021-01-02T00:00:00Z")]
+    deliver(lake, [arrived(plays)])
+    stream(lake, STRICT)
+    first = Selection(arrived_until=instant(0))
+    for writes in (1, 1, 2):
+        lake.writes_left = writes * [1]
+        assert not survives(lambda: release(lake, load_judge(MENDED.refine), first))
+        before = written(lake)
+        assert preview(lake, load_judge(MENDED.refine), ALL) == Counter(duplicate=1)
+        assert written(lake) == before
+    assert finish(lake, load_judge(MENDED.refine)) == 1
+    assert preview(lake, load_judge(MENDED.refine), ALL) == Counter(duplicate=1)
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +204,9 @@ def run(lake: Lake, *arguments: str) -> Result:
 def test_a_dry_run_tells_the_fates_of_what_is_selected_and_writes_nothing(
     refused: Lake, chosen: Selection, found: dict[str, int]
 ) -> None:
-    assert release(refused, load_judge(MENDED.refine), chosen, dry_run=True) == Counter(found)
-    assert refused.read(QUARANTINE).count() == 4
-    assert refused.read(RELEASED).isEmpty()
+    before = written(refused)
+    assert preview(refused, load_judge(MENDED.refine), chosen) == Counter(found)
+    assert written(refused) == before
 
 
 @pytest.mark.parametrize(

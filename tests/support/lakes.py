@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -107,6 +108,18 @@ def stream(lake: Lake, configured: Settings) -> None:
         follow(run)
     with folding(lake, configured.fold, available_now=True) as run:
         follow(run)
+
+
+def written(lake: Lake) -> dict[str, tuple[int, int]]:
+    """Every file and folder of a lake by its path, with size and time of the last change.
+
+    Marks of who reads a generation are left out: readers leave them.
+    """
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
+        for path in Path(lake.root).rglob("*")
+        if path.name != "last-read"
+    }
 
 
 def survives(work: Callable[[], object]) -> bool:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from transforms.instants import rfc3339
 
 Event = dict[str, Any]
 
@@ -127,7 +129,7 @@ def _heading(command: Command, event_type: str) -> Event:
     return {
         "eventType": event_type,
         "version": "1.0",
-        "timestamp": _instant(command.at),
+        "timestamp": rfc3339(command.at),
         "eventId": command.event_id,
         "userId": command.user_id,
     }
@@ -135,7 +137,3 @@ def _heading(command: Command, event_type: str) -> Event:
 
 def _known(members: Event) -> Event:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.runtime.contracts.registry import load_registry
-from jobs.runtime.errors import DataError
 from jobs.runtime.kafka.clients import Producer, producer
+from jobs.runtime.outbox import contract_of, record_of
 from jobs.runtime.settings import KafkaSettings
 from transforms.contracts.contract import Contract
-from transforms.contracts.encoding import encode
-from transforms.contracts.validation import violations
 from transforms.experiments.assignment import assign
 from transforms.experiments.definitions import Catalogue
+from transforms.instants import rfc3339
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:assignment")
 EVENT_TYPE = "ExperimentAssignment"
+HEADING = {"eventType": EVENT_TYPE, "version": "1.0"}
 LINGER_MS = 5  # an assignment waits this long for others to travel with
 REMEMBERED = 1_000_000
 
@@ -75,18 +75,14 @@ class Assigner:
         asked = (experiment_id, user_id)
         if variant is not None and asked not in self._published:
             event = assignment_event(user_id, experiment_id, variant, at, context)
-            self._publish(user_id, event)
+            self._publish(event)
             self._remember(asked)
         return variant
 
-    def _publish(self, user_id: str, event: Mapping[str, Any]) -> None:
-        for violation in violations(self._contract, event):
-            raise DataError(
-                f"assignment of {user_id!r}: {violation.path}: {violation.message}",
-                "correct it; nothing was published",
-            )
-        value = encode(self._contract, event)
-        self._sender.send(self._contract.topics[0], value, key=user_id.encode())
+    def _publish(self, event: Mapping[str, Any]) -> None:
+        record = record_of(self._contract, event)
+        [topic] = record.topics  # no transaction
+        self._sender.send(topic, record.value, key=record.key)
 
     def _remember(self, asked: tuple[str, str]) -> None:
         self._published[asked] = None
@@ -103,20 +99,14 @@ def assignment_event(
 ) -> dict[str, Any]:
     """The ExperimentAssignment of a user and experiment; always under the same eventId."""
     return {
-        "eventType": EVENT_TYPE,
-        "version": "1.0",
-        "timestamp": instant(at),
+        **HEADING,
+        "timestamp": rfc3339(at),
         "eventId": str(uuid.uuid5(NAMESPACE, f"{experiment_id}/{user_id}")),
         "userId": user_id,
         "experimentId": experiment_id,
         "variant": variant,
         "context": dict(context or {}),
     }
-
-
-def instant(at: datetime) -> str:
-    """RFC 3339 in UTC, to the microsecond."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @contextmanager
@@ -126,6 +116,6 @@ def open_assigner(kafka: KafkaSettings, definitions: Catalogue) -> Iterator[Assi
     Raises:
         ServiceError: Kafka cannot be reached, or did not take an event.
     """
-    contract = load_registry().newest(EVENT_TYPE)
+    contract = contract_of(load_registry(), HEADING)
     with producer(kafka, linger_ms=LINGER_MS) as sender:
         yield Assigner(definitions, contract, sender)

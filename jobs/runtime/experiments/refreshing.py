@@ -9,15 +9,16 @@ from typing import Any
 
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.experiments.assignments import instant
 from jobs.runtime.experiments.results import compute, newest, refuse_stale, store, stored
 from jobs.runtime.kafka.clients import producer
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS
+from jobs.runtime.outbox import Record, contract_of, record_of
 from jobs.runtime.settings import KafkaSettings
-from transforms.contracts.encoding import encode
+from transforms.contracts.registry import Registry
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
+from transforms.instants import rfc3339
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:experiment-result")
 
@@ -69,29 +70,41 @@ def _computed(
     for row in rows:
         row["built_from"] |= {
             "definition_hash": definitions.definition_hash(row["experiment_id"]),
-            "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {instant(at)}",
+            "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {rfc3339(at)}",
         }
     store(lake, rows)
     return rows
 
 
 def publish_results(kafka: KafkaSettings, rows: Rows) -> None:
-    """Publish the decision of each experiment, under an id made of experiment and instant."""
-    contract = load_registry().newest(RESULT)
+    """Publish the decision of each experiment, under an id made of experiment and instant.
+
+    Raises:
+        BrokenContractError: one would break its contract; none is published.
+        ServiceError: Kafka cannot be reached, or did not take one.
+    """
+    registry = load_registry()
+    decided = {row["experiment_id"]: row for row in rows}.values()
+    records = [_record(registry, row) for row in decided]
     with producer(kafka) as sender:
-        for row in {row["experiment_id"]: row for row in rows}.values():
-            name, at = row["experiment_id"], instant(row["computed_at"])
-            event = {
-                "eventType": RESULT,
-                "version": "1.0",
-                "timestamp": at,
-                "eventId": str(uuid.uuid5(NAMESPACE, f"{name}/{at}")),
-                "experimentId": name,
-                "decision": row["decision"]["verdict"],
-                "reasons": row["decision"]["reasons"],
-                "definitionHash": row["built_from"]["definition_hash"],
-            }
-            sender.send(contract.topics[0], encode(contract, event), key=name.encode())
+        for record in records:
+            [topic] = record.topics  # no transaction
+            sender.send(topic, record.value, key=record.key)
+
+
+def _record(registry: Registry, row: Mapping[str, Any]) -> Record:
+    name, at = row["experiment_id"], rfc3339(row["computed_at"])
+    event = {
+        "eventType": RESULT,
+        "version": "1.0",
+        "timestamp": at,
+        "eventId": str(uuid.uuid5(NAMESPACE, f"{name}/{at}")),
+        "experimentId": name,
+        "decision": row["decision"]["verdict"],
+        "reasons": row["decision"]["reasons"],
+        "definitionHash": row["built_from"]["definition_hash"],
+    }
+    return record_of(contract_of(registry, event), event)
 
 
 def _require(experiment: str, definitions: Catalogue) -> None:

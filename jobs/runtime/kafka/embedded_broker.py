@@ -37,6 +37,7 @@ from jobs.runtime.spark.java import java_binary
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+DATA = "broker"  # the folder of a lake that its broker keeps its data in
 GUARD = Path(broker_guard.__file__).resolve()
 START_TIMEOUT_S = 60  # measured: 2 to 3 s; a loaded machine takes longer
 STOP_TIMEOUT_S = 20  # Kafka's own controlled shutdown takes about 1 s
@@ -244,6 +245,13 @@ def kafka_of(settings: Settings, *, must_answer: bool = True) -> Iterator[KafkaS
         )
 
 
+def has_kafka(settings: Settings) -> bool:
+    """Whether `kafka_of` finds a Kafka that is there, rather than make the lake a new one."""
+    if settings.kafka.bootstrap_servers is not None:
+        return True
+    return (_local_root(settings.lake) / DATA).is_dir()
+
+
 @contextmanager
 def _broker_of_lake(root: Path) -> Iterator[str]:
     root.mkdir(parents=True, exist_ok=True)
@@ -252,7 +260,7 @@ def _broker_of_lake(root: Path) -> Iterator[str]:
         with FileLock(root / "broker.lock"):
             running = _running(notice)
             if running is None:
-                broker = stack.enter_context(embedded_broker(root / "broker", keep=True))
+                broker = stack.enter_context(embedded_broker(root / DATA, keep=True))
                 running = broker.bootstrap_servers
                 stack.callback(notice.unlink, missing_ok=True)
                 notice.write_text(json.dumps(_owned(running)), encoding="utf-8")

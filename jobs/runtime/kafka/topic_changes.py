@@ -52,10 +52,25 @@ def survey(
     Raises:
         SettingsError: `grow` names a topic that is not declared.
     """
+    _refuse_unknown(grow, declared)
+    return _steps(declared, _existing(client, kafka, declared), grow)
+
+
+def survey_of_none(declared: Mapping[str, Topic], grow: Collection[str] = ()) -> list[Step]:
+    """As `survey`, of a Kafka that is not there yet."""
+    _refuse_unknown(grow, declared)
+    return _steps(declared, {}, grow)
+
+
+def _refuse_unknown(grow: Collection[str], declared: Mapping[str, Topic]) -> None:
     unknown = sorted(set(grow) - set(declared))
     if unknown:
         raise SettingsError(f"--grow {unknown[0]}", f"use one of: {', '.join(declared)}")
-    existing = _existing(client, kafka, declared)
+
+
+def _steps(
+    declared: Mapping[str, Topic], existing: Mapping[str, Existing], grow: Collection[str]
+) -> list[Step]:
     return [
         Step(name, topic, existing.get(name), may_grow=name in grow)
         for name, topic in declared.items()

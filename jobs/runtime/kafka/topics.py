@@ -9,15 +9,22 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from jobs.runtime.settings import CONF_DIR, Section, merged, parse, read_profile
+from jobs.runtime.settings import CONF_DIR, Section, merged, parse, read_profile, read_yaml
 
+TOPICS = CONF_DIR / "topics.yaml"
 DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Topic(Section):
-    """One topic as declared."""
+    """One topic as declared.
+
+    Attributes:
+        key: the field whose value is the Kafka key.
+        keys: the field of event types that are keyed by another, by event type.
+    """
 
     key: str
+    keys: dict[str, str] = Field(default_factory=dict)
     partitions: int = Field(gt=0)
     retention_days: int = Field(gt=0)
     compression: Literal["snappy", "lz4", "zstd", "gzip"]
@@ -29,6 +36,10 @@ class Topic(Section):
         if self.min_insync_replicas > self.replication:
             raise ValueError(f"min_insync_replicas of at most replication ({self.replication})")
         return self
+
+    def key_of(self, event_type: str) -> str:
+        """The field that events of a type are keyed by."""
+        return self.keys.get(event_type, self.key)
 
     @property
     def configs(self) -> dict[str, str]:
@@ -60,7 +71,7 @@ def load_topics(profile: str, *, file: Path | None = None) -> dict[str, Topic]:
     Raises:
         SettingsError: naming the file, the key, what was found and what is allowed.
     """
-    file = file or CONF_DIR / "topics.yaml"
+    file = file or TOPICS
     tree = read_profile(file, profile)
     defaults = tree.pop("defaults", None) or {}
     declared = tree.get("topics")
@@ -70,6 +81,11 @@ def load_topics(profile: str, *, file: Path | None = None) -> dict[str, Topic]:
             for name, stated in declared.items()
         }
     return parse(_Topics, tree, origin=str(file)).topics
+
+
+def profiles(file: Path = TOPICS) -> list[str]:
+    """The profiles that a declaration of topics has; SettingsError if it cannot be read."""
+    return list(read_yaml(file).get("profiles") or {})
 
 
 @dataclass(frozen=True)

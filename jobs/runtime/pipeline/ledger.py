@@ -33,17 +33,34 @@ MOVED = (RELEASED, ERASED)  # fates after another one
 End = tuple[str, str | None]  # fate and detail, as the ledger names them
 
 
+class Entry(NamedTuple):
+    """Records that met one end, as ops.ledger tells of them.
+
+    Attributes:
+        sequence: of a batch, or of any of several batches of one checkpoint.
+        fate: the end: `arrived`, `silver`, `quarantine`, `duplicate`, RELEASED or ERASED.
+        detail: family, reason, or the end that an erased record had.
+        events: how many records.
+    """
+
+    sequence: int
+    fate: str
+    detail: str | None
+    events: int
+
+
 @dataclass(frozen=True)
 class Conservation:
     """What became of the records of bronze, by the ledger and by the tables themselves.
 
     Attributes:
         bronze: rows of bronze.events.
-        arrived: records that refine read, by the ledger.
+        arrived: records that refine read and that were not erased, by the ledger.
         silver: rows by family.
         quarantined: rows by reason.
         duplicates: counted by the ledger.
         agreed: do the tables hold what the ledger says?
+        released: records that left quarantine; they are counted where they went.
         erased: records that left bronze, and their end, with a user; counted nowhere else.
     """
 
@@ -53,38 +70,77 @@ class Conservation:
     quarantined: Mapping[str, int]
     duplicates: int
     agreed: bool
+    released: int
     erased: int
 
     @property
     def conserved(self) -> bool:
         """Nothing is lost, nothing counted twice."""
+        return self.agreed and self.bronze == self.arrived and not self.missing
+
+    @property
+    def missing(self) -> int:
+        """Records of bronze without an end; below zero if some have more than one."""
         ends = sum(self.silver.values()) + sum(self.quarantined.values()) + self.duplicates
-        return self.agreed and self.bronze == self.arrived == ends
+        return self.bronze - ends
+
+    @property
+    def unread(self) -> int:
+        """Records of bronze that refine has not read yet."""
+        return self.bronze - self.arrived
 
 
 def conservation(lake: Lake) -> Conservation:
     """Hold the tables against the ledger of the batch build and the newest refine checkpoint."""
-    ledger = lake.read(LEDGER)
-    generation = F.shiftright("sequence", BATCH_BITS)
-    newest = ledger.agg(F.max(generation)).collect()[0][0]
-    of_newest = ledger.where(generation.isin(BUILT, newest))
-    sums = of_newest.groupBy("fate", "detail").agg(F.sum("events"))
-    entered = {(fate, detail): events for fate, detail, events in sums.collect()}
-    told = _ends(entered)
-    silver = {family: lake.read(f"silver.{family}").count() for family in FAMILIES}
+    sums = (
+        lake.read(LEDGER)
+        .groupBy(F.shiftright("sequence", BATCH_BITS), "fate", "detail")
+        .agg(F.max("sequence").alias("sequence"), F.sum("events").alias("events"))
+        .select(*Entry._fields)
+    )
     reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
-    quarantined = {row["reason"]: row["count"] for row in reasons}
+    return balance(
+        [Entry(*row) for row in sums.collect()],
+        lake.read(BRONZE).count(),
+        {family: lake.read(f"silver.{family}").count() for family in FAMILIES},
+        {row["reason"]: row["count"] for row in reasons},
+    )
+
+
+def balance(
+    entries: Iterable[Entry], bronze: int, silver: Mapping[str, int], quarantined: Mapping[str, int]
+) -> Conservation:
+    """Hold the rows of tables against the ledger.
+
+    Args:
+        entries: of ops.ledger; those of the batch build and of the newest checkpoint count.
+        bronze: rows of bronze.events.
+        silver: rows by family.
+        quarantined: rows by reason.
+    """
+    by_checkpoint: dict[int, Counter[End]] = {}
+    for sequence, fate, detail, events in entries:
+        by_checkpoint.setdefault(sequence >> BATCH_BITS, Counter())[fate, detail] += events
+    entered = Counter[End]()
+    for generation in {BUILT, max(by_checkpoint, default=BUILT)}:
+        entered.update(by_checkpoint.get(generation, {}))
+    told = _ends(entered)
     held = {("silver", family): rows for family, rows in silver.items() if rows}
     held |= {("quarantine", reason): rows for reason, rows in quarantined.items()}
     return Conservation(
-        bronze=lake.read(BRONZE).count(),
+        bronze=bronze,
         arrived=told.pop(("arrived", None), 0),
         silver=silver,
         quarantined=quarantined,
         duplicates=told.pop(("duplicate", None), 0),
         agreed=told == held,
-        erased=sum(events for (fate, _), events in entered.items() if fate == ERASED),
+        released=_total(entered, RELEASED),
+        erased=_total(entered, ERASED),
     )
+
+
+def _total(entered: Mapping[End, int], wanted: str) -> int:
+    return sum(events for (fate, _), events in entered.items() if fate == wanted)
 
 
 def _ends(told: Mapping[End, int]) -> dict[End, int]:

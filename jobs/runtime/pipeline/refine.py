@@ -190,5 +190,5 @@ def _refuse_unfinished(lake: Lake) -> None:
     if decided != done:
         raise DataError(
             f"{REFINE}: release {decided} was killed before its end",
-            "finish it: python -m jobs.release --dry-run",
+            "finish it: python -m jobs.release --finish",
         )

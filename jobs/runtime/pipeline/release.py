@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -24,9 +25,12 @@ from jobs.runtime.streams.queries import REFINE
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import ARRIVAL_ORDER
 from transforms.silver.release import SILVER as SILVER_FATE
-from transforms.silver.release import released
+from transforms.silver.release import released, released_events
 
 log = logging.getLogger(__name__)
+
+
+WRITTEN = (*SILVER, QUARANTINE, RELEASED, LEDGER)
 
 
 VERDICT_OF = (*ARRIVAL_ORDER, "event_id", "family", "reason")
@@ -70,7 +74,7 @@ class Selection:
         return quarantine
 
 
-def release(lake: Lake, judge: Judge, chosen: Selection, *, dry_run: bool = False) -> Counter[str]:
+def release(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
     """Release what is valid of the chosen records.
 
     The order is the guarantee:
@@ -78,24 +82,60 @@ def release(lake: Lake, judge: Judge, chosen: Selection, *, dry_run: bool = Fals
     1. What leaves quarantine, and how, is decided by one commit to silver.released.
     2. The silver tables get the events, the ledger the counts, under the release's number, and
        the rows leave silver.quarantine. Each can be repeated without effect: a release that was
-       killed is finished by the next run, dry or not, before it decides anything itself.
+       killed is finished by `finish`, or by the next release before it decides anything itself.
 
     Args:
         lake: the lake.
         judge: by what they are judged now.
         chosen: which records.
-        dry_run: decide nothing, only tell.
 
     Returns:
         How many records met which fate: `silver.<family>`, `duplicate`, `quarantine: <reason>`.
     """
-    with locked(lake.checkpoint(REFINE), REFINE):
-        lake.ensure([*SILVER, QUARANTINE, RELEASED, LEDGER])
-        _, last = lake.transaction(RELEASED, RELEASE)
+    with _alone(lake):
+        lake.ensure(WRITTEN)
         step = Release(lake, judge)
-        if last is not None:
-            step.carry_out(last)
-        return step.decide(chosen, (last or 0) + 1, dry_run=dry_run)
+        step.finish()
+        _, last = lake.transaction(RELEASED, RELEASE)
+        return step.decide(chosen, (last or 0) + 1)
+
+
+def finish(lake: Lake, judge: Judge) -> int | None:
+    """Finish a release that was killed, and decide nothing.
+
+    Returns:
+        Its number; None if no release was killed, and then nothing is written.
+    """
+    with _alone(lake):
+        step = Release(lake, judge)
+        if step.unfinished() is not None:
+            lake.ensure(WRITTEN)
+        return step.finish()
+
+
+def preview(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
+    """Tell what a release of the chosen records would do, and write nothing.
+
+    A release that was killed is named in the log, and its records are left out: finished first,
+    it will have taken them.
+
+    Returns:
+        As `release`.
+    """
+    step = Release(lake, judge)
+    number = step.unfinished()
+    if number is not None:
+        log.warning(
+            "release %d was killed before its end, its records are left out here "
+            "-> finish it: python -m jobs.release --finish", number,
+        )  # fmt: skip
+    with step.judging(chosen, number) as (judged, leaving):
+        return _fates(judged, leaving)
+
+
+def _alone(lake: Lake) -> AbstractContextManager[None]:
+    """Keeps refine out, and other releases."""
+    return locked(lake.checkpoint(REFINE), REFINE)
 
 
 @dataclass(frozen=True)
@@ -105,25 +145,74 @@ class Release:
     lake: Lake
     judge: Judge
 
-    def decide(self, chosen: Selection, number: int, *, dry_run: bool) -> Counter[str]:
+    def unfinished(self) -> int | None:
+        """The number of the release that was killed before its end; None if there is none."""
+        if not self.lake.has(RELEASED):
+            return None
+        _, decided = self.lake.transaction(RELEASED, RELEASE)
+        if decided is None or (self._is_entered(decided) and self._has_left(decided)):
+            return None
+        return decided
+
+    def finish(self) -> int | None:
+        """Carry out what an earlier release decided and did not do; its number, or None."""
+        number = self.unfinished()
+        if number is not None:
+            self.carry_out(number)
+        return number
+
+    def decide(self, chosen: Selection, number: int) -> Counter[str]:
         """Judge the chosen records, and release what is valid, as release `number`."""
-        quarantined = chosen.of(self.lake.read(QUARANTINE))
+        with self.judging(chosen, None) as (judged, leaving):
+            found = _fates(judged, leaving)
+            if not leaving.isEmpty():
+                self._record(leaving, number)
+                self.carry_out(number)
+        return found
+
+    @contextmanager
+    def judging(
+        self, chosen: Selection, pending: int | None
+    ) -> Iterator[tuple[DataFrame, DataFrame]]:
+        """The chosen records judged anew, for the life of the block.
+
+        Args:
+            chosen: which records.
+            pending: the number of a release whose records count as released though some are not.
+
+        Yields:
+            The verdicts, and the rows of silver.quarantine that leave, as `released` gives them.
+        """
+        quarantined = chosen.of(self.lake.read_declared(QUARANTINE))
+        silver_ids = self._silver_ids()
+        if pending is not None:
+            rows = self._rows_of(pending)
+            quarantined = quarantined.join(rows, list(PLACE), "left_anti")
+            silver_ids = silver_ids.unionAll(released_events(rows).select("event_id"))
         judged = self.judge.judge(quarantined).select(*VERDICT_OF)
         with persisted(judged):
-            leaving = released(quarantined, judged, self._silver_ids())
+            leaving = released(quarantined, judged, silver_ids)
             with persisted(leaving):
-                found = _fates(judged, leaving)
-                if not dry_run and not leaving.isEmpty():
-                    self._record(leaving, number)
-                    self.carry_out(number)
-        return found
+                yield judged, leaving
 
     def carry_out(self, number: int) -> None:
         """Do what was decided, as far as it is not done."""
-        rows = self.lake.read(RELEASED).where(F.col("release") == number)
-        if self.lake.transaction(LEDGER, RELEASE)[1] != number:
+        rows = self._rows_of(number)
+        if not self._is_entered(number):
             self._write(rows, Transaction(RELEASE, number))
         self.lake.delete_matching(QUARANTINE, rows, PLACE)
+
+    def _rows_of(self, number: int) -> DataFrame:
+        return self.lake.read(RELEASED).where(F.col("release") == number)
+
+    def _is_entered(self, number: int) -> bool:
+        """Does the ledger tell of the release?"""
+        return self.lake.transaction(LEDGER, RELEASE)[1] == number
+
+    def _has_left(self, number: int) -> bool:
+        """Are the records of the release gone from quarantine?"""
+        quarantined = self.lake.read(QUARANTINE)
+        return quarantined.join(self._rows_of(number), list(PLACE), "left_semi").isEmpty()
 
     def _write(self, rows: DataFrame, transaction: Transaction) -> None:
         told = rows.groupBy("fate", "family", "reason").count().collect()
@@ -168,7 +257,8 @@ class Release:
         self.lake.append(LEDGER, ledger.coalesce(1), transaction)
 
     def _silver_ids(self) -> DataFrame:
-        ids = (self.lake.read(table).select("event_id") for table in SILVER)
+        written = filter(self.lake.has, SILVER)  # a preview creates no table
+        ids = (self.lake.read(table).select("event_id") for table in written)
         return reduce(DataFrame.unionAll, ids)
 
 

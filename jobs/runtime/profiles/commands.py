@@ -18,6 +18,7 @@ from typing import Protocol
 
 from jobs.runtime.errors import PlayheadError
 from jobs.runtime.kafka.publisher import Publisher
+from jobs.runtime.outbox import BrokenContractError, contract_of, record_of
 from jobs.runtime.settings import KafkaSettings, RefineSettings, Settings
 from transforms.commands.profile import (
     Command,
@@ -29,10 +30,8 @@ from transforms.commands.profile import (
     content_viewed,
     preferences_updated,
 )
-from transforms.contracts.contract import Contract
-from transforms.contracts.encoding import encode
 from transforms.contracts.registry import Registry
-from transforms.contracts.validation import Violation, violations
+from transforms.contracts.validation import Violation
 
 COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -112,12 +111,12 @@ class Commands:
         """
         self._check_heading(command)
         event = self._event(command)
-        contract = self._contract(event)
-        for violation in violations(contract, event, declared_only=True):
-            raise CommandRejected(command.command_id, violation)
-        key = str(event[contract.key]).encode()
-        self._publisher.publish(command.command_id, contract.topics, key, encode(contract, event))
-        return Receipt(command.event_id, contract.topics)
+        try:
+            record = record_of(contract_of(self._registry, event), event)
+        except BrokenContractError as broken:
+            raise CommandRejected(command.command_id, broken.violation) from None
+        self._publisher.publish(command.command_id, record.topics, record.key, record.value)
+        return Receipt(command.event_id, record.topics)
 
     def _check_heading(self, command: Command) -> None:
         """Refuse what the contract cannot see: the command's id and its time."""
@@ -149,10 +148,6 @@ class Commands:
                 previous = self._ratings.rating(command.user_id, command.title_id)
                 return content_rated(command, previous)
         raise TypeError(f"no event is known for {type(command).__name__}")
-
-    def _contract(self, event: Event) -> Contract:
-        versions = self._registry.versions(event["eventType"])
-        return next(found for found in versions if found.version == event["version"])
 
 
 @contextmanager

@@ -43,6 +43,7 @@ from jobs.runtime.recommendations.training import (
 )
 from jobs.runtime.settings import CODE_DIR, RecommendSettings
 from transforms import provenance
+from transforms.instants import rfc3339
 from transforms.recommendations import (
     catalogue,
     evaluation,
@@ -217,7 +218,7 @@ def record(
         facts = {
             **made_from,
             "sha256": sha256,
-            "trained_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "trained_at": rfc3339(datetime.now(UTC), "seconds"),
             "declaration": json.dumps(declaration(settings)),
             "passed": verdict.passed,
             "refusals": "; ".join(verdict.refusals),

@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from jobs.runtime.recommendations.artifact import TrainedModel
+from transforms.instants import rfc3339
 from transforms.recommendations.evaluation import HEAD_SHARE, TITLE_BANDS, USER_SEGMENTS, K
 from transforms.recommendations.gate import METRIC, Verdict, describe_difference
 from transforms.recommendations.trial import Trial
@@ -134,4 +135,4 @@ def _gains(trial: Trial) -> Any:
 
 
 def _instant(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return rfc3339(datetime.fromtimestamp(seconds, UTC), "seconds")

@@ -12,6 +12,7 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError, PlayheadError, SettingsError
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.kafka.publisher import CommandOutcomeUnknown, Publisher
+from jobs.runtime.outbox import contract_of, record_of
 from jobs.runtime.recommendations.model_registry import (
     CHALLENGER,
     CHAMPION,
@@ -19,8 +20,7 @@ from jobs.runtime.recommendations.model_registry import (
     ModelRegistry,
 )
 from jobs.runtime.settings import Settings
-from transforms.contracts.encoding import encode
-from transforms.contracts.validation import violations
+from transforms.instants import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def promote(settings: Settings, registry: ModelRegistry, version: str) -> None:
     """
     before = {alias: registry.version_of(alias) for alias in (CHAMPION, PREVIOUS)}
     if version != before[CHAMPION]:
-        registry.tag(version, {"promoted_at": _instant(datetime.now(UTC))})
+        registry.tag(version, {"promoted_at": rfc3339(datetime.now(UTC))})
         registry.point({CHAMPION: version, PREVIOUS: before[CHAMPION]})
     try:
         publish(settings, promotion_event(registry.name, version, registry.tags(version)))
@@ -108,24 +108,19 @@ def promotion_event(name: str, version: str, tags: Mapping[str, str]) -> dict[st
 
 
 def publish(settings: Settings, event: Mapping[str, Any]) -> None:
-    """Send the event, once it is valid by its contract.
+    """Send the event, held to its contract.
 
     Raises:
-        DataError: it is not.
+        DataError: it breaks its contract.
         ServiceError: Kafka was away.
         CommandOutcomeUnknown: it may have been sent; repeat the promotion, which is safe.
     """
-    contract = load_registry().newest(EVENT)
-    for violation in violations(contract, event, declared_only=True):
-        raise DataError(
-            f"{EVENT} breaks its contract: {violation.path}: {violation.message}",
-            "choose another recommend.model name",
-        )
+    contract = contract_of(load_registry(), event)
+    record = record_of(contract, event, "choose another recommend.model name")
     with kafka_of(settings) as kafka:
         publisher = Publisher(kafka, settings.commands)
         try:
-            key = str(event[contract.key]).encode()
-            publisher.publish(event["eventId"], contract.topics, key, encode(contract, event))
+            publisher.publish(event["eventId"], record.topics, record.key, record.value)
         finally:
             publisher.close()
 
@@ -156,7 +151,3 @@ def previous_champion(registry: ModelRegistry) -> str:
         )
     registry.load(version)  # what is gone or damaged must not be put into service
     return version
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

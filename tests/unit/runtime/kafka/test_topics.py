@@ -63,10 +63,10 @@ def test_the_seven_topics_are_declared_for_both_profiles(
 
 
 def test_an_unknown_key_names_the_file_the_topic_and_what_is_allowed(tmp_path: Path) -> None:
-    file = topics_file(tmp_path, "base: {topics: {t: {keys: userId}}}\nprofiles: {local: {}}")
+    file = topics_file(tmp_path, "base: {topics: {t: {kee: userId}}}\nprofiles: {local: {}}")
     with pytest.raises(
         SettingsError,
-        match=r"topics\.yaml: unknown key 'topics\.t\.keys' -> .*: .*key, .*partitions",
+        match=r"topics\.yaml: unknown key 'topics\.t\.kee' -> .*: .*key, .*partitions",
     ):
         load_topics("local", file=file)
 
