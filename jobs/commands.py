@@ -74,7 +74,7 @@ def update_preferences(
     A VALUE is JSON, or else text. The event goes to user-profile-events and to
     user-preference-updates, to both or to neither.
     """
-    assigned = dict(_assigned(change) for change in changes)
+    assigned = dict(_parse_change(change) for change in changes)
     command = UpdatePreferences(command_id=command_id, user_id=user, at=at, changes=assigned)
     _send(settings, command)
 
@@ -149,7 +149,7 @@ def _ratings(settings: Settings, previous: float | None) -> ReadModel:
     return LakeRatings(open_live_lake("commands", settings))
 
 
-def _assigned(change: str) -> tuple[str, Any]:
+def _parse_change(change: str) -> tuple[str, Any]:
     name, equals, text = change.partition("=")
     if not equals:
         raise SettingsError(f"preference {change!r} has no value", "write it as NAME=VALUE")

@@ -67,7 +67,7 @@ def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
             told = [*map(asdict, found), *map(asdict, misplaced)]
             click.echo(json.dumps(told, indent=2, default=str))
         else:
-            _tell(folder, found, misplaced)
+            _print_refusals(folder, found, misplaced)
         if found or misplaced:
             sys.exit(PlayheadError.exit_code)
 
@@ -79,7 +79,7 @@ def lock(folder: Path) -> None:
     with friendly_errors():
         found, misplaced = refusals(folder), folder_mismatches(folder)
         if found or misplaced:
-            _tell(folder, found, misplaced)
+            _print_refusals(folder, found, misplaced)
             raise SettingsError("nothing was locked", "mend what is named above")
         registry, locked = load_registry(folder), load_lock(folder)
         new = drafts(registry, locked)
@@ -98,10 +98,10 @@ def lock(folder: Path) -> None:
 def compare(old: Path, new: Path, mode: str, level: str, as_json: bool) -> None:
     """Compare any two JSON Schema files; exit 1 unless NEW is compatible with OLD."""
     with friendly_errors():
-        found = _compared(old, new, Mode(mode), Level(level))
+        found = _compare_files(old, new, Mode(mode), Level(level))
         worst = _worst(found.values())
         if as_json:
-            told = {name: _told(comparison) for name, comparison in found.items()}
+            told = {name: _comparison_document(comparison) for name, comparison in found.items()}
             said = {"verdict": worst, "mode": mode, "level": level, "directions": told}
             click.echo(json.dumps(said, indent=2))
         else:
@@ -170,7 +170,7 @@ def validate_file(file: Path, folder: Path) -> None:
         click.echo(f"{file}: all events keep their contracts")
 
 
-def _compared(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, Comparison]:
+def _compare_files(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, Comparison]:
     before, after = read_json(old), read_json(new)
     pairs = {"backward": (after, before), "forward": (before, after)}
     try:
@@ -184,12 +184,12 @@ def _worst(comparisons: Iterable[Comparison]) -> Verdict:
     return max(verdicts, key=list(Verdict).index, default=Verdict.COMPATIBLE)
 
 
-def _told(comparison: Comparison) -> dict[str, Any]:
+def _comparison_document(comparison: Comparison) -> dict[str, Any]:
     findings = [asdict(finding) for finding in comparison.findings]
     return {"verdict": comparison.verdict, "findings": findings}
 
 
-def _tell(folder: Path, found: Sequence[Refusal], misplaced: Sequence[Mismatch]) -> None:
+def _print_refusals(folder: Path, found: Sequence[Refusal], misplaced: Sequence[Mismatch]) -> None:
     for refusal in found:
         file = folder / refusal.event_type / f"{refusal.version}.json"
         where = f"{file}: {refusal.verdict} at {refusal.path} {refusal.keyword}"

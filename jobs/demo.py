@@ -25,12 +25,12 @@ from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.experiments.attribution import attributing
 from jobs.runtime.experiments.definitions import load_definitions
 from jobs.runtime.experiments.readout import write_readout
-from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.kafka.embedded_broker import kafka_of
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake, open_live_lake
-from jobs.runtime.notebooks import notebook, write_page
+from jobs.runtime.notebooks import notebook, write_notebook_page
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.pages import page
@@ -41,7 +41,7 @@ from jobs.runtime.pipeline.run_report import write_report
 from jobs.runtime.pipeline.together import drain, streaming
 from jobs.runtime.quality.check import check
 from jobs.runtime.quality.gate import refuse_failing
-from jobs.runtime.quality.measuring import Finding
+from jobs.runtime.quality.measurement import Finding
 from jobs.runtime.recommendations.challenger import train
 from jobs.runtime.recommendations.model_registry import ModelRegistry, open_model_registry
 from jobs.runtime.recommendations.promotion import LEARNT_FROM, promote, refuse
@@ -83,35 +83,35 @@ def main(settings: Settings, limit: int | None) -> None:
     seconds: dict[str, float] = {}
     judge = load_judge(settings.refine)
     with kafka_of(settings) as kafka:
-        with _timed("start", seconds):
-            bring(kafka, load_topics(settings.profile))
+        with _time_stage("start", seconds):
+            apply_topics(kafka, load_topics(settings.profile))
             lake = open_live_lake("demo", settings)
-        with _timed("stream", seconds), streaming(lake, judge, settings, kafka) as runs:
+        with _time_stage("stream", seconds), streaming(lake, judge, settings, kafka) as runs:
             _follow_the_replay(runs, settings, until, limit)
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
-        with _timed("drain", seconds):
+        with _time_stage("drain", seconds):
             drain(lake, judge, settings, kafka)
-        with _timed("quality", seconds):
+        with _time_stage("quality", seconds):
             findings = check(lake, docs=FOLDER / "quality")
             text = page("quality.html", findings=findings)
             (FOLDER / "quality.html").write_text(text, encoding="utf-8")
-        with _timed("recommend", seconds):
+        with _time_stage("recommend", seconds):
             recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
-        with _timed("experiment", seconds):
+        with _time_stage("experiment", seconds):
             experiment = _experiment(lake, settings, until)
-    with _timed("count", seconds):
+    with _time_stage("count", seconds):
         sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
         kept = conservation(lake)
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
     with ThreadPoolExecutor(max_workers=1) as beside:
         notebooks = beside.submit(_notebooks, settings, seconds)
-        with _timed("recompute", seconds):
+        with _time_stage("recompute", seconds):
             parity = recompute(lake, judge, settings.refine)
     executed = notebooks.result()
     summary = {
         **_summary(sent, kept, gold, parity),
         "recommendations": recommended,
-        "quality": _qualified(findings),
+        "quality": _quality_summary(findings),
         "experiments": {SAME_FOR_ALL: experiment},
         "notebooks": executed,
         "pages": _pages(executed),
@@ -120,7 +120,7 @@ def main(settings: Settings, limit: int | None) -> None:
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     store = open_model_registry(settings.recommend, lake.root).uri
     write_report(lake, summary, batches, store, FOLDER / "report.html")
-    click.echo(_told(summary))
+    click.echo(_summary_text(summary))
     _refuse_loss(sent, kept, parity)
 
 
@@ -210,7 +210,7 @@ def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, An
     definitions = load_definitions(DEFINITIONS)
     with attributing(lake, settings.attribute, definitions, available_now=True) as run:
         follow(run)
-    rows = refreshed(lake, definitions, until, [SAME_FOR_ALL])
+    rows = refresh_results(lake, definitions, until, [SAME_FOR_ALL])
     write_readout(lake, SAME_FOR_ALL, FOLDER / "experiment.html")
     return {**rows[0]["decision"], "users": rows[0]["states"], "readout": "experiment.html"}
 
@@ -218,17 +218,17 @@ def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, An
 def _notebooks(settings: Settings, seconds: dict[str, float]) -> dict[str, str]:
     """Run notebooks over the demo's lake; the page of each that found what it asks for."""
     pages = {}
-    with _timed("notebooks", seconds):
+    with _time_stage("notebooks", seconds):
         for name in NOTEBOOKS:
             try:
-                written = write_page(notebook(name), FOLDER / "notebooks", settings, {})
+                written = write_notebook_page(notebook(name), FOLDER / "notebooks", settings, {})
                 pages[name] = str(written.relative_to(FOLDER))
             except PlayheadError as error:
                 log.warning("%s", error.problem)
     return pages
 
 
-def _qualified(findings: Sequence[Finding]) -> dict[str, Any]:
+def _quality_summary(findings: Sequence[Finding]) -> dict[str, Any]:
     failed = [each for each in findings if not each.passed]
     return {
         "expectations": len(findings),
@@ -260,7 +260,7 @@ def _summary(
     }
 
 
-def _told(summary: Mapping[str, Any]) -> str:
+def _summary_text(summary: Mapping[str, Any]) -> str:
     parity = summary["parity"]
     return "\n".join(
         [
@@ -295,7 +295,7 @@ def _refuse_loss(sent: Mapping[str, Any], kept: Conservation, parity: Parity) ->
 
 
 @contextmanager
-def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+def _time_stage(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     log.info("-- %s", stage)
     began = time.monotonic()
     yield

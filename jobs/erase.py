@@ -8,7 +8,7 @@ import click
 
 from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.erasure.erasure import erase, pending_users
-from jobs.runtime.erasure.inventory import found
+from jobs.runtime.erasure.inventory import take_inventory
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.lake.tables import BRONZE
@@ -49,7 +49,7 @@ def main(
     users = pending_users(lake) if user is None else [_id(user)]
     if dry_run:
         for each in users:
-            for line in found(lake, each).lines():
+            for line in take_inventory(lake, each).lines():
                 click.echo(line)
         return
     for certificate in erase(lake, settings, users, mentions=mentions):

@@ -14,12 +14,12 @@ import click
 from jobs.runtime.cli import AwareInstant, job
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.experiments.assignments import open_assigner
-from jobs.runtime.experiments.attribution import everyone
-from jobs.runtime.experiments.audit import audited
+from jobs.runtime.experiments.attribution import all_experiment_users
+from jobs.runtime.experiments.audit import audit_assignments
 from jobs.runtime.experiments.definitions import load_definitions
 from jobs.runtime.experiments.readout import write_readout
-from jobs.runtime.experiments.refreshing import refreshed
-from jobs.runtime.experiments.results import reproduced, stored
+from jobs.runtime.experiments.results import reproduce_results, stored_results
+from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.lake.lake import Lake, open_lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
@@ -28,7 +28,7 @@ from jobs.runtime.settings import Settings
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
-from transforms.gold.experiment_user import ASSIGNMENTS, SOURCES, differing
+from transforms.gold.experiment_user import ASSIGNMENTS, SOURCES, differing_users
 from transforms.instants import rfc3339
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def assign(
     who does not take part.
     """
     definitions = _definitions(folder)
-    known = dict(_named(one) for one in context)
+    known = dict(_parse_context(one) for one in context)
     with kafka_of(settings) as kafka, open_assigner(kafka, definitions) as assigner:
         try:
             variant = assigner.assign(user, experiment, known)
@@ -109,7 +109,7 @@ def audit(settings: Settings, folder: Path | None) -> None:
     does not give them.
     """
     lake = _lake(settings, "audit", ASSIGNMENTS)
-    recorded, wrong = audited(lake, _definitions(folder))
+    recorded, wrong = audit_assignments(lake, _definitions(folder))
     log.info("%s assignments are recorded, %s differ", f"{recorded:,}", f"{wrong.count():,}")
     examples = wrong.limit(EXAMPLES).collect()
     for row in examples:
@@ -130,7 +130,7 @@ def verify(settings: Settings, folder: Path | None) -> None:
     """
     lake = _lake(settings, "verify", EXPERIMENT_USER)
     rows = lake.read(EXPERIMENT_USER)
-    wrong = differing(rows, everyone(lake, _definitions(folder))).persist()
+    wrong = differing_users(rows, all_experiment_users(lake, _definitions(folder))).persist()
     log.info("%s rows compared, %s differ", f"{rows.count():,}", f"{wrong.count():,}")
     examples = wrong.limit(EXAMPLES).collect()
     for row in examples:
@@ -175,7 +175,7 @@ def results(
         refuse_failing(lake, computed_from, settings.quality, "the publishing of results")
     with ExitStack() as stack:
         kafka = stack.enter_context(kafka_of(settings)) if publish else None
-        rows = refreshed(lake, definitions, at, experiments, kafka, once=once)
+        rows = refresh_results(lake, definitions, at, experiments, kafka, once=once)
     for line in dict.fromkeys(_line(row) for row in rows):
         click.echo(line)
 
@@ -189,13 +189,13 @@ def reproduce(settings: Settings, experiment: str, computed_at: datetime) -> Non
     Exits non-zero if a single digit differs.
     """
     lake = _lake(settings, "reproduce", EXPERIMENT_RESULTS)
-    before = stored(lake, experiment, computed_at)
+    before = stored_results(lake, experiment, computed_at)
     if not before:
         raise SettingsError(
             f"{EXPERIMENT_RESULTS} has no results of {experiment} at {rfc3339(computed_at)}",
             "python -m jobs.experiments results computes new ones",
         )
-    again = reproduced(lake, before)
+    again = reproduce_results(lake, before)
     differing = [row["metric"] for row, same in zip(before, again, strict=True) if row != same]
     if differing:
         raise DataError(
@@ -227,7 +227,7 @@ def _sizes(definitions: Catalogue) -> tuple[int, int]:
     return len(definitions.experiments), len(definitions.metrics)
 
 
-def _named(text: str) -> tuple[str, str]:
+def _parse_context(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--context {text}", "write it as NAME=VALUE")

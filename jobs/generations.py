@@ -20,7 +20,7 @@ def main() -> None:
 
 
 @job
-def listed(settings: Settings) -> None:
+def list_generations(settings: Settings) -> None:
     """Show all generations: what happened to each, and when."""
     lake = _lake(settings)
     live = lake.live()
@@ -30,7 +30,7 @@ def listed(settings: Settings) -> None:
 
 @job
 @click.argument("generation", type=click.IntRange(min=1))
-def switched(settings: Settings, generation: int) -> None:
+def switch_generation(settings: Settings, generation: int) -> None:
     """Let readers see GENERATION from now on; the same command switches back.
 
     Refused if a blocker failed in the newest check of its tables by python -m jobs.quality.
@@ -40,7 +40,7 @@ def switched(settings: Settings, generation: int) -> None:
 
 
 @job
-def retired(settings: Settings) -> None:
+def retire_generations(settings: Settings) -> None:
     """Delete old generations, as lake.keep_generations and lake.unread_h allow."""
     policy = settings.lake
     gone = retire(_lake(settings), keep=policy.keep_generations, unread_h=policy.unread_h)
@@ -49,14 +49,14 @@ def retired(settings: Settings) -> None:
 
 @job
 @click.argument("generation", type=click.IntRange(min=1))
-def abandoned(settings: Settings, generation: int) -> None:
+def abandon_build(settings: Settings, generation: int) -> None:
     """Give up the unfinished build of GENERATION, such as one that can no longer end."""
     abandon(_lake(settings), generation)
     click.echo(f"generation {generation} is given up; python -m jobs.recompute begins another")
 
 
 @job
-def named(settings: Settings) -> None:
+def name_tables(settings: Settings) -> None:
     """Give all tables their names in lake.catalog; a switch does that for the new generation."""
     if settings.lake.catalog is None:
         raise SettingsError("lake.catalog is not set", "set it: --set lake.catalog=spark_catalog")
@@ -64,17 +64,17 @@ def named(settings: Settings) -> None:
     click.echo(f"the tables have their names in {settings.lake.catalog}")
 
 
-main.add_command(listed, "list")
+main.add_command(list_generations, "list")
 
 
-main.add_command(switched, "switch")
+main.add_command(switch_generation, "switch")
 
 
-main.add_command(retired, "retire")
+main.add_command(retire_generations, "retire")
 
 
-main.add_command(abandoned, "abandon")
-main.add_command(named, "name")
+main.add_command(abandon_build, "abandon")
+main.add_command(name_tables, "name")
 
 
 def _lake(settings: Settings) -> Lake:

@@ -12,7 +12,7 @@ import click
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_lake
 from jobs.runtime.pages import write_page
-from jobs.runtime.quality.lateness import UNITS_S, figures, lateness_lines, measured, span
+from jobs.runtime.quality.lateness import UNITS_S, figures, lateness_lines, measure_lateness, span
 from jobs.runtime.settings import Settings
 
 DELAYS = ("1m", "5m", "15m", "1h", "6h", "1d", "3d", "7d", "28d")
@@ -54,7 +54,7 @@ def main(settings: Settings, delays: tuple[int, ...], as_json: bool, page: Path 
     playhead itself drops nothing late: these are the numbers by which to choose elsewhere.
     """
     lake = open_lake("lateness", settings)
-    found = measured(lake, sorted(set(delays)))
+    found = measure_lateness(lake, sorted(set(delays)))
     if page is not None:
         write_page(page, "lateness.html", found=found, span=span, **figures(found))
     if as_json:

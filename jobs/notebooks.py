@@ -10,7 +10,7 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.notebooks import notebook, notebooks, write_page
+from jobs.runtime.notebooks import notebook, notebooks, write_notebook_page
 from jobs.runtime.settings import Settings
 
 
@@ -38,12 +38,12 @@ def main(settings: Settings, names: tuple[str, ...], to: Path, given: tuple[str,
     read lake.root at lake.generation, and write nothing to it.
     """
     logging.getLogger("traitlets").setLevel(logging.WARNING)
-    asked = dict(_named(one) for one in given)
+    asked = dict(_parse_value(one) for one in given)
     for file in [notebook(name) for name in names] or notebooks():
-        click.echo(write_page(file, to, settings, asked))
+        click.echo(write_notebook_page(file, to, settings, asked))
 
 
-def _named(text: str) -> tuple[str, Any]:
+def _parse_value(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--with {text}", "write it as NAME=VALUE")

@@ -13,15 +13,15 @@ import click
 
 from jobs.runtime.cli import AwareInstant, PageFile, job, refuse_ignored
 from jobs.runtime.lake.lake import Lake, open_live_lake
-from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.judging import Judge, load_judge
 from jobs.runtime.quality.check import check as check_quality
 from jobs.runtime.quality.gate import switch_readers
 from jobs.runtime.recompute.check import recompute
-from jobs.runtime.recompute.comparison import compared, refuse_unexplained
+from jobs.runtime.recompute.comparison import compare_generations, refuse_unexplained
 from jobs.runtime.recompute.next_generation import generation_of, next_generation
-from jobs.runtime.recompute.plan import plan, told
+from jobs.runtime.recompute.plan import plan, plan_text
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.queries import RECOMPUTE
 from transforms.gold.tables import FOLDS
@@ -117,14 +117,14 @@ def main(settings: Settings, **options: Any) -> None:
     request = _request(**options)
     lake = open_live_lake(RECOMPUTE, settings)
     if request.planning:
-        click.echo(told(plan(lake, request.bronze_version)))
+        click.echo(plan_text(plan(lake, request.bronze_version)))
         return
     lake.require(BRONZE, *(f"gold.{name}" for name in FOLDS))
     judge = load_judge(settings.refine)
     if request.checking:
         refuse_unexplained(recompute(lake, judge, settings.refine, request.bronze_version))
         return
-    with locked(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE):
+    with hold_lock(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE):
         built = _build(lake, judge, settings, request)
         if built is not None:
             _report_and_switch(lake, built, settings, request)
@@ -140,7 +140,7 @@ def _build(lake: Lake, judge: Judge, settings: Settings, request: Request) -> La
         version = lake.version_at(BRONZE, request.as_of)
         return generation_of(lake, judge, settings, version, request.scope)
     built = next_generation(lake, judge, settings, request.bronze_version, request.scope)
-    refuse_unexplained(compared(lake, built, settings))
+    refuse_unexplained(compare_generations(lake, built, settings))
     return built
 
 

@@ -11,7 +11,7 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.kafka.clients import admin
 from jobs.runtime.kafka.contract_topics import refuse_mismatches
 from jobs.runtime.kafka.embedded_broker import has_kafka, kafka_of
-from jobs.runtime.kafka.topic_changes import carry_out, refuse, survey, survey_of_none
+from jobs.runtime.kafka.topic_changes import plan_steps, refuse_steps, survey_of_none, take_steps
 from jobs.runtime.kafka.topics import Step, load_topics
 from jobs.runtime.settings import Settings
 
@@ -33,12 +33,12 @@ def main(settings: Settings, only_plan: bool, grow: tuple[str, ...]) -> None:
         _show(survey_of_none(declared, grow))
         return
     with kafka_of(settings) as kafka, admin(kafka) as client:
-        steps = survey(client, kafka, declared, grow)
+        steps = plan_steps(client, kafka, declared, grow)
         _show(steps)
         if only_plan:
-            refuse(steps)
+            refuse_steps(steps)
         else:
-            carry_out(client, kafka, steps)
+            take_steps(client, kafka, steps)
 
 
 if __name__ == "__main__":

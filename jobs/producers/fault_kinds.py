@@ -46,7 +46,7 @@ Deliver = Callable[[Record, Draw], Deliveries]
 
 
 @dataclass(frozen=True)
-class Affliction:
+class FaultKind:
     """One way for an event to go wrong.
 
     Attributes:
@@ -165,14 +165,14 @@ MALFORMATIONS: Mapping[str, tuple[str, Deliver]] = {
     ),
 }
 
-AFFLICTIONS = (
-    Affliction("duplicates", _sent_twice, duplicates=1),
-    Affliction("late", _clock_behind),
-    Affliction("out_of_order", _sent_later),
-    *(Affliction("malformed", deliver, reason) for reason, deliver in MALFORMATIONS.values()),
-    Affliction("far_future", _clock_ahead, "future_time"),
-    Affliction("old_versions", _with_body(started_2_0), only="VideoPlaybackStarted"),
-    Affliction("old_versions", _with_body(started_1_0), only="VideoPlaybackStarted"),
-    Affliction("wrong_key", _misrouted, "wrong_key"),
+FAULT_KINDS = (
+    FaultKind("duplicates", _sent_twice, duplicates=1),
+    FaultKind("late", _clock_behind),
+    FaultKind("out_of_order", _sent_later),
+    *(FaultKind("malformed", deliver, reason) for reason, deliver in MALFORMATIONS.values()),
+    FaultKind("far_future", _clock_ahead, "future_time"),
+    FaultKind("old_versions", _with_body(started_2_0), only="VideoPlaybackStarted"),
+    FaultKind("old_versions", _with_body(started_1_0), only="VideoPlaybackStarted"),
+    FaultKind("wrong_key", _misrouted, "wrong_key"),
 )
-SOUND = len(AFFLICTIONS)
+SOUND = len(FAULT_KINDS)

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jobs.producers.fault_kinds import AFFLICTIONS, SOUND, Affliction, Deliveries, Draw
+from jobs.producers.fault_kinds import FAULT_KINDS, SOUND, Deliveries, Draw, FaultKind
 from jobs.producers.records import ROUTES, Record
 from jobs.runtime.errors import SettingsError
 
-WAYS = Counter(affliction.fault for affliction in AFFLICTIONS)
+WAYS = Counter(affliction.fault for affliction in FAULT_KINDS)
 
 STREAM = 3  # apart from those of jobs.producers.population
 
@@ -60,7 +60,7 @@ class Faults:
     def draw(self, event_types: Sequence[str], chunk: int) -> list[Lot]:
         """The lot of each event of a chunk; it depends on seed, chunk and event types only."""
         rng = np.random.default_rng([self.seed, chunk, STREAM])
-        shares = [self.shares.get(each.fault, 0.0) / WAYS[each.fault] for each in AFFLICTIONS]
+        shares = [self.shares.get(each.fault, 0.0) / WAYS[each.fault] for each in FAULT_KINDS]
         which, how = rng.random((2, len(event_types)))
         codes = np.searchsorted(np.cumsum(shares), which, side="right").tolist()
         return [
@@ -85,7 +85,7 @@ def _parse_share(part: str) -> tuple[str, float]:
 
 
 def _can_have(event_type: str, code: int) -> bool:
-    return code == SOUND or AFFLICTIONS[code].only in (None, event_type)
+    return code == SOUND or FAULT_KINDS[code].only in (None, event_type)
 
 
 def deliver(sound: Iterable[Record], lots: Iterable[Lot], until: int) -> list[Record]:
@@ -101,7 +101,7 @@ def deliver(sound: Iterable[Record], lots: Iterable[Lot], until: int) -> list[Re
         if lot.code == SOUND:
             deliveries.append((position, record))
         else:
-            sent = AFFLICTIONS[lot.code].deliver(record, Draw(lot.chance, until))
+            sent = FAULT_KINDS[lot.code].deliver(record, Draw(lot.chance, until))
             deliveries.extend((position + delay, one) for delay, one in sent)
     return [record for _, record in sorted(deliveries, key=itemgetter(0))]
 
@@ -132,9 +132,9 @@ class Truth:
                 self.produced[event_type] += count
                 self.silver[ROUTES[event_type].family] += count
             else:
-                self._add_afflicted(event_type, AFFLICTIONS[code], count)
+                self._add_afflicted(event_type, FAULT_KINDS[code], count)
 
-    def _add_afflicted(self, event_type: str, affliction: Affliction, count: int) -> None:
+    def _add_afflicted(self, event_type: str, affliction: FaultKind, count: int) -> None:
         self.faults[affliction.fault] += count
         self.produced[event_type] += count * (1 + affliction.duplicates)
         self.duplicates += count * affliction.duplicates

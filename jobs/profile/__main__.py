@@ -23,9 +23,15 @@ from jobs.runtime.errors import DataError, SettingsError, first_line
 from jobs.runtime.lake.lake import Lake, open_lake
 from jobs.runtime.lake.tables import USER_PROFILE
 from jobs.runtime.pipeline.judging import load_judge
-from jobs.runtime.profiles.profiles import QUERY, profile_events_of, rebuilt, replace, verified
+from jobs.runtime.profiles.profiles import (
+    QUERY,
+    build_profiles,
+    profile_events_of,
+    store_profiles,
+    verify_profiles,
+)
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.persistence import persist
 from transforms.gold.profile import PROFILE_SOURCES, profiles, trail, until
 
 log = logging.getLogger(__name__)
@@ -52,12 +58,12 @@ def main() -> None:
 def show(settings: Settings, user: str, as_of: datetime | None, as_json: bool) -> None:
     """Show the profile of USER and the events that made it, in order, with what each changed."""
     lake = _lake(settings)
-    with persisted(until(profile_events_of(lake, user=user), as_of)) as events:
+    with persist(until(profile_events_of(lake, user=user), as_of)) as events:
         state = _documents(profiles(events))
         steps = _documents(trail(events).orderBy("event_time", "event_id"))
     if not state:
         raise SettingsError(
-            f"user '{user}' has no profile events{_told(as_of)}",
+            f"user '{user}' has no profile events{_as_of_text(as_of)}",
             "check the user's id; an event counts when python -m jobs.refine has refined it",
         )
     [profile] = state
@@ -77,12 +83,12 @@ def rebuild(settings: Settings, as_of: datetime | None, out: str | None) -> None
     With --out the lake is left alone, and PATH must not exist.
     """
     lake = _lake(settings)
-    with rebuilt(lake, as_of) as rows:
+    with build_profiles(lake, as_of) as rows:
         if out is None:
-            replace(lake, rows)
+            store_profiles(lake, rows)
         else:
             _write_new(rows, out)
-    log.info("profiles%s are in %s", _told(as_of), out or USER_PROFILE)
+    log.info("profiles%s are in %s", _as_of_text(as_of), out or USER_PROFILE)
 
 
 @job
@@ -95,7 +101,7 @@ def verify(settings: Settings, user: str | None) -> None:
     non-zero if a profile differs.
     """
     lake = _lake(settings)
-    users, waiting, wrong = verified(lake, load_judge(settings.refine), user)
+    users, waiting, wrong = verify_profiles(lake, load_judge(settings.refine), user)
     if user is not None and not users and not wrong:
         raise SettingsError(f"{USER_PROFILE} has no user '{user}'", "check the user's id")
     log.info("%s profiles compared, %s differ", f"{users:,}", f"{len(wrong):,}")
@@ -153,7 +159,7 @@ def _lines(profile: Mapping[str, Any], steps: list[dict[str, Any]]) -> Iterator[
         yield f"  {heading} {json.dumps(changed)}"
 
 
-def _told(as_of: datetime | None) -> str:
+def _as_of_text(as_of: datetime | None) -> str:
     return "" if as_of is None else f" as of {as_of.isoformat()}"
 
 

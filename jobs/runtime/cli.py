@@ -19,7 +19,7 @@ from click.core import ParameterSource
 
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.settings import load_settings
-from jobs.runtime.spark.failures import known
+from jobs.runtime.spark.failures import known_failure
 
 INTERRUPTED = 130
 OF_EVERY_JOB = ("--env", "--set")
@@ -170,7 +170,7 @@ def friendly_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        fault = known(error)
+        fault = known_failure(error)
         if fault is None:
             raise
         click.echo(f"error: {fault}", err=True)

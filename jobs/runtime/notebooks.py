@@ -61,7 +61,7 @@ def notebook(name: str) -> Path:
     return file
 
 
-def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any]) -> Path:
+def write_notebook_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any]) -> Path:
     """Run a notebook over a lake and write its page.
 
     Args:
@@ -77,8 +77,8 @@ def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any
         SettingsError: the notebook's first cell has no such name.
         PlayheadError: the one that the notebook ended with, as on an empty lake.
     """
-    cells = executed(file, {**_lake(settings), **asked}).cells
-    shown = [_shown(cell) for cell in cells]
+    cells = execute_notebook(file, {**_lake(settings), **asked}).cells
+    shown = [_cell_html(cell) for cell in cells]
     title = cells[0].source.splitlines()[0].lstrip("# ")
     text = page("notebook.html", title=title, cells=shown, style=HtmlFormatter().get_style_defs())
     to.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,10 @@ def write_page(file: Path, to: Path, settings: Settings, asked: Mapping[str, Any
     return target
 
 
-def executed(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
-    """A notebook with the outputs that it has by these parameters; see `write_page`."""
+def execute_notebook(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
+    """A notebook with the outputs that it has by these parameters; see `write_notebook_page`."""
     read: NotebookNode = nbformat.read(file, as_version=nbformat.NO_CONVERT)
-    _set(read, parameters, file.stem)
+    _inject_parameters(read, parameters, file.stem)
     client = NotebookClient(
         read,
         timeout=CELL_TIMEOUT_S,
@@ -114,14 +114,14 @@ def _lake(settings: Settings) -> dict[str, Any]:
     return {"lake": lake} if pinned is None else {"lake": lake, "generation": pinned}
 
 
-def _set(read: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
+def _inject_parameters(read: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
     """Put a cell behind the first one that gives its names other values, as papermill does."""
     place = next(
         number
         for number, cell in enumerate(read.cells)
         if PARAMETERS in cell.metadata.get("tags", [])
     )
-    known = _assigned(read.cells[place].source)
+    known = _assigned_names(read.cells[place].source)
     unknown = next((each for each in parameters if each not in known), None)
     if unknown is not None:
         raise SettingsError(f"notebook {name} has no '{unknown}'", f"use one of: {known}")
@@ -130,12 +130,12 @@ def _set(read: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
     read.cells.insert(place + 1, cell)
 
 
-def _assigned(source: str) -> list[str]:
+def _assigned_names(source: str) -> list[str]:
     targets = (node.targets for node in ast.parse(source).body if isinstance(node, ast.Assign))
     return [target.id for each in targets for target in each if isinstance(target, ast.Name)]
 
 
-def _shown(cell: NotebookNode) -> dict[str, Any]:
+def _cell_html(cell: NotebookNode) -> dict[str, Any]:
     """A cell as HTML: prose, or code and what came of it."""
     if cell.cell_type == "markdown":
         return {"prose": mistune.html(cell.source)}

@@ -17,7 +17,7 @@ INK, BRONZE, SILVER, GOLD, RED, BLUE = (
 HEIGHT = 320
 
 
-def styled(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.Figure:
+def apply_style(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.Figure:
     """A figure in the style of the pages.
 
     Args:
@@ -39,7 +39,7 @@ def styled(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.F
     )
 
 
-def table(rows: pd.DataFrame) -> Styler:
+def format_table(rows: pd.DataFrame) -> Styler:
     """Rows as a notebook shows them: no index, thousands separated, nothing where there is null."""
     return rows.style.hide(axis="index").format(precision=2, thousands=",", na_rep="")
 

@@ -253,7 +253,7 @@ def read_profile(file: Path, profile: str) -> dict[str, Any]:
         raise SettingsError(
             f"{file}: no profile '{profile}'", f"use one of: {', '.join(sorted(profiles))}"
         )
-    return merged(document.get("base") or {}, profiles[profile] or {})
+    return merge(document.get("base") or {}, profiles[profile] or {})
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -273,12 +273,12 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return document
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `over` on top of it, mapping by mapping."""
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
+        result[key] = merge(result[key], value) if both else value
     return result
 
 
@@ -303,10 +303,10 @@ def parse(
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise _explained(error, model, origin, origins or {}) from None
+        raise _explain(error, model, origin, origins or {}) from None
 
 
-def _explained(
+def _explain(
     error: ValidationError, model: type[Section], origin: str, origins: Mapping[str, str]
 ) -> SettingsError:
     faults = error.errors(include_url=False, include_context=False)

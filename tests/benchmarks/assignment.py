@@ -19,7 +19,7 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.experiments.assignments import EVENT_TYPE, LINGER_MS, Assigner
 from jobs.runtime.kafka.clients import Producer, producer
 from jobs.runtime.kafka.embedded_broker import embedded_broker
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import load_settings
 from transforms.experiments.definitions import Catalogue, catalogue
@@ -37,7 +37,7 @@ def run() -> dict[str, Any]:
         embedded_broker(Path(folder), keep=False) as broker,
     ):
         kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
-        bring(kafka, load_topics(settings.profile))
+        apply_topics(kafka, load_topics(settings.profile))
         with producer(kafka, linger_ms=LINGER_MS) as sender:
             timed = _Timed(sender)
             assigner = Assigner(_definitions(), contract, timed)  # type: ignore[arg-type]

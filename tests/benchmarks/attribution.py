@@ -22,7 +22,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.experiments.attribution import attributing
-from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER, TABLES
@@ -77,7 +77,7 @@ def run() -> dict[str, Any]:
             batches = [dict(batch) for batch in stream.query.recentProgress]
         computed = _rows_written(lake)
         began = time.perf_counter()
-        found = refreshed(lake, definitions, datetime.now(UTC))
+        found = refresh_results(lake, definitions, datetime.now(UTC))
         results_s = time.perf_counter() - began
         took = [b["durationMs"]["triggerExecution"] for b in batches if b["numInputRows"]]
         files = len(list(Path(lake.path(EXPERIMENT_USER)).glob("*.parquet")))

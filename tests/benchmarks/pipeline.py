@@ -16,7 +16,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.runtime.kafka.clients import spark_options
 from jobs.runtime.kafka.embedded_broker import kafka_of
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.pipeline.ingest import ingesting
@@ -82,7 +82,7 @@ def bench(events: int = EVENTS) -> Iterator[Bench]:
         root = Path(folder) / "lake"
         settings = load_settings(overrides=[f"lake.root={root}"])
         with kafka_of(settings) as kafka:
-            bring(kafka, load_topics(settings.profile))
+            apply_topics(kafka, load_topics(settings.profile))
             spark = spark_session("bench", settings.spark)
             ready = Bench(Lake(spark, str(root)), settings, kafka)
             ready.produce(events)

@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import TABLES
-from jobs.runtime.profiles.profiles import profile_events_of, rebuilt
+from jobs.runtime.profiles.profiles import build_profiles, profile_events_of
 from jobs.runtime.settings import load_settings
-from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.persistence import persist
 from jobs.runtime.spark.session import spark_session
 from transforms.gold.profile import PROFILE_SOURCES, profiles, until
 
@@ -46,12 +46,12 @@ def run() -> dict[str, Any]:
 
 
 def _one(lake: Lake, as_of: datetime) -> None:
-    with persisted(until(profile_events_of(lake, user="user_7"), as_of)) as events:
+    with persist(until(profile_events_of(lake, user="user_7"), as_of)) as events:
         profiles(events).collect()
 
 
 def _all(lake: Lake, as_of: datetime | None) -> None:
-    with rebuilt(lake, as_of) as rows:
+    with build_profiles(lake, as_of) as rows:
         rows.write.format("noop").mode("overwrite").save()
 
 

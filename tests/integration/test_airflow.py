@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, RECOMMENDATIONS
@@ -137,7 +137,7 @@ def lake(
 @pytest.fixture(scope="module")
 def airflow(lake: Lake, broker: KafkaSettings, tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     assert AIRFLOW.exists(), "Airflow is not installed: make airflow"
-    bring(broker, load_topics("local"))
+    apply_topics(broker, load_topics("local"))
     home = tmp_path_factory.mktemp("airflow")
     own_session = load_settings(overrides=["spark.driver_memory=2g"], environment={}).spark
     write_spark_conf(home / "spark", own_session)

@@ -10,9 +10,9 @@ from kafka import KafkaConsumer
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError
 from jobs.runtime.experiments.assignments import EVENT_TYPE, Assigner, open_assigner
-from jobs.runtime.experiments.refreshing import publish_results
+from jobs.runtime.experiments.results_refresh import publish_results
 from jobs.runtime.kafka.clients import producer, python_options
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, load_settings
 from tests.support.attribution_cases import documents
@@ -34,7 +34,7 @@ def definitions() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def kafka(broker: KafkaSettings) -> KafkaSettings:
-    bring(broker, load_topics(load_settings(environment={}).profile))
+    apply_topics(broker, load_topics(load_settings(environment={}).profile))
     return broker
 
 

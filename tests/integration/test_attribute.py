@@ -12,7 +12,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.experiments.attribution import attributing, everyone
+from jobs.runtime.experiments.attribution import all_experiment_users, attributing
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
@@ -30,7 +30,7 @@ from tests.support.attribution_cases import (
 )
 from tests.support.attribution_times import AT, CHANCE
 from transforms.experiments.definitions import catalogue
-from transforms.gold.experiment_user import SOURCES, differing
+from transforms.gold.experiment_user import SOURCES, differing_users
 
 DEFINED = catalogue(documents())
 
@@ -65,8 +65,11 @@ def test_stream_equals_batch_and_oracle(lake: Lake, base_settings: Settings) -> 
         stream(lake, base_settings)
         expected = experiment_users(arrived[:end], documents())
         assert keyed(lake.read(EXPERIMENT_USER)) == expected
-    assert keyed(everyone(lake, DEFINED)) == expected
-    assert differing(lake.read(EXPERIMENT_USER), everyone(lake, DEFINED)).count() == 0
+    assert keyed(all_experiment_users(lake, DEFINED)) == expected
+    assert (
+        differing_users(lake.read(EXPERIMENT_USER), all_experiment_users(lake, DEFINED)).count()
+        == 0
+    )
     shutil.rmtree(lake.checkpoint(ATTRIBUTE))
     stream(lake, base_settings)
     assert keyed(lake.read(EXPERIMENT_USER)) == expected
@@ -96,9 +99,9 @@ def test_only_what_can_change_is_computed_anew(lake: Lake, base_settings: Settin
     changed = lake.read(EXPERIMENT_USER).withColumn(
         "totals", F.expr("if(user_id = 'bob', map_concat(totals, map('more', 1L)), totals)")
     )
-    assert [tuple(row) for row in differing(lake.read(EXPERIMENT_USER), changed).collect()] == [
-        ("rows", "bob")
-    ]
+    assert [
+        tuple(row) for row in differing_users(lake.read(EXPERIMENT_USER), changed).collect()
+    ] == [("rows", "bob")]
 
     longer = documents()
     longer["metrics.yaml"]["metrics"]["watch"]["window_h"] = 96

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import HOME, KafkaSettings, load_settings
@@ -143,7 +143,7 @@ def test_a_worker_killed_in_mid_batch_changes_nothing_in_the_result(
     def job(*line: str) -> Process:
         return submitted(package, cluster, *line, *told, options=("--conf", mounted))
 
-    bring(broker, load_topics("local"))
+    apply_topics(broker, load_topics("local"))
     simulated = ("simulate", "--events", "3000", "--users", "200", "--titles", "50")
     assert job(*simulated, "--faults", FAULTS).exit_code() == 0
     streaming = job("stream", "--available-now")

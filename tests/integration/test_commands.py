@@ -31,7 +31,7 @@ from jobs.runtime.kafka.publisher import (
     ProducerFenced,
     Publisher,
 )
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.kafka.transactions import Transactions
 from jobs.runtime.lake.lake import Lake
@@ -103,7 +103,7 @@ def kafka(base_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
     with embedded_broker(tmp_path_factory.mktemp("commands"), keep=False) as running:
         address = {"bootstrap_servers": running.bootstrap_servers}
         kafka = base_settings.kafka.model_copy(update=address)
-        bring(kafka, load_topics("local"))
+        apply_topics(kafka, load_topics("local"))
         yield kafka
 
 
@@ -233,7 +233,7 @@ class Outage:
         self.running = ExitStack()
         self.kafka = load_settings(environment={}).kafka
         self.start()
-        bring(self.kafka, load_topics("local"))
+        apply_topics(self.kafka, load_topics("local"))
 
     def start(self) -> None:
         broker = self.running.enter_context(embedded_broker(self.folder, keep=True))

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from jobs.compare import main
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.generations import Action, record
+from jobs.runtime.lake.generations import Action, record_action
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER, PARTIALS, RECOMMENDATIONS, TABLES
-from jobs.runtime.recompute.impact import Decisions, impact, lists
-from jobs.runtime.recompute.impact_page import told, write_impact
+from jobs.runtime.recompute.impact import Decisions, changed_lists, impact
+from jobs.runtime.recompute.impact_page import impact_document, write_impact
 from tests.oracles.strict_json import EPOCH
 from tests.support.attribution_cases import END, START, documents
 from tests.support.lakes import MakeLake
@@ -94,8 +94,8 @@ def test_each_planted_change_is_in_its_figure(lakes: MakeLake, tmp_path: Path) -
     old = lakes(Lake)
     new = old.of_generation(2)
     new.ensure([PARTIALS, "silver.models", "silver.catalog"])
-    record(old, 2, Action.BUILDING, bronze_version=0)
-    record(old, 2, Action.BUILT)
+    record_action(old, 2, Action.BUILDING, bronze_version=0)
+    record_action(old, 2, Action.BUILT)
 
     put(old, FEATURES, [
         user("ada", 100, 100, 1000, "t1"),
@@ -147,7 +147,7 @@ def test_each_planted_change_is_in_its_figure(lakes: MakeLake, tmp_path: Path) -
         ("2026-09-02", 70, 0),
         ("2026-09-03", 0, 10),
     ]
-    assert told(found)["totals"]["plays"] == (22, 16)
+    assert impact_document(found)["totals"]["plays"] == (22, 16)
     page = tmp_path / "impact.html"
     write_impact(found, page)
     text = page.read_text(encoding="utf-8")
@@ -156,7 +156,7 @@ def test_each_planted_change_is_in_its_figure(lakes: MakeLake, tmp_path: Path) -
     assert json.loads(page.with_suffix(".json").read_text())["moved"] == found.moved
 
     new.replace(RECOMMENDATIONS, old.read(RECOMMENDATIONS), Transaction("test", 2))
-    assert lists(old, new, 3) is None, "lists that were carried over are not its own"
+    assert changed_lists(old, new, 3) is None, "lists that were carried over are not its own"
 
     same_name = CliRunner().invoke(main, ["1", "2", "--page", "impact.json"])
     assert "'impact.json' is where the page's JSON goes: name a .html file" in same_name.stderr

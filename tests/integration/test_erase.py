@@ -16,7 +16,7 @@ import pytest
 from jobs.runtime.erasure.erasure import erase, pending_users
 from jobs.runtime.erasure.saga import MentionedError, RepeatedPlacesError
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake.erasure_log import Requests, landed
+from jobs.runtime.lake.erasure_log import Requests, last_offsets
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
 from jobs.runtime.online.opening import open_store
@@ -177,7 +177,7 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
     assert [find["file"] for find in first["finds"]] == ["backup/part-0.parquet"]
     assert (told(second), second["finds"]) == (0, [])
     places = {raw.place[:2] for raw in RAWS}
-    assert landed(lake) == {
+    assert last_offsets(lake) == {
         place: max(raw.offset for raw in RAWS if raw.place[:2] == place) for place in places
     }
 

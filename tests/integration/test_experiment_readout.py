@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.experiments.attribution import everyone
+from jobs.runtime.experiments.attribution import all_experiment_users
 from jobs.runtime.experiments.looks import instants, look_back
 from jobs.runtime.experiments.readout import write_readout
-from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
@@ -65,8 +65,8 @@ def test_a_look_back_knows_what_was_known_then(lake: Lake, arrived: list[Event])
 
 
 def test_the_page_says_what_was_decided_and_where_from(lake: Lake, tmp_path: Path) -> None:
-    lake.replace(EXPERIMENT_USER, everyone(lake, DEFINED), Transaction("test", 0))
-    [first, *_] = rows = refreshed(lake, DEFINED, AT, ["rows"])
+    lake.replace(EXPERIMENT_USER, all_experiment_users(lake, DEFINED), Transaction("test", 0))
+    [first, *_] = rows = refresh_results(lake, DEFINED, AT, ["rows"])
     page = tmp_path / "rows.html"
     write_readout(lake, "rows", page, looks=2)
     text = page.read_text(encoding="utf-8")

@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 
 from jobs.experiments import main
 from jobs.runtime.errors import DataError
-from jobs.runtime.experiments.audit import audited
-from jobs.runtime.experiments.refreshing import refreshed
-from jobs.runtime.experiments.results import arms_of, newest, reproduced, stored
+from jobs.runtime.experiments.audit import audit_assignments
+from jobs.runtime.experiments.results import arms_of, newest_pins, reproduce_results, stored_results
+from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
@@ -80,7 +80,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, users: T
 
 @pytest.fixture(scope="module")
 def rows(lake: Lake) -> list[dict[str, Any]]:
-    return refreshed(lake, DEFINED, AT)
+    return refresh_results(lake, DEFINED, AT)
 
 
 def in_arm(users: Table, variant: str) -> list[Row]:
@@ -154,25 +154,25 @@ def test_a_result_for_each_metric_of_each_variant(rows: list[dict[str, Any]]) ->
 
 
 def test_no_result_holds_a_number_that_is_none(lake: Lake, rows: list[dict[str, Any]]) -> None:
-    text = json.dumps(stored(lake, "rows") + stored(lake, "delay"), default=str)
+    text = json.dumps(stored_results(lake, "rows") + stored_results(lake, "delay"), default=str)
     assert "NaN" not in text
     assert "Infinity" not in text
-    assert len(rows) == len(stored(lake, "rows")) + len(stored(lake, "delay"))
+    assert len(rows) == len(stored_results(lake, "rows")) + len(stored_results(lake, "delay"))
 
 
 def test_a_result_is_reproduced_after_the_tables_moved_on(
     lake: Lake, users: Table, rows: list[dict[str, Any]]
 ) -> None:
-    before = stored(lake, "rows", AT)
+    before = stored_results(lake, "rows", AT)
     some = {key: row for number, (key, row) in enumerate(users.items()) if number % 3}
     write(lake, some, 1)
     publish_model(lake, 1)
-    assert newest(lake).experiment_user > before[0]["built_from"]["experiment_user"]
-    assert reproduced(lake, before) == before
+    assert newest_pins(lake).experiment_user > before[0]["built_from"]["experiment_user"]
+    assert reproduce_results(lake, before) == before
     assert run(lake, "reproduce", "rows", AT.isoformat()).exit_code == 0
 
     later = AT + timedelta(hours=1)
-    again = refreshed(lake, DEFINED, later, ["rows"])
+    again = refresh_results(lake, DEFINED, later, ["rows"])
     numbers = [(row["control"], row.get("lift")) for row in again]
     assert numbers != [(row["control"], row["lift"]) for row in before]
     assert {row["decision"]["verdict"] for row in again} == {"invalid"}
@@ -180,7 +180,7 @@ def test_a_result_is_reproduced_after_the_tables_moved_on(
     assert again[0]["overlapping_changes"] == ["model ranker 7"]
 
     version = lake.version(EXPERIMENT_RESULTS)
-    kept = refreshed(lake, DEFINED, AT, once=True)
+    kept = refresh_results(lake, DEFINED, AT, once=True)
     assert [row for row in kept if row["experiment_id"] == "rows"] == before
     assert lake.version(EXPERIMENT_RESULTS) == version, "results of that instant were replaced"
 
@@ -203,7 +203,7 @@ def publish_model(lake: Lake, number: int) -> None:
 
 def test_a_forged_result_is_found(lake: Lake, rows: list[dict[str, Any]]) -> None:
     then = AT + timedelta(hours=2)
-    refreshed(lake, DEFINED, then, ["delay"])
+    refresh_results(lake, DEFINED, then, ["delay"])
     table = f"delta.`{lake.path(EXPERIMENT_RESULTS)}`"
     at = then.strftime("%Y-%m-%d %H:%M:%S")
     lake.spark.sql(f"UPDATE {table} SET control = control + 1e-9 WHERE computed_at = '{at}'")
@@ -214,7 +214,7 @@ def test_results_of_another_definition_are_refused(lake: Lake, users: Table) -> 
     changed = definitions()
     changed["rows.yaml"]["goals"] = ["watch"]
     with pytest.raises(DataError, match=r"earlier definitions of rows.*jobs.attribute"):
-        refreshed(lake, catalogue(changed), AT)
+        refresh_results(lake, catalogue(changed), AT)
 
 
 def run(lake: Lake, *arguments: str) -> Result:
@@ -249,7 +249,7 @@ def test_the_audit_finds_who_was_moved(lake: Lake) -> None:
         for user, variant in recorded.items()
     ]
     lake.append(ASSIGNMENTS, lake.spark.createDataFrame(rows, schema), Transaction("test", 2))
-    count, wrong = audited(lake, DEFINED)
+    count, wrong = audit_assignments(lake, DEFINED)
     assert count == 20
     assert [row.user_id for row in wrong.collect()] == ["user_3"]
 

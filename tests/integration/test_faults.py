@@ -15,7 +15,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.settings import load_settings
-from jobs.runtime.spark.failures import known
+from jobs.runtime.spark.failures import known_failure
 from tests.oracles.pipeline import Raw
 from tests.support.lakes import deliver, stream
 from tests.support.promises import assert_promises
@@ -69,7 +69,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(
     ballast.write_bytes(b"x" * (free.f_bavail * free.f_frsize - 4096))
     with pytest.raises((PlayheadError, OSError)) as raised:
         stream(lake, SETTINGS)
-    assert "disk is full" in str(known(raised.value))
+    assert "disk is full" in str(known_failure(raised.value))
     ballast.unlink()
     stream(lake, SETTINGS)
     assert_promises(lake, SETTINGS, records)

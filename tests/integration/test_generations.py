@@ -11,9 +11,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.lake.generations import Action, Superseded, generations, record, switch
+from jobs.runtime.lake.generations import Action, Superseded, generations, record_action, switch
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import BRONZE, PARITY
 from jobs.runtime.maintenance.retirement import abandon, retire
 from jobs.runtime.pipeline.gold import read_gold
@@ -21,7 +21,7 @@ from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.progress import OUTPUTS
 from jobs.runtime.recompute.batch_build import build_silver
-from jobs.runtime.recompute.comparison import compared
+from jobs.runtime.recompute.comparison import compare_generations
 from jobs.runtime.recompute.impact_page import report_on
 from jobs.runtime.recompute.next_generation import EVERYTHING, _goal, next_generation
 from jobs.runtime.recompute.partial_build import build_part
@@ -79,7 +79,7 @@ def test_a_generation_is_built_caught_up_compared_and_switched(
     watcher = Watcher(live)
     watcher.start()
     new = next_generation(live, load_judge(configured.refine), configured, built_from)
-    found = compared(live, new, configured)
+    found = compare_generations(live, new, configured)
     reader, expected = Lake(live.spark, live.root), totals(live)
     moved = Superseded(reader)
     assert not moved()
@@ -132,9 +132,9 @@ def test_a_build_that_is_killed_behind_any_write_goes_on_where_it_was(
 def test_what_may_be_retired(lakes: MakeLake) -> None:
     lake = lakes(Lake)
     for number in (2, 3, 4, 5):
-        record(lake, number, Action.BUILDING, bronze_version=0)
+        record_action(lake, number, Action.BUILDING, bronze_version=0)
         if number < 5:
-            record(lake, number, Action.BUILT)
+            record_action(lake, number, Action.BUILT)
             lake.of_generation(number).ensure([f"gold.{USER_DAY.name}"])
     with pytest.raises(SettingsError, match="generation 5 is not complete"):
         switch(lake, 5)
@@ -149,11 +149,11 @@ def test_what_may_be_retired(lakes: MakeLake) -> None:
 @pytest.mark.parametrize("query", OF_A_GENERATION)
 def test_a_generation_that_a_query_streams_into_is_not_retired(lakes: MakeLake, query: str) -> None:
     lake = lakes(Lake)
-    record(lake, 2, Action.BUILDING, bronze_version=0)
-    record(lake, 2, Action.BUILT)
+    record_action(lake, 2, Action.BUILDING, bronze_version=0)
+    record_action(lake, 2, Action.BUILT)
     switch(lake, 2)
     with (
-        locked(lake.of_generation(1).checkpoint(query), query),
+        hold_lock(lake.of_generation(1).checkpoint(query), query),
         pytest.raises(DataError, match=f"generation 1: {query} is running on it"),
     ):
         retire(lake, keep=0, unread_h=0)

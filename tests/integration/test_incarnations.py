@@ -14,7 +14,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.kafka.clients import admin, python_options
 from jobs.runtime.kafka.embedded_broker import embedded_broker
 from jobs.runtime.kafka.offsets import held_back
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
@@ -35,7 +35,7 @@ def kafka(
     with embedded_broker(tmp_path_factory.mktemp("incarnations"), keep=False) as running:
         address = {"bootstrap_servers": running.bootstrap_servers}
         kafka = base_settings.kafka.model_copy(update=address)
-        bring(kafka, load_topics("local"))
+        apply_topics(kafka, load_topics("local"))
         yield kafka
 
 
@@ -54,7 +54,7 @@ def make_anew(kafka: KafkaSettings) -> None:
         client.delete_topics([TOPIC])
         while TOPIC in client.list_topics():
             pass
-    bring(kafka, load_topics("local"))
+    apply_topics(kafka, load_topics("local"))
 
 
 def send(kafka: KafkaSettings, text: bytes, count: int) -> None:

@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.kafka.clients import producer, reach, spark_options
 from jobs.runtime.kafka.embedded_broker import kafka_command
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, load_settings
 
@@ -171,7 +171,7 @@ def test_what_kafka_python_sends_spark_reads_and_what_spark_sends_too(
 ) -> None:
     kafka: KafkaSettings = request.getfixturevalue(who)
     topic = who.replace("_", "-")
-    bring(kafka, {topic: load_topics("local")["system-health"]})
+    apply_topics(kafka, {topic: load_topics("local")["system-health"]})
     with producer(kafka) as sender:
         sender.send(topic, b"from python")
     options = spark_options(kafka)
@@ -186,7 +186,7 @@ def test_spark_shows_the_password_in_no_plan(
 ) -> None:
     options = spark_options(with_password)
     topic = "shown"
-    bring(with_password, {topic: load_topics("local")["system-health"]})
+    apply_topics(with_password, {topic: load_topics("local")["system-health"]})
     read = spark.read.format("kafka").options(**options).option("subscribe", topic).load()
     assert "word-of-the-test" not in read._jdf.queryExecution().toString()
 

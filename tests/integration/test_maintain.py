@@ -15,7 +15,7 @@ from jobs.runtime.lake.generations import switch
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, QUALITY, TABLES
 from jobs.runtime.maintenance.maintain import maintain
-from jobs.runtime.maintenance.retained_versions import Need, needs
+from jobs.runtime.maintenance.retained_versions import RetainedVersion, retained_versions
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
@@ -125,12 +125,14 @@ def test_what_is_needed_is_the_oldest_version_of_all_who_read(
     told = lake.spark.createDataFrame(rows, TABLES[EXPERIMENT_RESULTS].schema)
     lake.append(EXPERIMENT_RESULTS, told, Transaction("test", 1))
 
-    found = needs(lake, settings.refine.duplicate_horizon_h, NOW - 30 * DAY)
+    found = retained_versions(lake, settings.refine.duplicate_horizon_h, NOW - 30 * DAY)
     assert found[lake.path(BRONZE)].version == 0, "generation 1 would be streamed from the start"
     assert found[lake.path(EXPERIMENT_USER)].version == 7
     assert found[new.path(EXPERIMENT_USER)].version == 9
     assert found[lake.path("silver.models")].version == 7
-    assert found[new.path(PLAYBACK)] == Need(new.version(PLAYBACK), "fold of generation 2")
+    assert found[new.path(PLAYBACK)] == RetainedVersion(
+        new.version(PLAYBACK), "fold of generation 2"
+    )
     assert lake.path(PLAYBACK) not in found, "no stream of generation 1 has begun"
 
 

@@ -19,17 +19,17 @@ from jobs.producers.faults import Faults
 from jobs.producers.population import CHUNK, EXPERIMENTS, VARIANTS, Population
 from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.errors import DataError, SettingsError
-from jobs.runtime.experiments.attribution import everyone
-from jobs.runtime.experiments.refreshing import refreshed
+from jobs.runtime.experiments.attribution import all_experiment_users
+from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
-from jobs.runtime.notebooks import notebook, notebooks, write_page
+from jobs.runtime.notebooks import notebook, notebooks, write_notebook_page
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.recommendations.challenger import train
 from jobs.runtime.recommendations.model_registry import CHAMPION, open_model_registry
 from jobs.runtime.recommendations.scoring import score
-from jobs.runtime.recompute.comparison import compared
+from jobs.runtime.recompute.comparison import compare_generations
 from jobs.runtime.recompute.next_generation import next_generation
 from jobs.runtime.settings import Settings, load_settings
 from tests.oracles.pipeline import Raw
@@ -72,8 +72,8 @@ def configured(
     told = documents.pop(f"{SAME_FOR_ALL}.yaml")
     documents[f"{EXPERIMENT}.yaml"] = {**told, "id": EXPERIMENT, "variants": arms}
     definitions = catalogue(documents)
-    lake.replace(EXPERIMENT_USER, everyone(lake, definitions), Transaction("test", 0))
-    refreshed(lake, definitions, at, [EXPERIMENT])
+    lake.replace(EXPERIMENT_USER, all_experiment_users(lake, definitions), Transaction("test", 0))
+    refresh_results(lake, definitions, at, [EXPERIMENT])
 
     recommend = settings.recommend.model_copy(update=SMALL)
     open_model_registry(recommend, root).point({CHAMPION: train(lake, recommend).version})
@@ -82,7 +82,7 @@ def configured(
     lenient = settings.refine.model_copy(update={"future_tolerance_s": 10**9})
     later = settings.model_copy(update={"refine": lenient})
     new = next_generation(lake, load_judge(later.refine), later)
-    assert set(compared(lake, new, later).causes) == {"quarantine_released"}
+    assert set(compare_generations(lake, new, later).causes) == {"quarantine_released"}
     return settings
 
 
@@ -112,7 +112,7 @@ def test_a_notebook_runs_from_top_to_bottom_into_a_page_that_loads_nothing(
     file: Path, configured: Settings, tmp_path: Path
 ) -> None:
     asked = {"experiment": EXPERIMENT, "looks": 2} if "experiment" in file.stem else {}
-    text = write_page(file, tmp_path, configured, asked).read_text(encoding="utf-8")
+    text = write_notebook_page(file, tmp_path, configured, asked).read_text(encoding="utf-8")
     assert not re.search(r'<(script|link|img|iframe)[^>]+"https?:', text)
     body = re.sub(r"<(script|style|details).*?</\1>", "", text, flags=re.DOTALL)
     assert "What this came to" in body
@@ -138,14 +138,14 @@ def test_on_an_empty_lake_a_notebook_says_what_to_run(
         rf"^notebook {file.stem}: \S+ of the lake at .* has no rows .* -> run python -m jobs\.\w+"
     )
     with pytest.raises(DataError, match=said):
-        write_page(file, tmp_path, empty, {})
+        write_notebook_page(file, tmp_path, empty, {})
     assert not list(tmp_path.iterdir()), "a page of a notebook that failed"
 
 
 def test_what_a_notebook_does_not_have_is_one_line(tmp_path: Path) -> None:
     settings = load_settings(environment={})
     with pytest.raises(SettingsError, match=r"1-the-lake has no 'nobody' -> use one of: .*user"):
-        write_page(notebook("1-the-lake"), tmp_path, settings, {"nobody": "ada"})
+        write_notebook_page(notebook("1-the-lake"), tmp_path, settings, {"nobody": "ada"})
     shown = CliRunner().invoke(main, ["nothing"])
     assert shown.exit_code == SettingsError.exit_code
     assert "there is no notebook 'nothing'" in shown.output

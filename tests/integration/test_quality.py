@@ -15,7 +15,7 @@ from jobs.generations import main as generations
 from jobs.promote import main as promote
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.generations import Action, record
+from jobs.runtime.lake.generations import Action, record_action
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import QUALITY, TABLES
 from jobs.runtime.quality.check import check, refuse
@@ -77,7 +77,7 @@ def test_a_failing_blocker_stops_switch_promotion_and_publishing_until_it_is_men
     refuse_failing(lake, ["silver.playback"], BLOCKERS, "it")
     refuse_failing(lake.of_generation(2), [RATINGS], BLOCKERS, "it")
 
-    record(lake, 1, Action.BUILT)
+    record_action(lake, 1, Action.BUILT)
     assert re.search(f"switch to generation 1 {stopped}", told(lake, generations, "switch", "1"))
     assert lake.live() == 1
     assert re.search(f"publishing of results {stopped}", told(lake, experiments, "results"))

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError, PlayheadError, SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.generations import Action, record, switch
+from jobs.runtime.lake.generations import Action, record_action, switch
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
 from jobs.runtime.pipeline.gold import append_partials, compact, read_gold
@@ -113,8 +113,8 @@ def test_every_engine_reads_the_same_now_then_and_in_another_generation(
     other.ensure(["gold.user_title", PARTIALS])
     assert reader.names() == Reader(lake.root, 1).names()
     assert Reader(lake.root, 2).polars("gold.user_title").is_empty()
-    record(lake, 2, Action.BUILDING, bronze_version=0)
-    record(lake, 2, Action.BUILT)
+    record_action(lake, 2, Action.BUILDING, bronze_version=0)
+    record_action(lake, 2, Action.BUILT)
     switch(lake, 2)
     assert Reader(lake.root).generation == 2
     assert reader.generation == 1, "a reader that was opened stays where it is"

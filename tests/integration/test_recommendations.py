@@ -21,7 +21,7 @@ from jobs.promote import main as promote_job
 from jobs.recommend import main as recommend
 from jobs.runtime.errors import DataError, ServiceError, SettingsError
 from jobs.runtime.kafka.clients import python_options
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
@@ -181,7 +181,7 @@ def service(
     land(lake, "silver.catalog", catalogue(), 1)
     rows = viewing()
     stream_batch(lake, rows[:400], 1)
-    bring(broker, {TOPIC: load_topics("local")[TOPIC]})
+    apply_topics(broker, {TOPIC: load_topics("local")[TOPIC]})
     with consumer(broker) as reader:
         since = reader.end_offsets([PLACE])[PLACE]
     base = load_settings(environment={})

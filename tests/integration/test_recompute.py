@@ -179,7 +179,7 @@ def test_an_upcaster_on_one_path_only_is_unexplained(
 def test_a_filter_on_one_path_only_is_unexplained(
     causes: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "without_repeats", lambda rows: rows)
+    monkeypatch.setattr(check, "deduplicate", lambda rows: rows)
     assert causes() == Counter(unexplained=1)  # ada's copy came at once; late's is on both sides
 
 

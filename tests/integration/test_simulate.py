@@ -19,7 +19,7 @@ from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.kafka.clients import python_options
 from jobs.runtime.kafka.embedded_broker import embedded_broker
-from jobs.runtime.kafka.topic_changes import bring
+from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, Settings
 
@@ -61,7 +61,7 @@ def received(kafka: KafkaSettings) -> Counter[Record]:
 def test_all_that_is_simulated_arrives_once(spark: SparkSession, kafka: KafkaSettings) -> None:
     with pytest.raises(ServiceError, match=r"lacks the topics content-.*jobs\.topics"):
         require_topics(kafka)
-    bring(kafka, load_topics("local"))
+    apply_topics(kafka, load_topics("local"))
     require_topics(kafka)
 
     run = Simulation(Population(100, 20, 1), EVENTS, Clock(1_790_000_000_000_000, 1000), PLAN)

@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from jobs.runtime.errors import ServiceError, SettingsError
 from jobs.runtime.kafka.clients import admin, producer, python_options
 from jobs.runtime.kafka.embedded_broker import Broker, embedded_broker
-from jobs.runtime.kafka.topic_changes import bring, carry_out, survey
+from jobs.runtime.kafka.topic_changes import apply_topics, plan_steps, take_steps
 from jobs.runtime.kafka.topics import Topic, load_topics
 from jobs.runtime.settings import KafkaSettings
 
@@ -27,7 +27,7 @@ def topic(**stated: object) -> Topic:
 
 def actions(kafka: KafkaSettings, declared: dict[str, Topic]) -> dict[str, str]:
     with admin(kafka) as client:
-        return {step.name: step.action for step in survey(client, kafka, declared)}
+        return {step.name: step.action for step in plan_steps(client, kafka, declared)}
 
 
 def partitions(kafka: KafkaSettings, name: str) -> int:
@@ -38,47 +38,47 @@ def partitions(kafka: KafkaSettings, name: str) -> int:
 def test_a_second_run_finds_nothing_to_do(broker: KafkaSettings) -> None:
     declared = {"repeat-a": topic(), "repeat-b": topic(key="userId", partitions=3)}
     assert actions(broker, declared) == {"repeat-a": "create", "repeat-b": "create"}
-    bring(broker, declared)
+    apply_topics(broker, declared)
     assert actions(broker, declared) == {"repeat-a": "unchanged", "repeat-b": "unchanged"}
 
 
 def test_a_changed_setting_reaches_the_topic(broker: KafkaSettings) -> None:
-    bring(broker, {"changing": topic()})
+    apply_topics(broker, {"changing": topic()})
     longer = {"changing": topic(retention_days=30)}
     assert actions(broker, longer) == {"changing": "update"}
-    bring(broker, longer)
+    apply_topics(broker, longer)
     assert actions(broker, longer) == {"changing": "unchanged"}
 
 
 def test_a_refused_topic_keeps_all_others_from_changing(broker: KafkaSettings) -> None:
-    bring(broker, {"keyed": topic(key="userId")})
+    apply_topics(broker, {"keyed": topic(key="userId")})
     with pytest.raises(SettingsError, match="keyed: key userId -> titleId"):
-        bring(broker, {"unborn": topic(), "keyed": topic(key="titleId")})
+        apply_topics(broker, {"unborn": topic(), "keyed": topic(key="titleId")})
     assert actions(broker, {"unborn": topic()}) == {"unborn": "create"}
 
 
 def test_growth_that_was_asked_for_is_done(broker: KafkaSettings) -> None:
-    bring(broker, {"growing": topic(partitions=1)})
+    apply_topics(broker, {"growing": topic(partitions=1)})
     more = {"growing": topic(partitions=2)}
     with pytest.raises(SettingsError, match="--grow growing"):
-        bring(broker, more)
+        apply_topics(broker, more)
     assert partitions(broker, "growing") == 1
     with admin(broker) as client:
-        carry_out(client, broker, survey(client, broker, more, grow=["growing"]))
+        take_steps(client, broker, plan_steps(client, broker, more, grow=["growing"]))
     assert partitions(broker, "growing") == 2
 
 
 def test_a_topic_made_by_hand_is_taken_over_with_its_key(broker: KafkaSettings) -> None:
     with admin(broker) as client:
         client.create_topics({"by-hand": {"num_partitions": 1, "replication_factor": 1}})
-    bring(broker, {"by-hand": topic(key="userId")})
+    apply_topics(broker, {"by-hand": topic(key="userId")})
     assert actions(broker, {"by-hand": topic(key="titleId")}) == {"by-hand": "refused"}
 
 
 def test_arrival_time_is_the_brokers_clock_whatever_the_producer_says(
     broker: KafkaSettings,
 ) -> None:
-    bring(broker, {"clocked": topic()})
+    apply_topics(broker, {"clocked": topic()})
     before_ms = int(time.time() * 1000)
     client = KafkaProducer(**python_options(broker))
     client.send("clocked", b"x", timestamp_ms=86_400_000).get(timeout=30)

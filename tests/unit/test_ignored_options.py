@@ -19,8 +19,8 @@ PARTS = [
 ]
 BUILDS = [*PARTS, ["--switch"], ["--as-of", "2026-11-01T00:00:00Z"], ["--report", "page.html"]]
 STARTERS = (
-    *("spark_session", "kafka_of", "Registry", "load", "load_definitions", "Lake"),
-    *("check", "generations"),
+    *("spark_session", "kafka_of", "open_model_registry", "load", "load_definitions"),
+    *("open_lake", "open_live_lake", "check", "generations"),
 )
 
 
@@ -81,10 +81,9 @@ def test_a_door_refuses_what_it_would_ignore(
 
 
 def test_settings_go_with_every_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(recompute, "spark_session", lambda *_: None)
-    monkeypatch.setattr(recompute, "Lake", lambda *_: None)
+    monkeypatch.setattr(recompute, "open_live_lake", lambda *_: None)
     monkeypatch.setattr(recompute, "plan", lambda _, version: version)
-    monkeypatch.setattr(recompute, "told", lambda version: f"of {version}")
+    monkeypatch.setattr(recompute, "plan_text", lambda version: f"of {version}")
     settings = ["--env", "local", "--set", f"lake.root={tmp_path}"]
     done = CliRunner().invoke(recompute.main, ["--plan", "--bronze-version", "3", *settings])
     assert (done.exit_code, done.output) == (0, "of 3\n")

@@ -92,13 +92,13 @@ class RateContent(Command):
     stars: float
 
 
-def preferences_updated(command: UpdatePreferences) -> Event:
+def preferences_event(command: UpdatePreferences) -> Event:
     """UserPreferencesUpdated 1.0."""
     heading = _heading(command, "UserPreferencesUpdated")
     return {**heading, "data": {"preferences": dict(command.changes)}}
 
 
-def content_viewed(command: RecordView) -> Event:
+def view_event(command: RecordView) -> Event:
     """ContentViewed 1.0; what is unknown or empty is left out."""
     data = {
         "watchDuration": command.watch_s,
@@ -109,10 +109,12 @@ def content_viewed(command: RecordView) -> Event:
         "pauseEvents": list(command.pauses_s) or None,
     }
     heading = _heading(command, "ContentViewed") | {"contentId": command.title_id}
-    return _known({**heading, "sessionId": command.session_id, "data": _known(data)})
+    return _without_nulls(
+        {**heading, "sessionId": command.session_id, "data": _without_nulls(data)}
+    )
 
 
-def content_rated(command: RateContent, previous_half_stars: int | None) -> Event:
+def rating_event(command: RateContent, previous_half_stars: int | None) -> Event:
     """ContentRated 1.0.
 
     Args:
@@ -120,7 +122,7 @@ def content_rated(command: RateContent, previous_half_stars: int | None) -> Even
         previous_half_stars: the rating it replaces, in half stars; None for a first rating.
     """
     previous = None if previous_half_stars is None else previous_half_stars / HALF_STARS
-    data = _known({"rating": float(command.stars), "previousRating": previous})
+    data = _without_nulls({"rating": float(command.stars), "previousRating": previous})
     heading = _heading(command, "ContentRated") | {"contentId": command.title_id}
     return {**heading, "data": data}
 
@@ -135,5 +137,5 @@ def _heading(command: Command, event_type: str) -> Event:
     }
 
 
-def _known(members: Event) -> Event:
+def _without_nulls(members: Event) -> Event:
     return {name: value for name, value in members.items() if value is not None}

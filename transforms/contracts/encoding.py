@@ -14,15 +14,15 @@ def encode(contract: Contract, event: Mapping[str, Any]) -> bytes:
 
     Equal events have equal bytes, whatever order their members came in.
     """
-    return json.dumps(_ordered(contract.root, event), separators=(",", ":")).encode()
+    return json.dumps(_in_contract_order(contract.root, event), separators=(",", ":")).encode()
 
 
-def _ordered(node: Node, value: Any) -> Any:
+def _in_contract_order(node: Node, value: Any) -> Any:
     if node.items is not None and node.kind == "array":
-        return [_ordered(node.items, item) for item in value]
+        return [_in_contract_order(node.items, item) for item in value]
     if node.kind == "object":
         return {
-            name: _ordered(below, value[name])
+            name: _in_contract_order(below, value[name])
             for name, below in node.fields.items()
             if name in value
         }

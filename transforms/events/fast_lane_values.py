@@ -21,7 +21,7 @@ ENVELOPE = ("lane", "timestamp", "eventId", "key")
 LONGEST = 2**31 - 1
 
 
-def captured(contract: Contract) -> dict[str, bool]:
+def captured_paths(contract: Contract) -> dict[str, bool]:
     """The paths of the values that a pattern's groups hold, in the order of the groups.
 
     An optional object has a group for its opening brace, which tells that it is there; a required
@@ -39,7 +39,7 @@ def replacement(contract: Contract, lane: int) -> str:
 
     A value that the text does not have is an empty line. Lane is a number for the contract.
     """
-    groups = {path: f"${number}" for number, path in enumerate(captured(contract), start=1)}
+    groups = {path: f"${number}" for number, path in enumerate(captured_paths(contract), start=1)}
     return SEPARATOR.join((str(lane), *(groups.get(path, "") for path in _lines(contract))))
 
 
@@ -56,7 +56,7 @@ def envelope(head: Column, name: str) -> Column:
 def body(contract: Contract, lines: Column) -> Column:
     """The struct of a contract's body, from the cells of one of its texts, split at SEPARATOR."""
     at = {path: number for number, path in enumerate(_lines(contract), start=1)}
-    quoted = captured(contract)
+    quoted = captured_paths(contract)
 
     def members(node: Node) -> Column:
         below = node.fields.items()
@@ -94,7 +94,7 @@ def _may_be_empty(node: Node) -> bool:
 def _lines(contract: Contract) -> list[str]:
     """The paths of all lines but the lane's: first those of ENVELOPE."""
     first = [f"$.{contract.key if name == 'key' else name}" for name in ENVELOPE[1:]]
-    return [*first, *(path for path in captured(contract) if path not in first)]
+    return [*first, *(path for path in captured_paths(contract) if path not in first)]
 
 
 def _read(node: Node, text: Column) -> Column:

@@ -1,7 +1,7 @@
 """The judgement of a record: a valid event, or the reason, path and rule of its rejection.
 
 Two lanes give one meaning. The strict lane parses a text as exactly one JSON document and holds
-each value against the contract. The fast lane takes the texts of which `canonical` proves that
+each value against the contract. The fast lane takes the texts of which `fast_lane` proves that
 the strict lane would accept them; it costs a fraction, and nearly all events go that way.
 """
 
@@ -90,8 +90,8 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
             *(value.alias("text") if name == "text" else F.col(name) for name in READ),
             F.substring_index(value, '"', NAMING).alias("start"),
         ],
-        _replaced(contracts),
-        _taken_apart(),
+        _replace_canonical(contracts),
+        _take_apart(),
         _readings(),
         _names(contracts),
         _fault(contracts, bounds),
@@ -99,25 +99,25 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
     )
 
 
-def _carried(*also: str) -> list[Column]:
+def _carried_columns(*also: str) -> list[Column]:
     return [F.col(name) for name in (*READ, *also)]
 
 
-def _replaced(contracts: Sequence[Contract]) -> list[Column]:
+def _replace_canonical(contracts: Sequence[Contract]) -> list[Column]:
     """Add replaced: a canonical text by its cells; others stay, and begin with a brace, or null."""
     text, alike = F.col("text"), defaultdict[str, list[tuple[str, int, Contract]]](list)
     for (lane, contract), gap in product(enumerate(contracts), fast_lane.GAPS):
         alike[_start(fast_lane.opening(contract, gap))].append((gap, lane, contract))
     replaced = F.when(F.octet_length(text) > MAX_VALUE_BYTES, F.lit(None).cast("string"))
     for start, candidates in alike.items():
-        versions = F.coalesce(*(_replaced_by(*candidate) for candidate in candidates))
+        versions = F.coalesce(*(_replacement_of(*candidate) for candidate in candidates))
         replaced = replaced.when(F.col("start") == start, versions)
-    return [*_carried(), replaced.alias("replaced")]
+    return [*_carried_columns(), replaced.alias("replaced")]
 
 
-def _replaced_by(gap: str, lane: int, contract: Contract) -> Column:
+def _replacement_of(gap: str, lane: int, contract: Contract) -> Column:
     """The text by its cells, or as it is; null where it does not begin as the contract's do."""
-    text, pattern = F.col("text"), fast_lane.canonical(contract, gap)
+    text, pattern = F.col("text"), fast_lane.canonical_pattern(contract, gap)
     return F.when(
         text.startswith(fast_lane.opening(contract, gap)) & F.col("topic").isin(*contract.topics),
         F.regexp_replace(text, F.lit(pattern), F.lit(fast_lane_values.replacement(contract, lane))),
@@ -129,11 +129,11 @@ def _start(opening: str) -> str:
     return '"'.join(opening.split('"')[:NAMING])
 
 
-def _taken_apart() -> list[Column]:
+def _take_apart() -> list[Column]:
     """Add the cells of a canonical text, and head, the first of them."""
     replaced = F.col("replaced")
     held = F.when(~replaced.startswith("{"), replaced)
-    return [*_carried(), held.alias("cells"), fast_lane_values.head(held).alias("head")]
+    return [*_carried_columns(), held.alias("cells"), fast_lane_values.head(held).alias("head")]
 
 
 def _readings() -> list[Column]:
@@ -144,9 +144,9 @@ def _readings() -> list[Column]:
     """
     text, held, head = F.col("text"), F.col("cells"), F.col("head")
     readable = (F.octet_length(text) <= MAX_VALUE_BYTES) & F.is_valid_utf8(text)
-    pair = F.when(held.isNull() & readable, strict_lane.paired(text, _digest()))
+    pair = F.when(held.isNull() & readable, strict_lane.wrap_twice(text, _digest()))
     return [
-        *_carried("cells"),
+        *_carried_columns("cells"),
         F.when(held.isNull(), _digest()).alias("digest"),
         fast_lane_values.envelope(head, "lane").cast("int").alias("lane"),
         fast_lane_values.envelope(head, "timestamp").alias("own_time"),
@@ -177,7 +177,7 @@ def _names(contracts: Sequence[Contract]) -> list[Column]:
     types = _literals(c.event_type for c in contracts)
     versions = _literals(c.version for c in contracts)
     return [
-        *_carried("digest", "cells", "lane", "own_key"),
+        *_carried_columns("digest", "cells", "lane", "own_key"),
         document.alias("document"),
         F.coalesce(F.get(types, lane), said_type).alias("event_type"),
         F.coalesce(F.get(versions, lane), said_version).alias("contract_version"),
@@ -198,7 +198,7 @@ def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
         _time_fault(bounds),
     )
     named = ("event_type", "contract_version", "contract", "event_time", "own_id")
-    return [*_carried("digest", "cells", *named), fault.alias("fault")]
+    return [*_carried_columns("digest", "cells", *named), fault.alias("fault")]
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
@@ -206,18 +206,21 @@ def _reading_fault(contracts: Sequence[Contract]) -> Column:
     known = F.col("event_type").isin(*{c.event_type for c in contracts})
     topics = F.get(F.lit([list(c.topics) for c in contracts]), F.col("contract"))
     return (
-        F.when(text.isNull() | text.rlike(BLANK), _said(Reason.EMPTY_VALUE))
-        .when(F.octet_length(text) > MAX_VALUE_BYTES, _said(Reason.OVERSIZE_VALUE))
-        .when(~F.is_valid_utf8(text), _said(Reason.INVALID_UTF8))
-        .when(document.isNull(), _unparsed(text))
-        .when(~strict_lane.is_object(document), _said(Reason.NOT_AN_OBJECT, "$"))
-        .when(~F.coalesce(known, F.lit(False)), _said(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"))
-        .when(F.col("contract").isNull(), _said(Reason.UNKNOWN_VERSION, "$.version"))
-        .when(~F.array_contains(topics, F.col("topic")), _said(Reason.WRONG_TOPIC))
+        F.when(text.isNull() | text.rlike(BLANK), _fault_struct(Reason.EMPTY_VALUE))
+        .when(F.octet_length(text) > MAX_VALUE_BYTES, _fault_struct(Reason.OVERSIZE_VALUE))
+        .when(~F.is_valid_utf8(text), _fault_struct(Reason.INVALID_UTF8))
+        .when(document.isNull(), _parse_fault(text))
+        .when(~strict_lane.is_object(document), _fault_struct(Reason.NOT_AN_OBJECT, "$"))
+        .when(
+            ~F.coalesce(known, F.lit(False)),
+            _fault_struct(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"),
+        )
+        .when(F.col("contract").isNull(), _fault_struct(Reason.UNKNOWN_VERSION, "$.version"))
+        .when(~F.array_contains(topics, F.col("topic")), _fault_struct(Reason.WRONG_TOPIC))
     )
 
 
-def _unparsed(text: Column) -> Column:
+def _parse_fault(text: Column) -> Column:
     """Why a text is not one strict JSON document: which rule it breaks."""
     lenient = F.json_object_keys(text).isNotNull() & ~text.rlike(SURROGATE)
     rule = (
@@ -225,22 +228,22 @@ def _unparsed(text: Column) -> Column:
         .when(lenient, "unique_keys")
         .otherwise("syntax")
     )
-    return _said(Reason.MALFORMED_JSON, rule=rule)
+    return _fault_struct(Reason.MALFORMED_JSON, rule=rule)
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
     path = F.get(_literals(f"$.{c.key}" for c in contracts), F.col("contract"))
     own = F.coalesce("own_key", F.try_variant_get("document", path, "string"))
     key = F.col("key").cast("string")
-    return F.when(~key.eqNullSafe(own), _said(Reason.WRONG_KEY, path, "x-key"))
+    return F.when(~key.eqNullSafe(own), _fault_struct(Reason.WRONG_KEY, path, "x-key"))
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
     arrival, time = F.unix_micros("kafka_timestamp"), F.unix_micros("event_time")
     ahead = arrival + bounds.future_tolerance_s * MICROS_PER_S
     behind = arrival - bounds.oldest_event_days * SECONDS_PER_DAY * MICROS_PER_S
-    return F.when(time > ahead, _said(Reason.FUTURE_TIME, "$.timestamp")).when(
-        time < behind, _said(Reason.OLD_TIME, "$.timestamp")
+    return F.when(time > ahead, _fault_struct(Reason.FUTURE_TIME, "$.timestamp")).when(
+        time < behind, _fault_struct(Reason.OLD_TIME, "$.timestamp")
     )
 
 
@@ -305,7 +308,7 @@ def _literals(values: Iterable[str]) -> Column:
     return F.lit(list(values))
 
 
-def _said(
+def _fault_struct(
     reason: Reason, path: str | Column | None = None, rule: str | Column | None = None
 ) -> Column:
     detail = {"path": path, "rule": rule}

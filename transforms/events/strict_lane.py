@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from transforms.contracts.contract import LINE_END, MAX_SAFE_INTEGER, Contract, Node
 from transforms.events.reasons import Reason
 
-PLACE = (
+LOCATION = (
     "struct<path: string, step: string, kind: string, types: array<string>, required: boolean, "
     "nullable: boolean, closed: boolean, members: array<int>, items: int, names: array<string>, "
     "lowered: array<string>, enum: array<string>, pattern: string, format: string, "
@@ -38,11 +38,11 @@ KEYWORDS = (  # those that a place carries under the name the contract gives the
     *("enum", "pattern", "format", "minLength", "maxLength", "multipleOf"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
 )
-ITEMS = f"array<struct<place: {PLACE}, value: variant, within: boolean>>"
+ITEMS = f"array<struct<place: {LOCATION}, value: variant, within: boolean>>"
 Lambda = Callable[[Column], Column]
 
 
-def paired(text: Column, digest: Column) -> Column:
+def wrap_twice(text: Column, digest: Column) -> Column:
     """The text parsed as the first of two elements of an array; the second is its digest.
 
     A text cannot hold its own digest, so it cannot close the array early and be half ignored.
@@ -59,7 +59,7 @@ def paired(text: Column, digest: Column) -> Column:
 
 
 def document(pair: Column, digest: Column) -> Column:
-    """The one document of a text as a variant, from `paired`; null if the text holds another."""
+    """The one document of a text as a variant, from `wrap_twice`; null if the text holds another."""
     sole = F.try_variant_get(pair, "$[1]", "string") == digest
     return F.when(sole, F.try_variant_get(pair, "$[0]", "variant"))
 
@@ -87,15 +87,15 @@ def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) 
         Struct reason, path, rule; null where the document keeps its contract.
     """
     rows, roots, depth = _table(contracts)
-    places = F.from_json(F.lit(json.dumps(rows)), f"array<{PLACE}>")
+    places = F.from_json(F.lit(json.dumps(rows)), f"array<{LOCATION}>")
     root = F.element_at(F.from_json(F.lit(json.dumps(roots)), "map<string, int>"), contract)
-    top = _measured(F.array(_item(F.get(places, root), value, F.lit(True))))
+    top = _with_types(F.array(_item(F.get(places, root), value, F.lit(True))))
     walked = F.aggregate(
         F.sequence(F.lit(1), F.lit(depth)),
         F.struct(F.slice(top, 1, 0).alias("above"), top.alias("level")),
         lambda state, _: F.struct(
             F.concat(state["above"], state["level"]).alias("above"),
-            _measured(
+            _with_types(
                 F.flatten(F.transform(state["level"], lambda item: _below(item, places)))
             ).alias("level"),
         ),
@@ -187,7 +187,7 @@ def _type_of(value: Column) -> Column:
     )
 
 
-def _measured(level: Column) -> Column:
+def _with_types(level: Column) -> Column:
     typed = F.transform(
         level,
         lambda item: F.struct(
@@ -221,17 +221,20 @@ def _fault(item: Column) -> Column:
     place = item["place"]
     found = F.when(
         item["value"].isNull(),
-        F.when(place["required"] & item["within"], _said(item, Reason.MISSING_FIELD, "required")),
+        F.when(
+            place["required"] & item["within"],
+            _fault_struct(item, Reason.MISSING_FIELD, "required"),
+        ),
     ).when(
         item["type"] == "VOID",
-        F.when(~place["nullable"], _said(item, Reason.WRONG_TYPE, "type")),
+        F.when(~place["nullable"], _fault_struct(item, Reason.WRONG_TYPE, "type")),
     )
     for reason, keyword, broken in CHECKS:
-        found = found.when(broken(item), _said(item, reason, keyword))
+        found = found.when(broken(item), _fault_struct(item, reason, keyword))
     return found
 
 
-def _said(item: Column, reason: Reason, keyword: str) -> Column:
+def _fault_struct(item: Column, reason: Reason, keyword: str) -> Column:
     odd = _odd_keys(item) if reason in (Reason.WRONG_CASE_KEY, Reason.UNKNOWN_FIELD) else None
     path = item["place"]["path"]
     return F.struct(

@@ -70,7 +70,7 @@ def hashed_variant(experiment: Experiment, user_id: str) -> str:
     return next(variant.name for variant, end in arms if place < end)
 
 
-def held_out(user_id: str, layer: str, definitions: Catalogue) -> bool:
+def is_held_out(user_id: str, layer: str, definitions: Catalogue) -> bool:
     """Whether a holdout keeps the user out of a layer."""
     return any(
         _within(holdout.share, f"{holdout.salt}/holdout", user_id)
@@ -97,7 +97,7 @@ def misassigned(
 def _owned(experiment: Experiment, definitions: Catalogue, user_id: str) -> bool:
     first, end = experiment.buckets
     place = bucket(f"{definitions.layers[experiment.layer].salt}/layer", user_id)
-    return first <= place < end and not held_out(user_id, experiment.layer, definitions)
+    return first <= place < end and not is_held_out(user_id, experiment.layer, definitions)
 
 
 def _joined(experiment: Experiment, user_id: str, at: datetime) -> bool:

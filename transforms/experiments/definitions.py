@@ -281,7 +281,7 @@ class Catalogue:
         return hashlib.sha256(self.definition(experiment_id).encode()).hexdigest()
 
 
-def defined_by(definition: str) -> tuple[Experiment, dict[str, Metric]]:
+def parse_definition(definition: str) -> tuple[Experiment, dict[str, Metric]]:
     """The experiment and its metrics by name, from what Catalogue.definition gave."""
     first, *rest = json.loads(definition)
     experiment = parse(Experiment, first, origin="definition")

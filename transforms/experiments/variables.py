@@ -74,7 +74,7 @@ def sample_of(name: str, metric: Metric) -> Variable | None:
     return Variable(name, metric.outcome, first, end)
 
 
-def measured_by(name: str, metric: Metric) -> tuple[Variable, ...]:
+def variables_behind(name: str, metric: Metric) -> tuple[Variable, ...]:
     """The variables of a metric, or its sample."""
     sample = sample_of(name, metric)
     return variables_of(name, metric) if sample is None else (sample,)

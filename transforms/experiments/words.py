@@ -45,7 +45,7 @@ def percent(share: float) -> str:
     return f"{100 * share:+.1f} %"
 
 
-def told(row: Mapping[str, Any]) -> str:
+def describe_result(row: Mapping[str, Any]) -> str:
     """What a row of gold.experiment_results says of its metric.
 
     Args:

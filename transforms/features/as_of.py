@@ -18,7 +18,7 @@ from transforms.events.bronze import PLACE
 from transforms.gold.facts import facts
 from transforms.gold.fold import Fold, latest, lift
 from transforms.gold.tables import LAST_PLAY, RATING, USER_DAY, USER_FEATURES, VIEWING
-from transforms.silver.deduplication import without_repeats
+from transforms.silver.deduplication import deduplicate
 
 DAYS = (1, 7, 28)
 DAY_US = 86_400_000_000
@@ -55,7 +55,7 @@ def feature_events(silver: Mapping[str, DataFrame]) -> DataFrame:
     Returns:
         FACT_COLUMNS and PLACE.
     """
-    return without_repeats(facts(silver, *PLACE).repartition("user_id"), "user_id")
+    return deduplicate(facts(silver, *PLACE).repartition("user_id"), "user_id")
 
 
 def features_as_of(
@@ -150,7 +150,7 @@ def _with_entry(rows: DataFrame, catalog: DataFrame, known: bool) -> DataFrame:
     """Add `entry`: the last change of the title of the last play by the time of that play."""
     change = ("event_time", "event_id", "kafka_timestamp", "removed", "genres")
     changes = (
-        without_repeats(catalog)
+        deduplicate(catalog)
         .groupBy(F.col("title_id").alias("entry_of"))
         .agg(F.sort_array(F.collect_list(F.struct(*change))).alias("changes"))
     )

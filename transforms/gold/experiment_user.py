@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 
 from transforms.experiments.definitions import Catalogue, Experiment
 from transforms.experiments.metrics import OUTCOME_EVENTS, Metric, Outcome
-from transforms.experiments.variables import Variable, measured_by, sample_of, variables_of
-from transforms.silver.deduplication import ARRIVAL_ORDER, without_repeats
+from transforms.experiments.variables import Variable, sample_of, variables_behind, variables_of
+from transforms.silver.deduplication import ARRIVAL_ORDER, deduplicate
 
 ASSIGNMENT = "ExperimentAssignment"
 ATTRIBUTED = "attributed"
@@ -133,7 +133,7 @@ def plan(
 
     before_s and after_s say how far before and after the first exposure any metric looks.
     """
-    spans = [one for name in experiment.metrics for one in measured_by(name, metrics[name])]
+    spans = [one for name in experiment.metrics for one in variables_behind(name, metrics[name])]
     return (
         experiment.id,
         experiment.start,
@@ -176,7 +176,7 @@ def exposures(events: DataFrame, planned: DataFrame, *also: str) -> DataFrame:
     )
 
 
-def touched(events: DataFrame) -> DataFrame:
+def touched_users(events: DataFrame) -> DataFrame:
     """What some events may change.
 
     Args:
@@ -194,12 +194,12 @@ def touched(events: DataFrame) -> DataFrame:
     )
 
 
-def affected(exposed: DataFrame, touches: DataFrame) -> DataFrame:
+def affected_exposures(exposed: DataFrame, touches: DataFrame) -> DataFrame:
     """The exposures whose rows may change.
 
     Args:
         exposed: `exposures` of the users of touches.
-        touches: `touched`.
+        touches: rows of `touched_users`.
     """
     first, last = reach()
     reached = (
@@ -221,12 +221,12 @@ def reach() -> tuple[Column, Column]:
     )
 
 
-def counted_once(events: DataFrame) -> DataFrame:
+def deduplicate_per_user(events: DataFrame) -> DataFrame:
     """The first by arrival order of a user's copies of each event."""
-    return without_repeats(events, "user_id")
+    return deduplicate(events, "user_id")
 
 
-def attributed(
+def attribute_outcomes(
     exposed: DataFrame,
     events: DataFrame,
     planned: DataFrame,
@@ -238,7 +238,7 @@ def attributed(
     Args:
         exposed: `exposures` of some experiments and users.
         events: `outcomes` of those users, all from before_s before an exposure to after_s after;
-            `counted_once`.
+            `deduplicate_per_user`.
         planned: PLAN_COLUMNS, one row an experiment.
         metrics: those that the experiments of `planned` ask for, by name.
         also: columns that are part of the key too, of both exposed and events.
@@ -266,13 +266,13 @@ def attributed(
     return known.select(
         *also,
         *(name for name in COLUMNS if name in facts),
-        _gathered("total_", variables, metrics, COLUMNS["totals"]).alias("totals"),
-        _gathered("sample_", samples, metrics, COLUMNS["samples"]).alias("samples"),
+        _variable_map("total_", variables, metrics, COLUMNS["totals"]).alias("totals"),
+        _variable_map("sample_", samples, metrics, COLUMNS["samples"]).alias("samples"),
         "definition_hash",
     )
 
 
-def differing(one: DataFrame, other: DataFrame) -> DataFrame:
+def differing_users(one: DataFrame, other: DataFrame) -> DataFrame:
     """The keys whose rows are not identical, from a full outer join of two tables of COLUMNS."""
     left, right = _packed(one, "left"), _packed(other, "right")
     joined = left.join(right, [*KEY], "full_outer")
@@ -368,11 +368,11 @@ def _sample(variable: Variable, columns: Mapping[str, str]) -> Column:
     return F.sort_array(F.collect_list(F.when(_within(variable), F.col(columns[_key(variable)]))))
 
 
-def _gathered(
+def _variable_map(
     prefix: str, variables: Iterable[Variable], metrics: Mapping[str, Metric], ddl: str
 ) -> Column:
     """The columns of the variables of the experiment's own metrics, as one map."""
-    metric_of = {one.name: name for name, m in metrics.items() for one in measured_by(name, m)}
+    metric_of = {one.name: name for name, m in metrics.items() for one in variables_behind(name, m)}
     entries = []
     for one in variables:
         own = (F.col("state") == ATTRIBUTED) & F.array_contains("metrics", metric_of[one.name])

@@ -108,7 +108,7 @@ def event_differences(old: Side, new: Side, history: History) -> DataFrame:
     return judged.select(*(F.col("event")[name].alias(name) for name in FACT_COLUMNS), "causes")
 
 
-def explained(
+def explain_differences(
     fold: Fold, differing: DataFrame, events: DataFrame, old: Side, new: Side, *, refolded: bool
 ) -> DataFrame:
     """`differences` with the `cause` of each, several joined by +.

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms.gold.fold import Fold, count, evaluate, every, greatest, latest, least, total
-from transforms.silver.deduplication import ARRIVAL_ORDER, without_repeats
+from transforms.silver.deduplication import ARRIVAL_ORDER, deduplicate
 from transforms.silver.families.profiles import ERASURE, PREFERENCES, PREFERENCES_STRUCT
 
 PROFILE_SOURCES = ("silver.profiles", "silver.ratings")
@@ -114,7 +114,7 @@ def profile_events(silver: Mapping[str, DataFrame], *, one_task: bool = False) -
     events = changed.unionByName(rated, allowMissingColumns=True)
     # one exchange, or none, serves the removal of repeats, every fold and the joins of folds
     placed = events.coalesce(1) if one_task else events.repartition("user_id")
-    return without_repeats(placed, "user_id")
+    return deduplicate(placed, "user_id")
 
 
 def profiles(events: DataFrame, as_of: datetime | None = None) -> DataFrame:
@@ -183,7 +183,7 @@ def trail(events: DataFrame) -> DataFrame:
     )
 
 
-def differing(stored: DataFrame, refolded: DataFrame) -> DataFrame:
+def differing_profiles(stored: DataFrame, refolded: DataFrame) -> DataFrame:
     """The users whose profiles are not identical, or are on one side only.
 
     Args:

@@ -11,17 +11,17 @@ from pyspark.sql import functions as F
 HOUR_US = 3_600_000_000
 
 
-def repeated(key: Sequence[str]) -> Column:
+def repeated_keys(key: Sequence[str]) -> Column:
     """Rows beyond the first of their key; a null in a key is a value like others."""
     return F.count(F.lit(1)) - F.count_distinct(F.struct(*key))
 
 
-def lacking(columns: Sequence[str]) -> Column:
+def rows_with_null(columns: Sequence[str]) -> Column:
     """Rows in which any of the columns is null."""
     return F.count_if(F.expr(" OR ".join(f"{name} IS NULL" for name in columns)))
 
 
-def outside(column: str, at_least: float | None, at_most: float | None) -> Column:
+def rows_outside(column: str, at_least: float | None, at_most: float | None) -> Column:
     """Rows whose value is beyond a bound; null is beyond none, NaN beyond any upper one."""
     beyond = F.lit(False)
     if at_least is not None:
@@ -31,7 +31,7 @@ def outside(column: str, at_least: float | None, at_most: float | None) -> Colum
     return F.count_if(beyond)
 
 
-def breaking(condition: str) -> Column:
+def rows_breaking(condition: str) -> Column:
     """Rows for which an SQL condition is false; unknown is not false."""
     return F.count_if(~F.expr(condition))
 

@@ -22,6 +22,6 @@ COLUMNS = {
 }
 
 
-def quarantined(judged: DataFrame) -> DataFrame:
+def quarantine_rows(judged: DataFrame) -> DataFrame:
     """The rejected rows of `judge`, as COLUMNS; event_id is the SHA-256 of the value's bytes."""
     return judged.where("reason IS NOT NULL").select(*COLUMNS)

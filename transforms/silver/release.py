@@ -20,7 +20,7 @@ COLUMNS = {
 }
 
 
-def released(quarantined: DataFrame, judged: DataFrame, silver_ids: DataFrame) -> DataFrame:
+def release_rows(quarantined: DataFrame, judged: DataFrame, silver_ids: DataFrame) -> DataFrame:
     """The quarantined rows that are valid events by now, each with what becomes of it.
 
     Args:
@@ -54,7 +54,7 @@ def released_events(released_rows: DataFrame) -> DataFrame:
 
 
 def without_copies(judged: DataFrame, events: DataFrame) -> DataFrame:
-    """Judged rows without later copies of events that `without_recent_repeats` never met.
+    """Judged rows without later copies of events that `deduplicate_stream` never met.
 
     It met a released one as a rejected record, under another event_id.
 

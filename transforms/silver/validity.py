@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.silver.deduplication import without_repeats
+from transforms.silver.deduplication import deduplicate
 from transforms.silver.families.catalog import OWN_COLUMNS
 
 ENTRY = tuple(name for name in OWN_COLUMNS if name not in ("removed", "removal_reason"))
@@ -27,7 +27,7 @@ def entries(catalog: DataFrame) -> DataFrame:
         do not overlap.
     """
     by_order = Window.partitionBy("title_id").orderBy("event_time", "event_id")
-    changes = without_repeats(catalog).withColumns(
+    changes = deduplicate(catalog).withColumns(
         {"valid_from": F.col("event_time"), "valid_to": F.lead("event_time").over(by_order)}
     )
     lasting = F.col("valid_to").isNull() | (F.col("valid_from") < F.col("valid_to"))

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.runtime.erasure.file_search import scan
+from jobs.runtime.erasure.file_search import search_files
 from jobs.runtime.errors import DataError
 from jobs.runtime.kafka.topics import load_topics
-from jobs.runtime.lake.erasure_log import DECIDED, PURGED, Request, steps
+from jobs.runtime.lake.erasure_log import DECIDED, PURGED, Request, recorded_steps
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import Settings
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 TOLD = 5
 
 
-def certified(lake: Lake, settings: Settings, request: Request) -> dict[str, Any]:
+def make_certificate(lake: Lake, settings: Settings, request: Request) -> dict[str, Any]:
     """Search every file below the lake's root but the broker's and the requests themselves.
 
     Returns:
@@ -33,8 +33,8 @@ def certified(lake: Lake, settings: Settings, request: Request) -> dict[str, Any
     root = Path(lake.root)
     requests = list((root / "erasures").glob("*.request"))
     state = [path for path in (root / "checkpoints").rglob("state") if path.is_dir()]
-    searched = scan(root, request.user, without=[root / "broker", *requests, *state])
-    rows = steps(lake, request)
+    searched = search_files(root, request.user, without=[root / "broker", *requests, *state])
+    rows = recorded_steps(lake, request)
     kept_days = max(topic.retention_days for topic in load_topics(settings.profile).values())
     now = datetime.now(UTC)
     return {
@@ -44,8 +44,8 @@ def certified(lake: Lake, settings: Settings, request: Request) -> dict[str, Any
         "asked_at": request.asked_at,
         "certified_at": now.isoformat(),
         "steps": {row.step: row["at"].astimezone(UTC).isoformat() for row in rows},
-        "erased": [_told(row, "rows", "detail") for row in rows if row.step == DECIDED],
-        "versions": [_told(row, "version") for row in rows if row.step == PURGED],
+        "erased": [_select_columns(row, "rows", "detail") for row in rows if row.step == DECIDED],
+        "versions": [_select_columns(row, "version") for row in rows if row.step == PURGED],
         "searched": {"files": searched.files, "bytes": searched.size},
         "finds": [asdict(find) for find in searched.finds],
         "state": {
@@ -79,6 +79,6 @@ def _in(now: datetime, **span: float) -> str:
     return (now + timedelta(**span)).isoformat()
 
 
-def _told(row: Any, *columns: str) -> dict[str, Any]:
+def _select_columns(row: Any, *columns: str) -> dict[str, Any]:
     told = {"generation": row.generation, "table": row.table_name}
     return told | {name: row[name] for name in columns}

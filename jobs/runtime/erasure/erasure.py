@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs.runtime.erasure.saga import Erasure, RefusedError
 from jobs.runtime.lake.erasure_log import Requests
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import BRONZE, ERASURES
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.queries import OF_THE_LAKE
@@ -56,7 +56,7 @@ def erase(
     certificates, refused = [], []
     with ExitStack() as stack:
         for query in OF_THE_LAKE:
-            stack.enter_context(locked(lake.shared_checkpoint(query), query))
+            stack.enter_context(hold_lock(lake.shared_checkpoint(query), query))
         begun = [request.user for request in requests.open()]
         for user in dict.fromkeys([*begun, *users]):
             request = requests.make(user)

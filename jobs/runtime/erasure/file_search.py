@@ -36,7 +36,7 @@ class Find:
 
 
 @dataclass(frozen=True)
-class Scan:
+class SearchResult:
     """What was looked at, and what was found."""
 
     files: int
@@ -44,7 +44,7 @@ class Scan:
     finds: tuple[Find, ...]
 
 
-def scan(root: Path, user: str, *, without: Collection[Path] = ()) -> Scan:
+def search_files(root: Path, user: str, *, without: Collection[Path] = ()) -> SearchResult:
     """Look for a user's id in every file below a folder.
 
     Args:
@@ -60,7 +60,7 @@ def scan(root: Path, user: str, *, without: Collection[Path] = ()) -> Scan:
             places = _columns(file, user) if file.suffix == ".parquet" else _bytes(file, user)
             files, size = files + 1, size + file.stat().st_size
             finds += [Find(str(file.relative_to(root)), where) for where in places]
-    return Scan(files, size, tuple(finds))
+    return SearchResult(files, size, tuple(finds))
 
 
 def _columns(file: Path, user: str) -> list[str]:
@@ -96,25 +96,25 @@ def _leaves(column: pa.Array) -> Iterator[pa.Array]:
 
 def _is_in(values: pa.Array, user: str) -> bool:
     likely = values.filter(pc.fill_null(pc.match_substring(values, user.encode()), False))
-    return any(_sought(user).search(value) for value in likely.unique().to_pylist())
+    return any(_pattern_of(user).search(value) for value in likely.unique().to_pylist())
 
 
 def _in_bounds(statistics: pq.Statistics | None, user: str) -> bool:
     if statistics is None or not statistics.has_min_max:
         return False
     bounds = (statistics.min_raw, statistics.max_raw)
-    return any(isinstance(b, bytes) and _sought(user).search(b) for b in bounds)
+    return any(isinstance(b, bytes) and _pattern_of(user).search(b) for b in bounds)
 
 
 def _bytes(file: Path, user: str) -> list[str]:
     with file.open("rb") as opened:
         before = b""
         while chunk := opened.read(CHUNK):
-            if _sought(user).search(before + chunk):
+            if _pattern_of(user).search(before + chunk):
                 return ["bytes"]
             before = chunk[-EDGE:]
     return []
 
 
-def _sought(user: str) -> re.Pattern[bytes]:
+def _pattern_of(user: str) -> re.Pattern[bytes]:
     return re.compile(pattern(user).encode())

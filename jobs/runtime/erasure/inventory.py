@@ -15,17 +15,17 @@ from jobs.runtime.lake.generations import generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, RECORD, RELEASED, TABLES, is_generational
 from jobs.runtime.pipeline.progress import OUTPUTS
-from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.persistence import persist
 from transforms.silver.erasure import ends_of, records_of, row_holds
 
 AT_ONCE = 4
-Told = Mapping[str, Any]  # a row of ops.erasures: the columns that a step fills
-Held = tuple[Lake, str]  # a table, and the lake that it is of
+StepRow = Mapping[str, Any]  # a row of ops.erasures: the columns that a step fills
+TableOfLake = tuple[Lake, str]  # a table, and the lake that it is of
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found:
+class Inventory:
     """What a lake holds of a user.
 
     Attributes:
@@ -38,7 +38,7 @@ class Found:
     user: str
     records: int
     mentions: int
-    tables: list[Told]
+    tables: list[StepRow]
 
     def lines(self) -> Iterator[str]:
         """For a person."""
@@ -49,34 +49,36 @@ class Found:
             yield f"{row['rows']:>9,} {generation:>3} {where} {row.get('detail') or ''}".rstrip()
 
 
-def found(lake: Lake, user: str) -> Found:
+def take_inventory(lake: Lake, user: str) -> Inventory:
     """What would be erased: records and rows by table, of all complete generations."""
     bronze = lake.read(BRONZE)
-    with persisted(records_of(bronze, user)) as records:
+    with persist(records_of(bronze, user)) as records:
         of_bronze = records.count()
-        tables: list[Told] = [{"table_name": BRONZE, "rows": of_bronze, "landed": _landed(bronze)}]
-        for build in builds(lake) if of_bronze else []:
-            tables += _ends(build, records)
+        tables: list[StepRow] = [
+            {"table_name": BRONZE, "rows": of_bronze, "landed": _last_offsets(bronze)}
+        ]
+        for build in complete_generations(lake) if of_bronze else []:
+            tables += _fate_rows(build, records)
         others = [table for table, declared in TABLES.items() if declared.erased_by != RECORD]
-        tables += side_by_side(partial(_rows_holding, user), written(lake, others))
-        return Found(user, of_bronze, records.where("anothers").count(), tables)
+        tables += in_parallel(partial(_rows_holding, user), nonempty_tables(lake, others))
+        return Inventory(user, of_bronze, records.where("anothers").count(), tables)
 
 
-def builds(lake: Lake) -> list[Lake]:
+def complete_generations(lake: Lake) -> list[Lake]:
     """The complete generations."""
     known = generations(lake).values()
     return [lake.of_generation(each.number) for each in known if each.is_complete]
 
 
-def side_by_side(work: Callable[[Lake, str], T], tables: Iterable[Held]) -> list[T]:
+def in_parallel(work: Callable[[Lake, str], T], tables: Iterable[TableOfLake]) -> list[T]:
     """Do something to several tables at once; the results in the order of the tables."""
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         return list(pool.map(lambda held: work(*held), tables))
 
 
-def written(lake: Lake, tables: Iterable[str]) -> list[Held]:
+def nonempty_tables(lake: Lake, tables: Iterable[str]) -> list[TableOfLake]:
     """Those of the tables that were ever written to, in every complete generation."""
-    complete = builds(lake)
+    complete = complete_generations(lake)
     return [
         (own, table)
         for table in tables
@@ -85,13 +87,13 @@ def written(lake: Lake, tables: Iterable[str]) -> list[Held]:
     ]
 
 
-def told(lake: Lake, table: str, **columns: Any) -> Told:
+def step_row(lake: Lake, table: str, **columns: Any) -> StepRow:
     """A row of ops.erasures about a table."""
     generation = lake.generation if is_generational(table) else None
     return {"generation": generation, "table_name": table, **columns}
 
 
-def rows_of(lake: Lake, table: str, user: str) -> DataFrame:
+def user_rows(lake: Lake, table: str, user: str) -> DataFrame:
     """The rows of a table that are the user's, or whose texts hold the user."""
     rows = lake.read(table)
     if "user_id" in rows.columns:
@@ -99,7 +101,7 @@ def rows_of(lake: Lake, table: str, user: str) -> DataFrame:
     return rows.where(row_holds(rows, user))
 
 
-def _ends(build: Lake, records: DataFrame) -> list[Told]:
+def _fate_rows(build: Lake, records: DataFrame) -> list[StepRow]:
     outputs = {table: build.read(table) for table in OUTPUTS}
     ends = [row.asDict() for row in ends_of(records, outputs).collect()]
     if build.has(RELEASED):
@@ -108,10 +110,10 @@ def _ends(build: Lake, records: DataFrame) -> list[Told]:
     return [{"generation": build.generation, **row} for row in ends]
 
 
-def _rows_holding(user: str, lake: Lake, table: str) -> Told:
-    return told(lake, table, rows=rows_of(lake, table, user).count())
+def _rows_holding(user: str, lake: Lake, table: str) -> StepRow:
+    return step_row(lake, table, rows=user_rows(lake, table, user).count())
 
 
-def _landed(bronze: DataFrame) -> dict[str, int]:
+def _last_offsets(bronze: DataFrame) -> dict[str, int]:
     last = bronze.groupBy("topic", "partition").agg(F.max("offset").alias("last")).collect()
     return {f"{row.topic}/{row.partition}": row.last for row in last}

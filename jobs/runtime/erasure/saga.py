@@ -13,16 +13,16 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from jobs.runtime.erasure.certificate import certified, refuse_finds
+from jobs.runtime.erasure.certificate import make_certificate, refuse_finds
 from jobs.runtime.erasure.inventory import (
-    Held,
-    Told,
-    builds,
-    found,
-    rows_of,
-    side_by_side,
-    told,
-    written,
+    StepRow,
+    TableOfLake,
+    complete_generations,
+    in_parallel,
+    nonempty_tables,
+    step_row,
+    take_inventory,
+    user_rows,
 )
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.delta_commits import Transaction
@@ -32,13 +32,13 @@ from jobs.runtime.lake.erasure_log import (
     PURGED,
     Request,
     Requests,
-    enter,
     is_done,
-    steps,
+    record_step,
+    recorded_steps,
 )
-from jobs.runtime.lake.generations import Action, generations, record
+from jobs.runtime.lake.generations import Action, generations, record_action
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RECORD, TABLES, TITLE_GRAM, USER_HISTORY
 from jobs.runtime.maintenance.purge import mark, purge
 from jobs.runtime.online.opening import open_store
@@ -49,7 +49,7 @@ from jobs.runtime.pipeline.ledger import ERASED, conservation
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.recompute.next_generation import REMADE
 from jobs.runtime.settings import Settings
-from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.persistence import persist
 from jobs.runtime.streams.checkpoints import discard
 from jobs.runtime.streams.queries import ATTRIBUTE, FOLD, OF_A_GENERATION, REFINE
 from jobs.runtime.streams.query import follow
@@ -122,18 +122,22 @@ class Erasure:
         self._refuse_difference()
         return self._certify()
 
-    def _once(self, step: str, work: Callable[[], Iterable[Told]]) -> None:
+    def _once(self, step: str, work: Callable[[], Iterable[StepRow]]) -> None:
         if not is_done(self.lake, self.request, step):
-            enter(self.lake, self.request, step, work())
+            record_step(self.lake, self.request, step, work())
             log.info("erasure %d: %s", self.request.number, step)
 
     @cached_property
     def _builds(self) -> list[Lake]:
-        return builds(self.lake)
+        return complete_generations(self.lake)
 
     @cached_property
     def _decided(self) -> list[Any]:
-        return [row for row in steps(self.lake, self.request) if row.step == DECIDED and row.rows]
+        return [
+            row
+            for row in recorded_steps(self.lake, self.request)
+            if row.step == DECIDED and row.rows
+        ]
 
     def _refuse_mentions(self) -> None:
         mentions = 0 if self.mentions else self._records.where("anothers").count()
@@ -144,7 +148,7 @@ class Erasure:
             )
 
     def _refuse_repeated_places(self) -> None:
-        with persisted(self._records.select(*RECORD)) as places:
+        with persist(self._records.select(*RECORD)) as places:
             erased = places.count()
             named = self.lake.read(BRONZE).join(places.distinct(), list(RECORD), "left_semi")
             others = named.count() - erased
@@ -172,7 +176,7 @@ class Erasure:
         for generation in generations(self.lake).values():
             if not generation.is_complete:
                 if not generation.is_retired:
-                    record(self.lake, generation.number, Action.RETIRED)
+                    record_action(self.lake, generation.number, Action.RETIRED)
                 self.lake.of_generation(generation.number).remove_generation()
         judge = load_judge(self.settings.refine)
         for build in self._builds:
@@ -184,13 +188,13 @@ class Erasure:
         with ExitStack() as stack:
             for build in self._builds:
                 for query in OF_A_GENERATION:
-                    stack.enter_context(locked(build.checkpoint(query), query))
+                    stack.enter_context(hold_lock(build.checkpoint(query), query))
             yield
 
-    def _decide(self) -> Iterable[Told]:
-        return found(self.lake, self.request.user).tables
+    def _decide(self) -> Iterable[StepRow]:
+        return take_inventory(self.lake, self.request.user).tables
 
-    def _count(self) -> Iterable[Told]:
+    def _count(self) -> Iterable[StepRow]:
         for build in self._builds:
             _, sequence = build.transaction(LEDGER, REFINE)
             now = datetime.now(UTC)
@@ -203,34 +207,34 @@ class Erasure:
             build.append(LEDGER, ledger.coalesce(1), self._transaction)
         return ()
 
-    def _leave_silver(self) -> Iterable[Told]:
+    def _leave_silver(self) -> Iterable[StepRow]:
         held = [(build, table) for build, table in self._holding(RECORD) if table != BRONZE]
-        with persisted(self._records) as records:
-            side_by_side(lambda build, table: build.delete_matching(table, records, RECORD), held)
+        with persist(self._records) as records:
+            in_parallel(lambda build, table: build.delete_matching(table, records, RECORD), held)
         return ()
 
-    def _leave_bronze(self) -> Iterable[Told]:
+    def _leave_bronze(self) -> Iterable[StepRow]:
         if (self.lake, BRONZE) in self._holding(RECORD):
-            with persisted(self._records) as records:
+            with persist(self._records) as records:
                 self.lake.delete_matching(BRONZE, records, RECORD)
         return ()
 
-    def _leave_rows(self) -> Iterable[Told]:
+    def _leave_rows(self) -> Iterable[StepRow]:
         def leave(lake: Lake, table: str) -> None:
-            held = rows_of(lake, table, self.request.user)
+            held = user_rows(lake, table, self.request.user)
             lake.delete_matching(table, held, TABLES[table].erased_by)
 
-        side_by_side(leave, self._holding(*KEYED))
+        in_parallel(leave, self._holding(*KEYED))
         return ()
 
-    def _cut_history(self) -> Iterable[Told]:
-        def cut(lake: Lake, table: str) -> Told:
+    def _cut_history(self) -> Iterable[StepRow]:
+        def cut(lake: Lake, table: str) -> StepRow:
             purge(lake, table)
-            return told(lake, table, version=mark(lake, table, self._transaction))
+            return step_row(lake, table, version=mark(lake, table, self._transaction))
 
-        return side_by_side(cut, self._holding(RECORD))
+        return in_parallel(cut, self._holding(RECORD))
 
-    def _make_gold(self) -> Iterable[Told]:
+    def _make_gold(self) -> Iterable[StepRow]:
         held = {row.generation for row in self._decided}
         for build in self._builds:
             discard(build.checkpoint(ATTRIBUTE), ATTRIBUTE)  # it may want what is purged
@@ -252,20 +256,20 @@ class Erasure:
                 nothing = build.spark.createDataFrame([], TABLES[table].schema)
                 build.replace(table, nothing, self._transaction)
 
-    def _forget_lists(self) -> Iterable[Told]:
+    def _forget_lists(self) -> Iterable[StepRow]:
         store = open_store(self.settings.online, self.settings.recommend.model, self.lake.root)
         store.forget(self.request.user)
         return ()
 
-    def _purge(self) -> Iterable[Told]:
-        def purged(lake: Lake, table: str) -> Told:
-            return told(lake, table, version=purge(lake, table))
+    def _purge(self) -> Iterable[StepRow]:
+        def purged(lake: Lake, table: str) -> StepRow:
+            return step_row(lake, table, version=purge(lake, table))
 
-        return side_by_side(purged, written(self.lake, TABLES))
+        return in_parallel(purged, nonempty_tables(self.lake, TABLES))
 
     def _certify(self) -> Path:
         requests = Requests(self.lake)
-        certificate = certified(self.lake, self.settings, self.request)
+        certificate = make_certificate(self.lake, self.settings, self.request)
         file = requests.certify(self.request, certificate)
         requests.close(self.request)
         if certificate["finds"]:
@@ -281,7 +285,7 @@ class Erasure:
     def _transaction(self) -> Transaction:
         return Transaction(ERASE, self.request.number)
 
-    def _holding(self, *keys: tuple[str, ...]) -> list[Held]:
+    def _holding(self, *keys: tuple[str, ...]) -> list[TableOfLake]:
         """The tables with such a key of which rows were decided to leave, each with its lake."""
         of = {build.generation: build for build in self._builds}
         held = {(row.generation, row.table_name) for row in self._decided if row.table_name}

@@ -12,15 +12,15 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.experiments.definitions import planned
+from jobs.runtime.experiments.definitions import plan_rows
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.settings import AttributeSettings
-from jobs.runtime.spark.persistence import kept
+from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.queries import ATTRIBUTE
-from jobs.runtime.streams.query import Run, first_versions, start
+from jobs.runtime.streams.query import Run, start, start_versions
 from transforms import provenance
 from transforms.experiments.definitions import Catalogue
 from transforms.gold import experiment_user
@@ -30,15 +30,15 @@ from transforms.gold.experiment_user import (
     KEY,
     OUTCOMES,
     SOURCES,
-    affected,
+    affected_exposures,
     assignments,
-    attributed,
-    counted_once,
+    attribute_outcomes,
+    deduplicate_per_user,
     exposures,
     outcomes,
     plans,
     reach,
-    touched,
+    touched_users,
 )
 
 log = logging.getLogger(__name__)
@@ -77,12 +77,14 @@ def definition(definitions: Catalogue) -> str:
     return hashlib.sha256(f"{(COLUMNS, hashes)!r}{code}".encode()).hexdigest()
 
 
-def everyone(lake: Lake, definitions: Catalogue) -> DataFrame:
+def all_experiment_users(lake: Lake, definitions: Catalogue) -> DataFrame:
     """All rows of gold.experiment_user, in batch, from the newest silver."""
-    plan = planned(lake.spark, plans(definitions))
+    plan = plan_rows(lake.spark, plans(definitions))
     exposed = exposures(assignments(lake.read(ASSIGNMENTS)), plan)
     events = outcomes({table: lake.read(table) for table in OUTCOMES})
-    return attributed(exposed, counted_once(events), plan, definitions.metrics_asked_for)
+    return attribute_outcomes(
+        exposed, deduplicate_per_user(events), plan, definitions.metrics_asked_for
+    )
 
 
 def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mapping[str, int]:
@@ -91,11 +93,11 @@ def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mappi
     The versions are fixed before the table is computed from newer ones: events between the two
     are streamed as well, which computes the same rows once more.
     """
-    starts = first_versions(lake, checkpoint, SOURCES)
+    starts = start_versions(lake, checkpoint, SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: computing all of %s from silver", ATTRIBUTE, EXPERIMENT_USER)
         through = Transaction(ATTRIBUTE, checkpoint.before_first)
-        lake.replace(EXPERIMENT_USER, everyone(lake, definitions), through)
+        lake.replace(EXPERIMENT_USER, all_experiment_users(lake, definitions), through)
     return starts
 
 
@@ -125,23 +127,23 @@ class AttributionWriter:
         """Write one micro-batch; for foreachBatch."""
         lake = self.lake.isolated()
         columns = ("user_id", "experiment_id", "event_type", "event_time")
-        with kept(touched(batch.select(*columns))) as touches:
-            plan = planned(lake.spark, plans(self.definitions))
+        with materialize(touched_users(batch.select(*columns))) as touches:
+            plan = plan_rows(lake.spark, plans(self.definitions))
             users = touches.select("user_id")
-            history = _of(users, assignments(lake.read(ASSIGNMENTS)))
-            with kept(affected(exposures(history, plan), touches)) as exposed:
+            history = _events_of(users, assignments(lake.read(ASSIGNMENTS)))
+            with materialize(affected_exposures(exposures(history, plan), touches)) as exposed:
                 days = _days(exposed)
                 if days is None:
                     return
-                events = _of(exposed.select("user_id").distinct(), _outcomes(lake, *days))
-                rows = attributed(
-                    exposed, counted_once(events), plan, self.definitions.metrics_asked_for
+                events = _events_of(exposed.select("user_id").distinct(), _outcomes(lake, *days))
+                rows = attribute_outcomes(
+                    exposed, deduplicate_per_user(events), plan, self.definitions.metrics_asked_for
                 )
                 transaction = Transaction(ATTRIBUTE, self.checkpoint.sequence(batch_id))
                 lake.upsert(EXPERIMENT_USER, rows, KEY, transaction)
 
 
-def _of(users: DataFrame, events: DataFrame) -> DataFrame:
+def _events_of(users: DataFrame, events: DataFrame) -> DataFrame:
     return events.join(F.broadcast(users), "user_id", "left_semi")
 
 

@@ -11,7 +11,7 @@ from transforms.experiments.definitions import Catalogue
 from transforms.gold.experiment_user import ASSIGNMENTS, assignments
 
 
-def audited(lake: Lake, definitions: Catalogue) -> tuple[int, DataFrame]:
+def audit_assignments(lake: Lake, definitions: Catalogue) -> tuple[int, DataFrame]:
     """How many assignments are recorded, and those that the hash contradicts.
 
     The DataFrame has experiment_id, user_id, variant and hashed.

@@ -34,7 +34,7 @@ def load_definitions(folder: Path = FOLDER) -> Catalogue:
         ) from None
 
 
-def planned(spark: SparkSession, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
+def plan_rows(spark: SparkSession, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
     """Plans as a DataFrame of PLAN_COLUMNS."""
     schema = ", ".join(f"{name} {ddl}" for name, ddl in PLAN_COLUMNS.items())
     return spark.createDataFrame(list(rows), schema)

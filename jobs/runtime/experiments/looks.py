@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.experiments.definitions import planned
+from jobs.runtime.experiments.definitions import plan_rows
 from jobs.runtime.experiments.results import arms_of
 from jobs.runtime.lake.lake import Lake
 from transforms.experiments.analysis import ExperimentResult, Observed, analyse
@@ -19,8 +19,8 @@ from transforms.gold.experiment_user import (
     ASSIGNMENTS,
     OUTCOMES,
     assignments,
-    attributed,
-    counted_once,
+    attribute_outcomes,
+    deduplicate_per_user,
     exposures,
     outcomes,
     plan,
@@ -56,10 +56,10 @@ def look_back(
     assigned = assignments(lake.read(ASSIGNMENTS)).where(own).persist()
     users = assigned.select("user_id").distinct()
     events = outcomes({table: lake.read(table) for table in OUTCOMES})
-    seen = counted_once(events.join(users, "user_id", "left_semi"))
-    known = planned(lake.spark, [plan(experiment, metrics, "")])
+    seen = deduplicate_per_user(events.join(users, "user_id", "left_semi"))
+    known = plan_rows(lake.spark, [plan(experiment, metrics, "")])
     exposed = exposures(_at_each(assigned, at), known, AS_OF)
-    rows = attributed(exposed, _at_each(seen, at), known, metrics, AS_OF).persist()
+    rows = attribute_outcomes(exposed, _at_each(seen, at), known, metrics, AS_OF).persist()
     arms = {
         as_of.astimezone(UTC): found
         for (_, as_of), found in arms_of(rows, {experiment.id: metrics}, AS_OF).items()

@@ -10,15 +10,22 @@ import plotly.graph_objects as go
 from pyspark.sql import functions as F
 
 from jobs.runtime.experiments.looks import Look, instants, look_back
-from jobs.runtime.experiments.results import arms_of, known
+from jobs.runtime.experiments.results import arms_of, newest_results
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
-from jobs.runtime.pages import BLUE, GOLD, INK, RED, SILVER, html_of, styled, write_page
+from jobs.runtime.pages import BLUE, GOLD, INK, RED, SILVER, apply_style, html_of, write_page
 from transforms.experiments.analysis import Estimate, Evidence
-from transforms.experiments.definitions import Experiment, defined_by
+from transforms.experiments.definitions import Experiment, parse_definition
 from transforms.experiments.metrics import Metric
 from transforms.experiments.segments import SegmentEffect, segment_effects
-from transforms.experiments.words import CORRECTIONS, REASONS, UNDEFINED, VERDICTS, percent, told
+from transforms.experiments.words import (
+    CORRECTIONS,
+    REASONS,
+    UNDEFINED,
+    VERDICTS,
+    describe_result,
+    percent,
+)
 
 LOOKS = 10
 DIMENSIONS = ("device_type", "region")
@@ -37,18 +44,18 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     Raises:
         SettingsError: there are no results of it.
     """
-    rows = known(lake, experiment_id)
+    rows = newest_results(lake, experiment_id)
     origin = rows[0]["built_from"]
-    experiment, metrics = defined_by(origin["definition"])
+    experiment, metrics = parse_definition(origin["definition"])
     then = lake.of_generation(origin["generation"])
     at = instants(experiment, rows[0]["computed_at"], looks)
     seen = look_back(then, experiment, metrics, at)
     segments = by_segment(then, experiment, metrics, origin["experiment_user"])
     figures = {
-        "lifts": _drawn(lifts(rows)),
-        "over_time": {goal: _drawn(over_time(goal, seen)) for goal in experiment.goals},
-        "arms": _drawn(arms(experiment, seen)),
-        "segments": {name: _drawn(segment_lifts(found)) for name, found in segments.items()},
+        "lifts": _figure_html(lifts(rows)),
+        "over_time": {goal: _figure_html(over_time(goal, seen)) for goal in experiment.goals},
+        "arms": _figure_html(arms(experiment, seen)),
+        "segments": {name: _figure_html(segment_lifts(found)) for name, found in segments.items()},
     }
     write_page(
         file,
@@ -61,7 +68,7 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
         segments=segments,
         figures=figures,
         percent=percent,
-        told=told,
+        told=describe_result,
         verdicts=VERDICTS,
         reasons=REASONS,
         undefined=UNDEFINED,
@@ -69,8 +76,8 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     )
 
 
-def _drawn(figure: go.Figure) -> str:
-    return html_of(styled(figure))
+def _figure_html(figure: go.Figure) -> str:
+    return html_of(apply_style(figure))
 
 
 def by_segment(

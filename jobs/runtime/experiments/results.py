@@ -18,7 +18,7 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
 from transforms.experiments.analysis import Observed, analyse
-from transforms.experiments.definitions import Catalogue, Experiment, defined_by
+from transforms.experiments.definitions import Catalogue, Experiment, parse_definition
 from transforms.experiments.estimators import ArmData
 from transforms.experiments.metrics import Metric, QuantileMetric
 from transforms.experiments.quantiles import Histogram, QuantileSample, sample_quantile
@@ -50,13 +50,13 @@ class Pins:
     catalog: int
 
 
-def newest(lake: Lake) -> Pins:
+def newest_pins(lake: Lake) -> Pins:
     """The versions there are now."""
     tables = (EXPERIMENT_USER, MODELS, CATALOG)
     return Pins(lake.generation, *(lake.version(table) for table in tables))
 
 
-def compute(
+def compute_results(
     lake: Lake, definitions: Mapping[str, str], pins: Pins, at: datetime
 ) -> list[dict[str, Any]]:
     """Results, as rows of gold.experiment_results.
@@ -67,7 +67,7 @@ def compute(
         pins: the versions to read.
         at: the instant that they are of.
     """
-    parsed = {name: defined_by(definition) for name, definition in definitions.items()}
+    parsed = {name: parse_definition(definition) for name, definition in definitions.items()}
     rows = lake.read(EXPERIMENT_USER, pins.experiment_user).where(
         F.col("experiment_id").isin(*definitions)
     )
@@ -119,7 +119,7 @@ def _quantiles(
     if wanted:
         for row in histograms(rows, wanted, *by).collect():
             values[_arm(row, by)][row.metric][row.value] = row.observations
-        found = list(_found(values, wanted))
+        found = list(_defined_quantiles(values, wanted))
         own = (rows.schema[name] for name in ("experiment_id", *by, "variant"))
         schema = StructType([*own]).add("metric", "string").add("value", "long")
         quantiles = rows.sparkSession.createDataFrame(found, schema)
@@ -128,7 +128,7 @@ def _quantiles(
     return values, clustered  # type: ignore[return-value]
 
 
-def _found(
+def _defined_quantiles(
     values: Mapping[Group, Mapping[str, Histogram]], metrics: Mapping[str, QuantileMetric]
 ) -> Iterator[Group]:
     """The quantiles over events that are defined."""
@@ -176,7 +176,7 @@ def refuse_stale(lake: Lake, definitions: Catalogue, pins: Pins) -> None:
         )
 
 
-def store(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
+def store_results(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write results; those of the same instant are replaced."""
     alone = lake.isolated()
     schema = TABLES[EXPERIMENT_RESULTS].schema
@@ -185,22 +185,24 @@ def store(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
     alone.upsert(EXPERIMENT_RESULTS, frame.coalesce(1), KEY, transaction)
 
 
-def stored(lake: Lake, experiment_id: str, at: datetime | None = None) -> list[dict[str, Any]]:
+def stored_results(
+    lake: Lake, experiment_id: str, at: datetime | None = None
+) -> list[dict[str, Any]]:
     """The results of an experiment at an instant, by default the newest; empty without any."""
     rows = lake.read(EXPERIMENT_RESULTS).where(F.col("experiment_id") == experiment_id)
     if at is None:
         at = rows.agg(F.max("computed_at")).collect()[0][0]
     of_then = rows.where(F.col("computed_at") == F.lit(at)).collect()
-    return sorted((_plain(row.asDict(recursive=True)) for row in of_then), key=_order)
+    return sorted((_with_all_columns(row.asDict(recursive=True)) for row in of_then), key=_order)
 
 
-def known(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
+def newest_results(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
     """The newest results of an experiment.
 
     Raises:
         SettingsError: there are none.
     """
-    rows = stored(lake, experiment_id)
+    rows = stored_results(lake, experiment_id)
     if not rows:
         raise SettingsError(
             f"{EXPERIMENT_RESULTS} has no results of {experiment_id}",
@@ -209,18 +211,18 @@ def known(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
     return rows
 
 
-def reproduced(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def reproduce_results(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Stored results computed again, from nothing but what they say they were computed from."""
     origin, at = before[0]["built_from"], before[0]["computed_at"]
     pins = Pins(**{field.name: origin[field.name] for field in fields(Pins)})
     then = lake.of_generation(pins.generation)
-    rows = compute(then, {before[0]["experiment_id"]: origin["definition"]}, pins, at)
+    rows = compute_results(then, {before[0]["experiment_id"]: origin["definition"]}, pins, at)
     for row in rows:
         row["built_from"] = {**origin, **row["built_from"]}
-    return sorted(map(_plain, rows), key=_order)
+    return sorted(map(_with_all_columns, rows), key=_order)
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _with_all_columns(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with every column, its instant in UTC; Spark gives instants in the machine's zone."""
     known = {name: row.get(name) for name in TABLES[EXPERIMENT_RESULTS].columns}
     return {**known, "computed_at": row["computed_at"].astimezone(UTC)}

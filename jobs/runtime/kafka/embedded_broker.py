@@ -258,16 +258,16 @@ def _broker_of_lake(root: Path) -> Iterator[str]:
     notice = root / "broker.json"
     with ExitStack() as stack:
         with FileLock(root / "broker.lock"):
-            running = _running(notice)
+            running = _running_address(notice)
             if running is None:
                 broker = stack.enter_context(embedded_broker(root / DATA, keep=True))
                 running = broker.bootstrap_servers
                 stack.callback(notice.unlink, missing_ok=True)
-                notice.write_text(json.dumps(_owned(running)), encoding="utf-8")
+                notice.write_text(json.dumps(_owner_notice(running)), encoding="utf-8")
         yield running
 
 
-def _owned(bootstrap_servers: str) -> dict[str, Any]:
+def _owner_notice(bootstrap_servers: str) -> dict[str, Any]:
     owner = psutil.Process()
     return {
         "bootstrap_servers": bootstrap_servers,
@@ -276,7 +276,7 @@ def _owned(bootstrap_servers: str) -> dict[str, Any]:
     }
 
 
-def _running(notice: Path) -> str | None:
+def _running_address(notice: Path) -> str | None:
     """The address in `notice` while the owner of that broker lives.
 
     The owner and not the broker decides: a broker whose owner was killed answers a moment longer.

@@ -23,7 +23,7 @@ from jobs.runtime.settings import KafkaSettings
 REGISTER = "_playhead-topics"
 
 
-def bring(kafka: KafkaSettings, declared: Mapping[str, Topic]) -> None:
+def apply_topics(kafka: KafkaSettings, declared: Mapping[str, Topic]) -> None:
     """Create and update topics so that they are as declared; topics not declared are left alone.
 
     Raises:
@@ -32,10 +32,10 @@ def bring(kafka: KafkaSettings, declared: Mapping[str, Topic]) -> None:
         ServiceError: Kafka cannot be reached or refuses.
     """
     with admin(kafka) as client:
-        carry_out(client, kafka, survey(client, kafka, declared))
+        take_steps(client, kafka, plan_steps(client, kafka, declared))
 
 
-def survey(
+def plan_steps(
     client: KafkaAdminClient,
     kafka: KafkaSettings,
     declared: Mapping[str, Topic],
@@ -53,11 +53,11 @@ def survey(
         SettingsError: `grow` names a topic that is not declared.
     """
     _refuse_unknown(grow, declared)
-    return _steps(declared, _existing(client, kafka, declared), grow)
+    return _steps(declared, _existing_topics(client, kafka, declared), grow)
 
 
 def survey_of_none(declared: Mapping[str, Topic], grow: Collection[str] = ()) -> list[Step]:
-    """As `survey`, of a Kafka that is not there yet."""
+    """As `plan_steps`, of a Kafka that is not there yet."""
     _refuse_unknown(grow, declared)
     return _steps(declared, {}, grow)
 
@@ -77,7 +77,7 @@ def _steps(
     ]
 
 
-def refuse(steps: Sequence[Step]) -> None:
+def refuse_steps(steps: Sequence[Step]) -> None:
     """Raise SettingsError if any step must not be taken."""
     reasons = [f"{step.name}: {reason}" for step in steps for reason in step.refusals()]
     if reasons:
@@ -89,9 +89,9 @@ def refuse(steps: Sequence[Step]) -> None:
         )
 
 
-def carry_out(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[Step]) -> None:
+def take_steps(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[Step]) -> None:
     """Take all steps, or none if one must not be taken (SettingsError)."""
-    refuse(steps)
+    refuse_steps(steps)
     _create(client, {step.name: step.declared for step in steps if step.now is None})
     configs = [_resource(step.name, step.configs) for step in steps if step.configs]
     if configs:
@@ -102,13 +102,13 @@ def carry_out(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[St
     _record_keys(client, kafka, [step for step in steps if step.records_key])
 
 
-def _existing(
+def _existing_topics(
     client: KafkaAdminClient, kafka: KafkaSettings, declared: Mapping[str, Topic]
 ) -> dict[str, Existing]:
     names = sorted(set(client.list_topics()) & set(declared))
     if not names:
         return {}
-    keys = _recorded_keys(kafka)
+    keys = _keys_on_record(kafka)
     wanted = [_resource(name, declared[name].configs) for name in names]
     configs = client.describe_configs(wanted, config_filter=ConfigFilterType.ALL)["topic"]
     return {
@@ -174,7 +174,7 @@ def _record_keys(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence
             sender.send(REGISTER, value, key=step.name.encode())
 
 
-def _recorded_keys(kafka: KafkaSettings) -> dict[str, str]:
+def _keys_on_record(kafka: KafkaSettings) -> dict[str, str]:
     consumer = KafkaConsumer(**python_options(kafka))
     try:
         if REGISTER not in consumer.topics():

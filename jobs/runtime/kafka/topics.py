@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from jobs.runtime.settings import CONF_DIR, Section, merged, parse, read_profile, read_yaml
+from jobs.runtime.settings import CONF_DIR, Section, merge, parse, read_profile, read_yaml
 
 TOPICS = CONF_DIR / "topics.yaml"
 DAY_MS = 24 * 60 * 60 * 1000
@@ -77,7 +77,7 @@ def load_topics(profile: str, *, file: Path | None = None) -> dict[str, Topic]:
     declared = tree.get("topics")
     if isinstance(declared, dict):
         tree["topics"] = {
-            name: merged(defaults, stated) if isinstance(stated, dict) else stated
+            name: merge(defaults, stated) if isinstance(stated, dict) else stated
             for name, stated in declared.items()
         }
     return parse(_Topics, tree, origin=str(file)).topics

@@ -24,7 +24,7 @@ class Transaction:
     version: int
 
 
-def recorded(snapshot: Any, application: str) -> int | None:
+def last_recorded(snapshot: Any, application: str) -> int | None:
     """The version that `application` recorded last, by a Delta snapshot; None if it never did."""
     return next((t.version for t in transactions(snapshot) if t.application == application), None)
 
@@ -38,7 +38,7 @@ def transactions(snapshot: Any) -> Iterator[Transaction]:
         yield Transaction(each.appId(), int(each.version()))
 
 
-def holds_nothing(snapshot: Any) -> bool:
+def is_empty(snapshot: Any) -> bool:
     """Is the table without files, as its checksum says? False where there is none to ask."""
     checksum = snapshot.checksumOpt()
     return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
@@ -67,7 +67,7 @@ def _commit(
     assert jvm is not None
     delta, nothing = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
     commit = log.startTransaction(nothing, nothing)
-    last = recorded(commit.snapshot(), transaction.application)
+    last = last_recorded(commit.snapshot(), transaction.application)
     if last is not None and last >= transaction.version:
         return
     commit.readTxn().addOne(transaction.application)

@@ -16,7 +16,7 @@ from jobs.runtime.lake import delta_commits
 from jobs.runtime.lake.address import LakeAddress
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.tables import TABLES, missing_table
-from jobs.runtime.spark.failures import SPARK_ERRORS, explained
+from jobs.runtime.spark.failures import SPARK_ERRORS, explain
 
 
 class DeltaTables:
@@ -44,7 +44,7 @@ class DeltaTables:
             is_there = DeltaTable.isDeltaTable(self.spark, self.path(table))
             return bool(is_there) and self.version(table) >= 0
         except SPARK_ERRORS as error:
-            raise explained(error, f"{table} at {self.path(table)}") from None
+            raise explain(error, f"{table} at {self.path(table)}") from None
 
     def schema(self, table: str) -> StructType:
         """The columns that a table has, and their types."""
@@ -89,7 +89,7 @@ class DeltaTables:
         """
         return (
             self.spark.readStream.format("delta")
-            .option(*_starting(from_version, since))
+            .option(*_start_option(from_version, since))
             .option("maxBytesPerTrigger", max_bytes)
             .option("skipChangeCommits", "true")
             .load(self.path(table))
@@ -101,7 +101,7 @@ class DeltaTables:
         Raises:
             ValueError: `rows` has not exactly the columns that are declared.
         """
-        _refuse_others(table, rows.schema)
+        _refuse_other_columns(table, rows.schema)
         delta_commits.append(self._log(table), rows, transaction)
 
     def stream_start(self, table: str, transaction: Transaction) -> int:
@@ -120,7 +120,7 @@ class DeltaTables:
 
     def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
         """Replace all rows in one commit, once."""
-        if delta_commits.holds_nothing(self._snapshot(table)):
+        if delta_commits.is_empty(self._snapshot(table)):
             self.append(table, rows, transaction)
             return
         (
@@ -174,7 +174,7 @@ class DeltaTables:
     def transaction(self, table: str, application: str) -> tuple[int, int | None]:
         """The newest Delta version of a table, and what `application` last recorded by then."""
         snapshot = self._snapshot(table)
-        return int(snapshot.version()), delta_commits.recorded(snapshot, application)
+        return int(snapshot.version()), delta_commits.last_recorded(snapshot, application)
 
     def transactions(self, table: str) -> dict[str, int]:
         """What each application last recorded in a table, by application."""
@@ -198,7 +198,7 @@ class DeltaTables:
             (
                 DeltaTable.forPath(self.spark, self.path(table))
                 .alias("t")
-                .merge(rows.alias("s"), _same(key))
+                .merge(rows.alias("s"), _equal_keys(key))
                 .whenMatchedUpdateAll()
                 .whenNotMatchedInsertAll()
                 .execute()
@@ -216,7 +216,7 @@ class DeltaTables:
         (
             DeltaTable.forPath(self.spark, self.path(table))
             .alias("t")
-            .merge(rows.select(*key).distinct().alias("s"), _same(key))
+            .merge(rows.select(*key).distinct().alias("s"), _equal_keys(key))
             .whenMatchedDelete()
             .execute()
         )
@@ -253,24 +253,24 @@ class DeltaTables:
         return self._log(table).update(False, nothing, nothing)
 
 
-def _refuse_others(table: str, found: StructType) -> None:
+def _refuse_other_columns(table: str, found: StructType) -> None:
     declared = TABLES[table].schema
-    if _kinds(found) != _kinds(declared):
+    if _column_types(found) != _column_types(declared):
         raise ValueError(
             f"{table} takes {declared.simpleString()}, and was given {found.simpleString()}"
         )
 
 
-def _kinds(schema: StructType) -> dict[str, str]:
+def _column_types(schema: StructType) -> dict[str, str]:
     """Names and types; what may be null is up to the rows."""
     return {field.name: field.dataType.simpleString() for field in schema}
 
 
-def _starting(version: int, since: datetime | None) -> tuple[str, str]:
+def _start_option(version: int, since: datetime | None) -> tuple[str, str]:
     if since is None:
         return "startingVersion", str(version)
     return "startingTimestamp", since.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def _same(key: Sequence[str]) -> str:
+def _equal_keys(key: Sequence[str]) -> str:
     return " AND ".join(f"t.{name} <=> s.{name}" for name in key)

@@ -95,7 +95,9 @@ def is_done(lake: Lake, request: Request, step: str) -> bool:
     return _last(lake, step) == request.number
 
 
-def enter(lake: Lake, request: Request, step: str, rows: Iterable[Mapping[str, Any]] = ()) -> None:
+def record_step(
+    lake: Lake, request: Request, step: str, rows: Iterable[Mapping[str, Any]] = ()
+) -> None:
     """Record a step, once: a row of ops.erasures for each of `rows`, at least one."""
     heading = {"erasure": request.number, "subject": request.subject, "step": step}
     heading["at"] = datetime.now(UTC)
@@ -106,7 +108,7 @@ def enter(lake: Lake, request: Request, step: str, rows: Iterable[Mapping[str, A
     lake.append(ERASURES, frame, Transaction(step, request.number))
 
 
-def steps(lake: Lake, request: Request) -> list[Any]:
+def recorded_steps(lake: Lake, request: Request) -> list[Any]:
     """The rows of ops.erasures of one erasure."""
     own = lake.read(ERASURES).where(F.col("erasure") == request.number)
     return own.orderBy("at", "generation", "table_name", "detail").collect()
@@ -139,7 +141,7 @@ def history_begins(lake: Lake) -> tuple[int, datetime] | None:
     return None if newest is None else (newest.version, newest["at"].astimezone(UTC))
 
 
-def landed(lake: Lake) -> dict[tuple[str, int], int]:
+def last_offsets(lake: Lake) -> dict[tuple[str, int], int]:
     """The last offset of each topic and partition that bronze held when something was erased."""
     if _last(lake, DECIDED) is None:
         return {}

@@ -75,7 +75,7 @@ class Generation:
         return Action.RETIRED in self.actions
 
 
-def record(lake: Lake, generation: int, action: Action, **details: Any) -> None:
+def record_action(lake: Lake, generation: int, action: Action, **details: Any) -> None:
     """Add a row to the log.
 
     Args:
@@ -93,7 +93,7 @@ def generations(lake: Lake) -> dict[int, Generation]:
     """All generations by number; the first one is there before the log is."""
     rows = action_rows(lake)
     numbers = sorted({FIRST_GENERATION} | {row["generation"] for row in rows})
-    return {number: _told(number, rows) for number in numbers}
+    return {number: _generation_of(number, rows) for number in numbers}
 
 
 def switch(lake: Lake, generation: int) -> None:
@@ -151,7 +151,7 @@ def action_rows(lake: Lake) -> Sequence[Any]:
     return lake.read(GENERATIONS).orderBy("sequence").collect()
 
 
-def _told(number: int, rows: Sequence[Any]) -> Generation:
+def _generation_of(number: int, rows: Sequence[Any]) -> Generation:
     own = [row for row in rows if row["generation"] == number]
     builds = [row for row in own if row["action"] == Action.BUILDING]
     folds = [row["folds"] for row in own if row["folds"]]
@@ -165,7 +165,7 @@ def _told(number: int, rows: Sequence[Any]) -> Generation:
 
 
 def append_action(lake: Lake, generation: int, action: Action, details: Mapping[str, Any]) -> None:
-    """As `record`, for who holds `lock_log` and knows that the log is there."""
+    """As `record_action`, for who holds `lock_log` and knows that the log is there."""
     _, last = lake.transaction(GENERATIONS, LOG)
     sequence = 0 if last is None else last + 1
     row = {"sequence": sequence, "generation": generation, "action": str(action), **details}

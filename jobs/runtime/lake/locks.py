@@ -14,7 +14,7 @@ from jobs.runtime.errors import DataError
 
 
 @contextmanager
-def locked(path: str, query: str) -> Iterator[None]:
+def hold_lock(path: str, query: str) -> Iterator[None]:
     """Keep a query from running for the time of the `with` block, without touching its progress.
 
     Raises:

@@ -13,7 +13,7 @@ from jobs.runtime.errors import DataError, ServiceError
 from jobs.runtime.lake.delta_tables import DeltaTables
 from jobs.runtime.lake.locks import lock_of
 from jobs.runtime.lake.tables import NO_STATISTICS, TABLES
-from jobs.runtime.spark.failures import SPARK_ERRORS, explained
+from jobs.runtime.spark.failures import SPARK_ERRORS, explain
 
 AT_ONCE = 4
 WAIT_S = 300.0  # creating all tables takes some ten seconds on a small machine
@@ -71,7 +71,7 @@ def _create(tables: DeltaTables, table: str) -> None:
     try:
         builder.execute()
     except SPARK_ERRORS as error:
-        raise explained(error, f"{table} at {tables.path(table)}") from None
+        raise explain(error, f"{table} at {tables.path(table)}") from None
 
 
 def _missing_columns(tables: DeltaTables, table: str) -> list[StructField]:

@@ -24,7 +24,7 @@ from jobs.runtime.lake.tables import (
     is_generational,
 )
 from jobs.runtime.maintenance.purge import LISTING
-from jobs.runtime.maintenance.retained_versions import Need, needs
+from jobs.runtime.maintenance.retained_versions import RetainedVersion, retained_versions
 from jobs.runtime.settings import MaintainSettings, Settings
 from jobs.runtime.streams.checkpoints import CLOCK_MARGIN
 
@@ -52,7 +52,7 @@ OPS_OUTDATED = {
 
 
 @dataclass(frozen=True)
-class Task:
+class TableTask:
     """A table of one generation, and what may be done to it.
 
     Attributes:
@@ -64,7 +64,7 @@ class Task:
 
     lake: Lake
     table: str
-    need: Need | None
+    need: RetainedVersion | None
     keep_h: float | None
 
     def __str__(self) -> str:
@@ -93,24 +93,26 @@ def maintain(lake: Lake, settings: Settings, now: datetime) -> None:
     alone.spark.conf.set(LISTING, alone.spark.conf.get("spark.sql.shuffle.partitions") or "1")
     found = list(tasks(alone, policy, settings.refine.duplicate_horizon_h, now))
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        list(pool.map(lambda task: _kept_up(task, policy, now), found))
+        list(pool.map(lambda task: _maintain_table(task, policy, now), found))
 
 
-def tasks(lake: Lake, policy: MaintainSettings, horizon_h: int, now: datetime) -> Iterator[Task]:
+def tasks(
+    lake: Lake, policy: MaintainSettings, horizon_h: int, now: datetime
+) -> Iterator[TableTask]:
     """Every table that was written to, of every generation that is not retired."""
     results_since = now - timedelta(days=policy.results_days)
-    needed = needs(lake, horizon_h, results_since)
+    needed = retained_versions(lake, horizon_h, results_since)
     alive = [g.number for g in generations(lake).values() if not g.is_retired]
     for table in TABLES:
         for number in alive if is_generational(table) else [lake.generation]:
             own = lake.of_generation(number)
             if own.has(table) and own.version(table) > CREATED:
                 need = needed.get(own.path(table))
-                yield Task(own, table, need, _keep_h(own, table, need, policy, now))
+                yield TableTask(own, table, need, _keep_h(own, table, need, policy, now))
 
 
 def _keep_h(
-    lake: Lake, table: str, need: Need | None, policy: MaintainSettings, now: datetime
+    lake: Lake, table: str, need: RetainedVersion | None, policy: MaintainSettings, now: datetime
 ) -> float | None:
     """How long files must be kept so that the version needed, and all after it, can be read."""
     if need is None or need.version >= lake.version(table):
@@ -121,7 +123,7 @@ def _keep_h(
     return max(policy.vacuum_h, (now - after + CLOCK_MARGIN) / HOUR)
 
 
-def _kept_up(task: Task, policy: MaintainSettings, now: datetime) -> None:
+def _maintain_table(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
     _delete_rows(task, policy, now)
     # what may never be deleted must not be written a second time
     if task.table in APPENDED and task.keep_h is not None:
@@ -131,7 +133,7 @@ def _kept_up(task: Task, policy: MaintainSettings, now: datetime) -> None:
     log.info("%s", task)
 
 
-def _delete_rows(task: Task, policy: MaintainSettings, now: datetime) -> None:
+def _delete_rows(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
     if task.table == BRONZE and policy.bronze_days is not None:
         first = (now - timedelta(days=policy.bronze_days)).date()
         task.lake.delete(BRONZE, f"arrival_date < '{first}'")
@@ -140,7 +142,7 @@ def _delete_rows(task: Task, policy: MaintainSettings, now: datetime) -> None:
         task.lake.delete(task.table, OPS_OUTDATED[task.table].format(before=before))
 
 
-def _compact(task: Task, policy: MaintainSettings, now: datetime) -> None:
+def _compact(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
     dated = TABLES[task.table].partition_by
     settled = (now - timedelta(days=policy.settled_days)).date()
     where = f" WHERE {dated[0]} < '{settled}'" if dated else ""

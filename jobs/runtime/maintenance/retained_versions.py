@@ -23,7 +23,7 @@ from jobs.runtime.lake.generations import Generation, generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, SILVER
 from jobs.runtime.pipeline.progress import ingested_through
-from jobs.runtime.streams.checkpoints import reached
+from jobs.runtime.streams.checkpoints import finished_versions
 from jobs.runtime.streams.queries import READING_SILVER
 
 FIRST = 0
@@ -35,7 +35,7 @@ PINNED = {
 
 
 @dataclass(frozen=True)
-class Need:
+class RetainedVersion:
     """Somebody will read a version of a table, and all that came after it.
 
     Attributes:
@@ -47,7 +47,9 @@ class Need:
     reader: str
 
 
-def needs(lake: Lake, horizon_h: int, results_since: datetime) -> Mapping[str, Need]:
+def retained_versions(
+    lake: Lake, horizon_h: int, results_since: datetime
+) -> Mapping[str, RetainedVersion]:
     """The oldest version of each table that is still needed, by the table's path.
 
     Args:
@@ -58,49 +60,54 @@ def needs(lake: Lake, horizon_h: int, results_since: datetime) -> Mapping[str, N
     Returns:
         Tables of which only the newest version is needed are left out.
     """
-    oldest: dict[str, Need] = {}
-    for path, need in _all(lake, horizon_h, results_since):
+    oldest: dict[str, RetainedVersion] = {}
+    for path, need in _all_retained(lake, horizon_h, results_since):
         if path not in oldest or need.version < oldest[path].version:
             oldest[path] = need
     return oldest
 
 
-def _all(lake: Lake, horizon_h: int, results_since: datetime) -> Iterator[tuple[str, Need]]:
+def _all_retained(
+    lake: Lake, horizon_h: int, results_since: datetime
+) -> Iterator[tuple[str, RetainedVersion]]:
     for generation in generations(lake).values():
         if not generation.is_retired:
             own = lake.of_generation(generation.number)
-            yield lake.path(BRONZE), _replay(own, generation, horizon_h)
-            yield from _followed(own)
-            yield from _pinned(own, results_since)
+            yield lake.path(BRONZE), _replayed_by_refine(own, generation, horizon_h)
+            yield from _read_by_streams(own)
+            yield from _pinned_by_results(own, results_since)
 
 
-def _replay(own: Lake, generation: Generation, horizon_h: int) -> Need:
+def _replayed_by_refine(own: Lake, generation: Generation, horizon_h: int) -> RetainedVersion:
     reader = f"refine of generation {generation.number}, if its checkpoint were lost"
     cut = history_begins(own)
     first = FIRST if cut is None else cut[0]
     built = generation.bronze_version
     last = None if built is None or built < first else ingested_through(own, built)
     if built is None or last is None:
-        return Need(first, reader)
+        return RetainedVersion(first, reader)
     try:
         begins = own.version_at(BRONZE, last - timedelta(hours=horizon_h))
     except SettingsError:  # before the first commit
         begins = first
-    return Need(max(first, min(begins, built)), reader)
+    return RetainedVersion(max(first, min(begins, built)), reader)
 
 
-def _followed(own: Lake) -> Iterator[tuple[str, Need]]:
+def _read_by_streams(own: Lake) -> Iterator[tuple[str, RetainedVersion]]:
     if "://" in own.root:
         for table in SILVER:  # how far streams have come is not known from here
-            yield own.path(table), Need(0, f"streams of generation {own.generation}")
+            yield own.path(table), RetainedVersion(0, f"streams of generation {own.generation}")
         return
     ids = {table: own.table_id(table) for table in SILVER if own.has(table)}
     for query in READING_SILVER:
-        for table, version in reached(own.checkpoint(query), ids).items():
-            yield own.path(table), Need(version, f"{query} of generation {own.generation}")
+        for table, version in finished_versions(own.checkpoint(query), ids).items():
+            yield (
+                own.path(table),
+                RetainedVersion(version, f"{query} of generation {own.generation}"),
+            )
 
 
-def _pinned(own: Lake, since: datetime) -> Iterator[tuple[str, Need]]:
+def _pinned_by_results(own: Lake, since: datetime) -> Iterator[tuple[str, RetainedVersion]]:
     if not own.has(EXPERIMENT_RESULTS):
         return
     stored = own.unmarked().read(EXPERIMENT_RESULTS)
@@ -111,4 +118,7 @@ def _pinned(own: Lake, since: datetime) -> Iterator[tuple[str, Need]]:
     ):
         then = own.of_generation(row.generation)
         for table, pin in PINNED.items():
-            yield then.path(table), Need(row[pin], f"experiment results since {since:%Y-%m-%d}")
+            yield (
+                then.path(table),
+                RetainedVersion(row[pin], f"experiment results since {since:%Y-%m-%d}"),
+            )

@@ -19,7 +19,7 @@ from jobs.runtime.lake.generations import (
     lock_log,
 )
 from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
-from jobs.runtime.lake.locks import lock_of, locked
+from jobs.runtime.lake.locks import hold_lock, lock_of
 from jobs.runtime.lake.tables import GENERATIONS
 from jobs.runtime.streams.queries import OF_A_GENERATION, RECOMPUTE
 
@@ -46,7 +46,7 @@ def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
         before = datetime.now(UTC) - timedelta(hours=unread_h)
         old = [g for g in complete if _last_used(lake, g) < before]
         for generation in old:
-            with _not_streamed(lake, generation.number):
+            with _streams_stopped(lake, generation.number):
                 append_action(lake, generation.number, Action.RETIRED, {})
         gone = [g.number for g in generations(lake).values() if g.is_retired]
     for number in gone:
@@ -65,7 +65,7 @@ def abandon(lake: Lake, number: int) -> None:
         SettingsError: no such build is unfinished.
         DataError: a recompute is running.
     """
-    with locked(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE), lock_log(lake):
+    with hold_lock(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE), lock_log(lake):
         known = generations(lake)
         if number not in known or not known[number].is_unfinished:
             unfinished = [str(each.number) for each in known.values() if each.is_unfinished]
@@ -78,7 +78,7 @@ def abandon(lake: Lake, number: int) -> None:
 
 
 @contextmanager
-def _not_streamed(lake: Lake, generation: int) -> Iterator[None]:
+def _streams_stopped(lake: Lake, generation: int) -> Iterator[None]:
     """Hold the locks of a generation's streams; DataError if one is running."""
     with ExitStack() as stack:
         for query in OF_A_GENERATION:
@@ -95,12 +95,12 @@ def _not_streamed(lake: Lake, generation: int) -> Iterator[None]:
 def _last_used(lake: Lake, generation: Generation) -> datetime:
     """When it was last read, built, or live."""
     never = datetime.min.replace(tzinfo=UTC)
-    left = _left(action_rows(lake), generation.number)
+    left = _switched_away_at(action_rows(lake), generation.number)
     read = lake.of_generation(generation.number).address.last_read()
     return max([*generation.actions.values(), left or never, read or never])
 
 
-def _left(rows: Sequence[Any], number: int) -> datetime | None:
+def _switched_away_at(rows: Sequence[Any], number: int) -> datetime | None:
     """When readers were last switched away from a generation."""
     switches = [row for row in rows if row["action"] == Action.SWITCHED]
     live = [FIRST_GENERATION, *(row["generation"] for row in switches)]

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import RECOMMENDATIONS
-from jobs.runtime.spark.failures import SPARK_ERRORS, explained
+from jobs.runtime.spark.failures import SPARK_ERRORS, explain
 
 ITEM = ("rank", "title_id", "score", "units", "reason", "contributions", "metadata")
 
@@ -41,7 +41,7 @@ class GoldLists:
         try:
             return query()
         except SPARK_ERRORS as error:
-            raise explained(error, RECOMMENDATIONS) from None
+            raise explain(error, RECOMMENDATIONS) from None
 
 
 def documents(lake: Lake, where: Column | None = None, version: int | None = None) -> DataFrame:

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.generations import Action, record
+from jobs.runtime.lake.generations import Action, record_action
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import FRESHNESS, PARTIALS
 from jobs.runtime.pipeline.gold import Compaction, append_partials, folded_through, rebuild
 from jobs.runtime.settings import FoldSettings
-from jobs.runtime.spark.persistence import kept
+from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.queries import FOLD
-from jobs.runtime.streams.query import Run, first_versions, gathered, start
+from jobs.runtime.streams.query import Run, coalesce_if_few, start, start_versions
 from jobs.runtime.telemetry.freshness import Freshness, arrivals_of
 from transforms import provenance
 from transforms.gold import facts as facts_module
@@ -76,8 +76,8 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
     which was killed is finished, table by table, at the same versions.
     """
     if checkpoint.is_new:
-        record(lake, lake.generation, Action.FOLDED, folds=definitions())
-    starts = first_versions(lake, checkpoint, FACT_SOURCES)
+        record_action(lake, lake.generation, Action.FOLDED, folds=definitions())
+    starts = start_versions(lake, checkpoint, FACT_SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
         log.info("%s: rebuilding the gold tables from silver at versions %s", FOLD, starts)
         history = lake.in_small_parts()
@@ -104,9 +104,9 @@ class FoldWriter:
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
-        with kept(batch) as facts_of_batch:
+        with materialize(batch) as facts_of_batch:
             arrivals = arrivals_of(facts_of_batch)
-            rows = gathered(facts_of_batch, sum(arrivals.values()))
+            rows = coalesce_if_few(facts_of_batch, sum(arrivals.values()))
             append_partials(self.lake, rows, Transaction(FOLD, sequence))
         self.freshness.record(arrivals, sequence)
         self.compaction.end()

@@ -63,7 +63,7 @@ def read_gold_at(lake: Lake, fold: Fold, at: Snapshot) -> DataFrame:
     version, through = at.bases[fold.name]
     base = lake.read_declared(f"gold.{fold.name}", version)
     partials = lake.read_declared(PARTIALS, at.partials)
-    return merge(fold, base.unionByName(_pending(partials, fold, through)))
+    return merge(fold, base.unionByName(_pending_partials(partials, fold, through)))
 
 
 def read_gold(lake: Lake, fold: Fold) -> DataFrame:
@@ -82,9 +82,11 @@ def folded_through(lake: Lake, fold: Fold) -> tuple[int, int]:
 
 def append_partials(lake: Lake, facts: DataFrame, transaction: Transaction) -> None:
     """Fold `facts` by every fold and append the results as one commit."""
-    labelled = (_labelled(fold, evaluate(fold, facts)) for fold in FOLDS.values())
+    labelled = (_with_table_name(fold, evaluate(fold, facts)) for fold in FOLDS.values())
     partials = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), labelled)
-    lake.append(PARTIALS, partials.crossJoin(_numbered(lake, transaction.version)), transaction)
+    lake.append(
+        PARTIALS, partials.crossJoin(_sequence_column(lake, transaction.version)), transaction
+    )
 
 
 def compact(lake: Lake) -> None:
@@ -156,21 +158,21 @@ def _fold_in(lake: Lake, fold: Fold, newest: int) -> None:
     if through >= newest:
         return
     table, key = f"gold.{fold.name}", list(fold.key)
-    pending = _pending(partials, fold, through)
+    pending = _pending_partials(partials, fold, through)
     touched = lake.read(table, version).join(pending.select(key).distinct(), key, "left_semi")
     rows = merge(fold, touched.unionByName(pending))
     lake.upsert(table, rows, key, Transaction(FOLDED_THROUGH, newest))
 
 
-def _numbered(lake: Lake, sequence: int) -> DataFrame:
+def _sequence_column(lake: Lake, sequence: int) -> DataFrame:
     """The column `sequence`, joined to rows: a literal would be compiled anew in every batch."""
     return F.broadcast(lake.spark.sql(f"VALUES ({sequence}L) AS batch(sequence)"))
 
 
-def _pending(partials: DataFrame, fold: Fold, through: int) -> DataFrame:
+def _pending_partials(partials: DataFrame, fold: Fold, through: int) -> DataFrame:
     of_fold = (F.col("gold_table") == fold.name) & (F.col("sequence") > through)
     return partials.where(of_fold).select(*fold.columns)
 
 
-def _labelled(fold: Fold, rows: DataFrame) -> DataFrame:
+def _with_table_name(fold: Fold, rows: DataFrame) -> DataFrame:
     return rows.withColumn("gold_table", F.lit(fold.name))

@@ -29,9 +29,9 @@ from jobs.runtime.pipeline.incarnations import Incarnations, read_incarnations
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.streams.backpressure import Backpressure
 from jobs.runtime.streams.checkpoints import open_checkpoint
-from jobs.runtime.streams.observation import running
+from jobs.runtime.streams.observation import active_query
 from jobs.runtime.streams.queries import INGEST
-from jobs.runtime.streams.query import Run, gathered, start
+from jobs.runtime.streams.query import Run, coalesce_if_few, start
 from transforms.events.bronze import to_bronze
 
 EARLIEST = -2  # Kafka's own mark for the first offset that a partition still holds
@@ -72,7 +72,7 @@ def ingesting(
         def write(batch: DataFrame, batch_id: int) -> None:
             topic_id_check.run()
             transaction = Transaction(INGEST, checkpoint.sequence(batch_id))
-            lake.append(BRONZE, _gathered(lake.spark, batch), transaction)
+            lake.append(BRONZE, _coalesce_small_batch(lake.spark, batch), transaction)
             if backpressure:
                 backpressure.hold()
 
@@ -114,14 +114,14 @@ _READING = {
 }
 
 
-def _gathered(spark: SparkSession, batch: DataFrame) -> DataFrame:
+def _coalesce_small_batch(spark: SparkSession, batch: DataFrame) -> DataFrame:
     """A batch with no file for each Kafka partition if it is small, but read by every core."""
-    return gathered(batch, _offsets_read(spark), spark.sparkContext.defaultParallelism)
+    return coalesce_if_few(batch, _offsets_read(spark), spark.sparkContext.defaultParallelism)
 
 
 def _offsets_read(spark: SparkSession) -> int:
     """How many offsets the batch goes through; of a query's first batch, how many lie before."""
-    query = running(spark, INGEST)
+    query = active_query(spark, INGEST)
     ends, begins = (
         {} if offsets.isEmpty() else json.loads(offsets.values().head().json())
         for offsets in (query.availableOffsets(), query.committedOffsets())
@@ -141,7 +141,7 @@ def _next_offsets(lake: Lake, places: Sequence[tuple[str, int]], incarnations: I
     """
     rows = lake.read(BRONZE).groupBy("topic", "partition").agg(F.max("offset").alias("last"))
     last = {(row.topic, row.partition): row["last"] for row in rows.collect()}
-    for place, erased in erasure_log.landed(lake).items():
+    for place, erased in erasure_log.last_offsets(lake).items():
         last[place] = max(last.get(place, erased), erased)
     starts: dict[str, dict[str, int]] = {}
     for topic, partition in places:

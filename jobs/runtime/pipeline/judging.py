@@ -11,8 +11,8 @@ from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.settings import RefineSettings
 from transforms.contracts.registry import Registry
 from transforms.events.judge import TimeBounds, definition, judge
-from transforms.silver.deduplication import without_repeats
-from transforms.silver.quarantine import quarantined
+from transforms.silver.deduplication import deduplicate
+from transforms.silver.quarantine import quarantine_rows
 from transforms.silver.tables import silver_of
 
 
@@ -34,7 +34,7 @@ class Judge:
 
     def accepted_events(self, bronze: DataFrame) -> DataFrame:
         """The events of bronze as refine accepts them, each once, for `silver_rows`."""
-        return without_repeats(self.judge(bronze)).where("reason IS NULL")
+        return deduplicate(self.judge(bronze)).where("reason IS NULL")
 
     def silver_rows(self, family: str, judged: DataFrame) -> DataFrame:
         """The accepted rows of one family, of those that `judge` gives, as rows of its table."""
@@ -43,7 +43,7 @@ class Judge:
     def table_rows(self, table: str, judged: DataFrame) -> DataFrame:
         """The rows of a silver table or of quarantine, of those that `judge` gives."""
         if table == QUARANTINE:
-            return quarantined(judged)
+            return quarantine_rows(judged)
         return self.silver_rows(table.removeprefix("silver."), judged)
 
     @property

@@ -186,7 +186,7 @@ def ledger_rows(
     rows = [
         (sequence, "arrived", None, events, at),
         (sequence, "duplicate", None, duplicates, at),
-        *((sequence, *_named(fate), fate.events, at) for fate in fates),
+        *((sequence, *_ledger_end(fate), fate.events, at) for fate in fates),
     ]
     return lake.spark.createDataFrame(rows, TABLES[LEDGER].schema).coalesce(1)
 
@@ -197,5 +197,5 @@ def fates_of(rows: DataFrame) -> list[Fate]:
     return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
 
 
-def _named(fate: Fate) -> tuple[str, str | None]:
+def _ledger_end(fate: Fate) -> tuple[str, str | None]:
     return ("quarantine", fate.reason) if fate.reason else ("silver", fate.family)

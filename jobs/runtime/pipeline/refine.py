@@ -21,13 +21,13 @@ from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.settings import RefineSettings
-from jobs.runtime.spark.persistence import kept
+from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.observation import Observation, Observed
 from jobs.runtime.streams.queries import REFINE
-from jobs.runtime.streams.query import Run, gathered, start
+from jobs.runtime.streams.query import Run, coalesce_if_few, start
 from transforms.events.bronze import PLACE
-from transforms.silver.deduplication import without_recent_repeats
+from transforms.silver.deduplication import deduplicate_stream
 from transforms.silver.release import released_events, without_copies
 
 RELEASE = "release"  # names the writes of jobs.release
@@ -48,7 +48,7 @@ def refining(
             _refuse_cut_off(lake)
         observation = _observation(lake, checkpoint)
         yield start(
-            _unmet(lake, judge, settings, observation),
+            _new_events(lake, judge, settings, observation),
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
@@ -63,7 +63,7 @@ def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
     return Observation("ingest_time", after)
 
 
-def _unmet(
+def _new_events(
     lake: Lake, judge: Judge, settings: RefineSettings, observation: Observation
 ) -> DataFrame:
     """The stream's judged rows without repeats.
@@ -73,31 +73,31 @@ def _unmet(
     """
     horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
     begins, after = history_begins(lake), observation.after
-    bronze, unmet = lake.stream(BRONZE, max_bytes=most), _released(lake)
+    bronze, unmet = lake.stream(BRONZE, max_bytes=most), _released_ids(lake)
     if after is not None:
         since = after - timedelta(hours=horizon_h)
         if begins is None or begins[1] < since:
             bronze = lake.stream(BRONZE, since=since, max_bytes=most)
         else:
             bronze = lake.stream(BRONZE, from_version=begins[0], max_bytes=most)
-            unmet += _held(lake, since, after)
-    rows = _uncopied(judge.judge(observation.of(bronze)), unmet)
-    return without_recent_repeats(rows, horizon_h).where(observation.counts)
+            unmet += _built_ids(lake, since, after)
+    rows = _without_copies_of(judge.judge(observation.of(bronze)), unmet)
+    return deduplicate_stream(rows, horizon_h).where(observation.counts)
 
 
-def _uncopied(rows: DataFrame, unmet: Sequence[DataFrame]) -> DataFrame:
+def _without_copies_of(rows: DataFrame, unmet: Sequence[DataFrame]) -> DataFrame:
     """Judged rows without copies of events that the stream's own memory lacks."""
     return without_copies(rows, reduce(DataFrame.unionAll, unmet)) if unmet else rows
 
 
-def _released(lake: Lake) -> list[DataFrame]:
+def _released_ids(lake: Lake) -> list[DataFrame]:
     """What jobs.release has made events of."""
     if lake.transaction(RELEASED, RELEASE)[1] is None:
         return []
     return [released_events(lake.read(RELEASED))]
 
 
-def _held(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
+def _built_ids(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
     """What the batch build holds of the time that an erasure has cut off from replay."""
     within = (F.col("ingest_time") >= F.lit(since)) & (F.col("ingest_time") <= F.lit(built))
     return [lake.read(table).where(within).select("event_id", *PLACE) for table in OUTPUTS]
@@ -141,12 +141,14 @@ class RefineWriter:
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one micro-batch; for foreachBatch."""
         sequence = self.checkpoint.sequence(batch_id)
-        with kept(batch) as rows:
+        with materialize(batch) as rows:
             fates = fates_of(rows)  # 1
             read = self.observation.made(self.lake.spark, REFINE)
             _refuse_late(read)
             if read.events:
-                self._append(gathered(self._new(rows, read), read.events), fates, sequence)  # 2
+                self._append(
+                    coalesce_if_few(self._new(rows, read), read.events), fates, sequence
+                )  # 2
                 self._seal(read.events, fates, sequence)  # 3
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:

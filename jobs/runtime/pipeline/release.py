@@ -16,16 +16,16 @@ from pyspark.sql import functions as F
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.refine import RELEASE
-from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.persistence import persist
 from jobs.runtime.streams.queries import REFINE
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import ARRIVAL_ORDER
 from transforms.silver.release import SILVER as SILVER_FATE
-from transforms.silver.release import released, released_events
+from transforms.silver.release import release_rows, released_events
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def preview(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
 
 def _alone(lake: Lake) -> AbstractContextManager[None]:
     """Keeps refine out, and other releases."""
-    return locked(lake.checkpoint(REFINE), REFINE)
+    return hold_lock(lake.checkpoint(REFINE), REFINE)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Release:
             pending: the number of a release whose records count as released though some are not.
 
         Yields:
-            The verdicts, and the rows of silver.quarantine that leave, as `released` gives them.
+            The verdicts, and the rows of silver.quarantine that leave, as `release_rows` gives them.
         """
         quarantined = chosen.of(self.lake.read_declared(QUARANTINE))
         silver_ids = self._silver_ids()
@@ -190,9 +190,9 @@ class Release:
             quarantined = quarantined.join(rows, list(PLACE), "left_anti")
             silver_ids = silver_ids.unionAll(released_events(rows).select("event_id"))
         judged = self.judge.judge(quarantined).select(*VERDICT_OF)
-        with persisted(judged):
-            leaving = released(quarantined, judged, silver_ids)
-            with persisted(leaving):
+        with persist(judged):
+            leaving = release_rows(quarantined, judged, silver_ids)
+            with persist(leaving):
                 yield judged, leaving
 
     def carry_out(self, number: int) -> None:
@@ -220,7 +220,7 @@ class Release:
         for row in told:
             families[row.family] += row["count"] * (row.fate == SILVER_FATE)
         events = self.judge.judge(rows.where(F.col("fate") == SILVER_FATE)).where("reason IS NULL")
-        with persisted(events):
+        with persist(events):
             if events.count() != families.total():
                 raise DataError(
                     f"release {transaction.version} was begun by other contracts or settings",

@@ -11,7 +11,17 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import FRESHNESS, RECOMMENDATIONS
-from jobs.runtime.pages import BLUE, BRONZE, GOLD, INK, RED, SILVER, html_of, styled, write_page
+from jobs.runtime.pages import (
+    BLUE,
+    BRONZE,
+    GOLD,
+    INK,
+    RED,
+    SILVER,
+    apply_style,
+    html_of,
+    write_page,
+)
 from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.streams.queries import FOLD, INGEST, REFINE
 from transforms.gold.business import recommended_by_date
@@ -42,12 +52,12 @@ def write_report(
         "flow": _flow(summary),
         "hours": _viewing_by_hour(lake),
         "titles": _top_titles(lake),
-        **_recommended(lake),
+        **_recommendation_figures(lake),
         "throughput": _throughput(batches),
         "freshness": _freshness(lake),
         "quarantine": _quarantine(summary["quarantined"]),
     }
-    drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
+    drawn = {name: html_of(apply_style(figure)) for name, figure in figures.items()}
     write_page(
         file,
         "report.html",
@@ -112,7 +122,7 @@ def _top_titles(lake: Lake) -> go.Figure:
     return figure.update_layout(xaxis_title="plays", height=460)
 
 
-def _recommended(lake: Lake) -> dict[str, go.Figure]:
+def _recommendation_figures(lake: Lake) -> dict[str, go.Figure]:
     """What recommendations came to, by day: viewing, position of clicks, coverage."""
     business_day, catalog = read_gold(lake, BUSINESS_DAY), lake.read("silver.catalog")
     days = recommended_by_date(business_day, catalog).toPandas()

@@ -26,9 +26,9 @@ from transforms.commands.profile import (
     RateContent,
     RecordView,
     UpdatePreferences,
-    content_rated,
-    content_viewed,
-    preferences_updated,
+    preferences_event,
+    rating_event,
+    view_event,
 )
 from transforms.contracts.registry import Registry
 from transforms.contracts.validation import Violation
@@ -141,12 +141,12 @@ class Commands:
             case UpdatePreferences(changes=changes) if not changes:
                 self._reject(command, "$.data.preferences", "minProperties", "nothing is changed")
             case UpdatePreferences():
-                return preferences_updated(command)
+                return preferences_event(command)
             case RecordView():
-                return content_viewed(command)
+                return view_event(command)
             case RateContent():
                 previous = self._ratings.rating(command.user_id, command.title_id)
-                return content_rated(command, previous)
+                return rating_event(command, previous)
         raise TypeError(f"no event is known for {type(command).__name__}")
 
 

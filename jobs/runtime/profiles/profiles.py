@@ -14,11 +14,11 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, USER_PROFILE
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.spark.persistence import persisted
+from jobs.runtime.spark.persistence import persist
 from transforms.gold.profile import (
     COLUMNS,
     PROFILE_SOURCES,
-    differing,
+    differing_profiles,
     profile_events,
     profiles,
     until,
@@ -38,24 +38,26 @@ def profile_events_of(
 
 
 @contextmanager
-def rebuilt(lake: Lake, as_of: datetime | None) -> Iterator[DataFrame]:
+def build_profiles(lake: Lake, as_of: datetime | None) -> Iterator[DataFrame]:
     """All profiles, as rows of gold.user_profile, from the newest silver read once."""
     versions = {table: lake.version(table) for table in PROFILE_SOURCES}
     origin = F.struct(
         F.lit(as_of).cast("timestamp").alias("as_of"),
         *(F.lit(v).cast("bigint").alias(t.split(".")[1]) for t, v in versions.items()),
     )
-    with persisted(until(profile_events_of(lake, versions), as_of)) as events:
+    with persist(until(profile_events_of(lake, versions), as_of)) as events:
         yield profiles(events).withColumn("built_from", origin)
 
 
-def replace(lake: Lake, rows: DataFrame) -> None:
-    """Make `rebuilt` rows the content of gold.user_profile."""
+def store_profiles(lake: Lake, rows: DataFrame) -> None:
+    """Make rows of `build_profiles` the content of gold.user_profile."""
     lake.ensure([USER_PROFILE])
     lake.replace(USER_PROFILE, rows, Transaction(QUERY, lake.version(USER_PROFILE)))
 
 
-def verified(lake: Lake, judge: Judge, user: str | None = None) -> tuple[int, int, list[str]]:
+def verify_profiles(
+    lake: Lake, judge: Judge, user: str | None = None
+) -> tuple[int, int, list[str]]:
     """Compare gold.user_profile with a fold of the events in bronze.
 
     Returns:
@@ -76,13 +78,13 @@ def verified(lake: Lake, judge: Judge, user: str | None = None) -> tuple[int, in
     ids = held.select("user_id", "event_id", F.lit(True).alias("held"))
     families = {table: table.split(".")[1] for table in PROFILE_SOURCES}
     accepted = judge.accepted_events(bronze).where(F.col("family").isin(*families.values()))
-    with persisted(accepted):
+    with persist(accepted):
         events = profile_events(
             {t: judge.silver_rows(name, accepted) for t, name in families.items()}
         )
-        with persisted(events.join(ids, ["user_id", "event_id"], "left")) as marked:
+        with persist(events.join(ids, ["user_id", "event_id"], "left")) as marked:
             waiting = marked.where("held IS NULL").count()
             refolded = profiles(marked.where("held"), as_of)
-            wrong = differing(stored, refolded).select("user_id").orderBy("user_id")
+            wrong = differing_profiles(stored, refolded).select("user_id").orderBy("user_id")
             users = [row.user_id for row in wrong.collect()]
     return stored.count(), waiting, users

@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.quality.expectations import load_expectations
-from jobs.runtime.quality.measuring import Finding, measured, pinned, store
+from jobs.runtime.quality.measurement import Finding, measure, pin_tables, store_findings
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ def check(
     Raises:
         SettingsError: a table has no expectations or does not exist, or a version is not there.
     """
-    from jobs.runtime.quality.data_docs import judged  # 3 s, which only those who check should wait
+    from jobs.runtime.quality.data_docs import (
+        judge_measures,  # 3 s, which only those who check should wait
+    )
 
     known = load_expectations()
     for table in tables:
@@ -41,14 +43,14 @@ def check(
         raise SettingsError("--version is of one table", "name it with --table")
     suites = {table: known[table] for table in tables or known}
     now = datetime.now(UTC)
-    at = pinned(lake, None if version is None else {tables[0]: version})
+    at = pin_tables(lake, None if version is None else {tables[0]: version})
     lake.require(*tables)
-    measures = measured(at, suites, now)
+    measures = measure(at, suites, now)
     if docs is not None:
         shutil.rmtree(docs / "validations", ignore_errors=True)  # of earlier checks
-    findings = judged(measures, suites, at.versions, docs)
+    findings = judge_measures(measures, suites, at.versions, docs)
     if findings:
-        store(at, findings, now)
+        store_findings(at, findings, now)
     return findings
 
 

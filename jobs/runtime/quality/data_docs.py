@@ -26,7 +26,7 @@ from great_expectations.expectations.core.expect_column_values_to_be_in_set impo
 
 from jobs.runtime.lake.tables import TABLES
 from jobs.runtime.quality.expectations import Expectation, Measure, Schema, Suite, schema_text
-from jobs.runtime.quality.measuring import Finding
+from jobs.runtime.quality.measurement import Finding
 
 SITE = "quality"
 SEVERITY = {"blocker": "critical", "warning": "warning"}
@@ -37,7 +37,7 @@ REMOTE = re.compile(
 )
 
 
-def judged(
+def judge_measures(
     measures: Mapping[str, Mapping[str, Measure]],
     suites: Mapping[str, Suite],
     versions: Mapping[str, int],
@@ -61,7 +61,7 @@ def judged(
     for table, found in measures.items():
         asset = source.add_dataframe_asset(table)
         batch = asset.add_batch_definition_whole_dataframe(f"version {versions[table]}")
-        expected = [_expected(table, each) for each in suites[table]]
+        expected = [_gx_expectation(table, each) for each in suites[table]]
         suite = context.suites.add(gx.ExpectationSuite(name=table, expectations=expected))
         definition: Any = gx.ValidationDefinition(name=table, data=batch, suite=suite)
         context.validation_definitions.add(definition)
@@ -69,7 +69,13 @@ def judged(
         results = definition.run(batch_parameters={"dataframe": frame}).results
         passed = {each.expectation_config.kwargs["column"]: bool(each.success) for each in results}
         findings += [
-            Finding(table, each, _text(found[each.name]), told(table, each), passed[each.name])
+            Finding(
+                table,
+                each,
+                _text(found[each.name]),
+                expectation_text(table, each),
+                passed[each.name],
+            )
             for each in suites[table]
         ]
     if docs is not None:
@@ -78,7 +84,7 @@ def judged(
     return findings
 
 
-def told(table: str, expectation: Expectation) -> str:
+def expectation_text(table: str, expectation: Expectation) -> str:
     """What is expected, in words."""
     if isinstance(expectation, Schema):
         return schema_text(TABLES[table].schema)
@@ -88,14 +94,16 @@ def told(table: str, expectation: Expectation) -> str:
     return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
-def _expected(table: str, expectation: Expectation) -> Any:
+def _gx_expectation(table: str, expectation: Expectation) -> Any:
     shared: dict[str, Any] = {
         "column": expectation.name,
         "severity": SEVERITY[expectation.severity],
         "notes": expectation.why,
     }
     if isinstance(expectation, Schema):
-        return ExpectColumnValuesToBeInSet(value_set=[told(table, expectation)], **shared)
+        return ExpectColumnValuesToBeInSet(
+            value_set=[expectation_text(table, expectation)], **shared
+        )
     low, high = expectation.bounds
     return ExpectColumnValuesToBeBetween(min_value=low, max_value=high, **shared)
 

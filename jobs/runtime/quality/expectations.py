@@ -107,7 +107,7 @@ class Unique(Expectation):
 
     def aggregate(self, now: datetime) -> Column:
         """See `Expectation`."""
-        return m.repeated(self.columns)
+        return m.repeated_keys(self.columns)
 
 
 class NotNull(Unique):
@@ -117,7 +117,7 @@ class NotNull(Unique):
 
     def aggregate(self, now: datetime) -> Column:
         """See `Expectation`."""
-        return m.lacking(self.columns)
+        return m.rows_with_null(self.columns)
 
 
 class OfColumn(Expectation):
@@ -145,7 +145,7 @@ class Range(OfColumn):
 
     def aggregate(self, now: datetime) -> Column:
         """See `Expectation`."""
-        return m.outside(self.column, self.at_least, self.at_most)
+        return m.rows_outside(self.column, self.at_least, self.at_most)
 
 
 class Condition(Expectation):
@@ -161,7 +161,7 @@ class Condition(Expectation):
 
     def aggregate(self, now: datetime) -> Column:
         """See `Expectation`."""
-        return m.breaking(self.sql)
+        return m.rows_breaking(self.sql)
 
 
 class Reference(OfColumn):

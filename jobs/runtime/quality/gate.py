@@ -42,7 +42,7 @@ def refuse_failing(lake: Lake, tables: Iterable[str], settings: QualitySettings,
         DataError: it is stopped.
     """
     wanted = sorted(set(tables) & load_expectations().keys())
-    problem = _failed(lake, wanted) or _unchecked(lake, wanted, settings)
+    problem = _failed_blockers(lake, wanted) or _unchecked_tables(lake, wanted, settings)
     if problem is None:
         return
     words, is_failure = problem
@@ -56,7 +56,7 @@ def refuse_failing(lake: Lake, tables: Iterable[str], settings: QualitySettings,
     )
 
 
-def _failed(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | None:
+def _failed_blockers(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | None:
     """The blockers that failed in the newest check of each table."""
     if not lake.has(QUALITY):
         return None
@@ -72,7 +72,7 @@ def _failed(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | None:
     return ("; ".join(told[:TOLD]) + more, True) if told else None
 
 
-def _unchecked(
+def _unchecked_tables(
     lake: Lake, tables: Sequence[str], settings: QualitySettings
 ) -> tuple[str, bool] | None:
     """The tables that are there and were not checked within `max_age_h`."""

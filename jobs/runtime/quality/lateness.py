@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.pages import BLUE, GOLD, html_of, styled
+from jobs.runtime.pages import BLUE, GOLD, apply_style, html_of
 from transforms.events.bronze import PLACE
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
@@ -51,7 +51,7 @@ class Lateness:
     days: Sequence[Mapping[str, Any]]
 
 
-def measured(lake: Lake, delays_s: Sequence[int]) -> Lateness:
+def measure_lateness(lake: Lake, delays_s: Sequence[int]) -> Lateness:
     """The late ledger of a lake's newest silver.
 
     Raises:
@@ -100,7 +100,10 @@ def lateness_lines(found: Lateness) -> Iterator[str]:
 
 def figures(found: Lateness) -> dict[str, str]:
     """The figures of a page, as HTML, by name."""
-    return {"curve": html_of(styled(_curve(found))), "days": html_of(styled(_by_day(found)))}
+    return {
+        "curve": html_of(apply_style(_curve(found))),
+        "days": html_of(apply_style(_by_day(found))),
+    }
 
 
 def _curve(found: Lateness) -> go.Figure:

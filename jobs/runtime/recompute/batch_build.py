@@ -20,17 +20,17 @@ from jobs.runtime.pipeline.fold import BASES, definitions
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS
-from jobs.runtime.spark.persistence import kept
+from jobs.runtime.spark.persistence import materialize
 from transforms import provenance
 from transforms.events.bronze import PLACE
-from transforms.silver.deduplication import repeats
+from transforms.silver.deduplication import duplicate_places
 from transforms.silver.tables import FAMILIES
 
 GOLD = [*BASES, PARTIALS]
 SEQUENCE = 0  # in the ledger; those of streams are greater
 
 
-def definition(judge: Judge) -> str:
+def build_definition(judge: Judge) -> str:
     """A digest of everything that decides what a build makes of given bronze rows."""
     families = (family.definition for family in FAMILIES.values())
     return provenance.digest(judge.definition, *families, repr(definitions()))
@@ -46,8 +46,8 @@ def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
         return arrived
     with (
         ThreadPoolExecutor(max_workers=2) as pool,
-        kept(judge.judge(bronze), StorageLevel.DISK_ONLY) as every,
-        kept(repeats(every)) as later,
+        materialize(judge.judge(bronze), StorageLevel.DISK_ONLY) as every,
+        materialize(duplicate_places(every)) as later,
     ):
         # while records are judged: it is time, not work
         tables = pool.submit(lake.ensure, [*OUTPUTS, *GOLD])

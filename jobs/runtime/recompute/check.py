@@ -12,15 +12,15 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, QUARANTINE
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.progress import ingested_through, refuse_unreadable
-from jobs.runtime.recompute.comparison import refolded
-from jobs.runtime.recompute.parity import Build, Parity, build_of, compare, look
+from jobs.runtime.recompute.comparison import changed_folds
+from jobs.runtime.recompute.parity import Build, Parity, build_of, compare, pin_generation
 from jobs.runtime.settings import RefineSettings
-from jobs.runtime.spark.persistence import kept
+from jobs.runtime.spark.persistence import materialize
 from transforms.events.bronze import PLACE
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
 from transforms.gold.parity import EVIDENCE, Side
-from transforms.silver.deduplication import without_repeats
+from transforms.silver.deduplication import deduplicate
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ def recompute(
     refuse_unreadable(lake, bronze_version, lake.version(BRONZE))
     log.info("recomputing from %s at version %d", BRONZE, bronze_version)
     bronze = lake.read(BRONZE, bronze_version)
-    with kept(without_repeats(judge.judge(bronze))) as unique:
+    with materialize(deduplicate(judge.judge(bronze))) as unique:
         silver = {t: judge.silver_rows(t.split(".")[1], unique) for t in FACT_SOURCES}
-        with kept(facts(silver, *EVIDENCE)) as recomputed:
+        with materialize(facts(silver, *EVIDENCE)) as recomputed:
             side = Side(recomputed, _ends(unique), ingested_through(lake, bronze_version))
             new = Build(lambda fold: evaluate(fold, recomputed), lambda: side)
-            old, horizon_h = build_of(look(lake)), settings.duplicate_horizon_h
-            changed = refolded(generations(lake)[lake.generation].folds)
+            old, horizon_h = build_of(pin_generation(lake)), settings.duplicate_horizon_h
+            changed = changed_folds(generations(lake)[lake.generation].folds)
             return compare(lake, old, new, horizon_h, changed)
 
 

@@ -9,23 +9,23 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake.generations import generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.pipeline.fold import definitions
-from jobs.runtime.recompute.parity import Parity, build_of, compare, look, store
+from jobs.runtime.recompute.parity import Parity, build_of, compare, pin_generation, store_parity
 from jobs.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def compared(lake: Lake, new: Lake, settings: Settings) -> Parity:
+def compare_generations(lake: Lake, new: Lake, settings: Settings) -> Parity:
     """Compare a new generation with another, and keep the result in ops.parity."""
-    before, after = look(lake), look(new)
-    changed = refolded(generations(lake)[lake.generation].folds)
+    before, after = pin_generation(lake), pin_generation(new)
+    changed = changed_folds(generations(lake)[lake.generation].folds)
     horizon_h = settings.refine.duplicate_horizon_h
     found = compare(lake, build_of(before), build_of(after), horizon_h, changed)
-    store(lake, found, before, after)
+    store_parity(lake, found, before, after)
     return found
 
 
-def refolded(folds: Mapping[str, str]) -> dict[str, bool]:
+def changed_folds(folds: Mapping[str, str]) -> dict[str, bool]:
     """For each fold, is it declared otherwise than `folds` says, by digest?"""
     return {name: folds.get(name) != digest for name, digest in definitions().items()}
 

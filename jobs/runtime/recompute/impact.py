@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.experiments.results import compute, newest, refuse_stale
+from jobs.runtime.experiments.results import compute_results, newest_pins, refuse_stale
 from jobs.runtime.lake.generations import generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER, RECOMMENDATIONS
@@ -83,13 +83,13 @@ def impact(
         new,
         moved.pop("users"),
         moved,
-        lists(before, after, top),
+        changed_lists(before, after, top),
         [Decisions(n, was.get(n), would_be.get(n)) for n in sorted({*was, *would_be})],
         [day.asDict() for day in days.collect()],
     )
 
 
-def lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
+def changed_lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
     """The rows of `lists_changed`; None if one side has no lists or both have the same ones."""
     if not all(side.has(RECOMMENDATIONS) for side in (old, new)):
         return None
@@ -125,7 +125,7 @@ def _verdicts(lake: Lake, definitions: Catalogue, at: datetime) -> dict[str, str
     }
     if not wanted:
         return {}
-    pins = newest(lake)
+    pins = newest_pins(lake)
     refuse_stale(lake, definitions, pins)
-    rows = compute(lake, wanted, pins, at)
+    rows = compute_results(lake, wanted, pins, at)
     return {row["experiment_id"]: row["decision"]["verdict"] for row in rows}

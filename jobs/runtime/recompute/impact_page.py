@@ -14,43 +14,43 @@ import plotly.graph_objects as go
 
 from jobs.runtime.experiments.definitions import load_definitions
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.pages import BLUE, GOLD, RED, html_of, styled, write_page
+from jobs.runtime.pages import BLUE, GOLD, RED, apply_style, html_of, write_page
 from jobs.runtime.recompute.impact import PERCENT, TOP, Impact, impact
 from transforms.gold.impact import FEATURES, TOTALS
 
 
 def write_impact(found: Impact, file: Path) -> None:
     """Write the page of a comparison, and beside it the same as JSON."""
-    figures = {"moved": _moved(found), "watched": _watched(found)}
+    figures = {"moved": _moved_figure(found), "watched": _watched_figure(found)}
     if found.lists:
-        figures["churn"] = _churn(found.lists)
-    drawn = {name: html_of(styled(figure)) for name, figure in figures.items()}
+        figures["churn"] = _churn_figure(found.lists)
+    drawn = {name: html_of(apply_style(figure)) for name, figure in figures.items()}
     write_page(file, "compare.html", found=found, totals=TOTALS, figures=drawn)
     file.with_suffix(".json").write_text(as_json_text(found), encoding="utf-8")
 
 
-def told(found: Impact) -> dict[str, Any]:
+def impact_document(found: Impact) -> dict[str, Any]:
     """A comparison as a JSON document."""
     return {**asdict(found), "totals": {name: found.total(name) for name in TOTALS}}
 
 
 def as_json_text(found: Impact) -> str:
     """A comparison as the text of a JSON document."""
-    return json.dumps(told(found), indent=2, default=str)
+    return json.dumps(impact_document(found), indent=2, default=str)
 
 
 def impact_lines(found: Impact) -> Iterator[str]:
     """A comparison as lines for a person."""
     yield f"generation {found.old} to {found.new}"
-    yield f"users of whom a feature moved: {_of(found.moved['any'], found.users)}"
+    yield f"users of whom a feature moved: {_share_text(found.moved['any'], found.users)}"
     for name in FEATURES:
-        yield f"  {name:<24} {_of(found.moved[name], found.users)}"
+        yield f"  {name:<24} {_share_text(found.moved[name], found.users)}"
     if found.lists is None:
         yield "lists: the new generation has none of its own yet"
     for row in found.lists or ():
-        replaced = _of(row["replaced"], row["titles"])
+        replaced = _share_text(row["replaced"], row["titles"])
         yield (
-            f"lists {row['context_type']:<20} {_of(row['changed'], row['lists'])} changed, "
+            f"lists {row['context_type']:<20} {_share_text(row['changed'], row['lists'])} changed, "
             f"{replaced} titles replaced"
         )
     for one in found.decisions:
@@ -61,11 +61,11 @@ def impact_lines(found: Impact) -> Iterator[str]:
         yield f"total {name:<26} {old:>14,} -> {new:>14,} ({new - old:+,})"
 
 
-def _of(part: int, whole: int) -> str:
+def _share_text(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,}" + (f" ({part / whole:.2%})" if whole else "")
 
 
-def _moved(found: Impact) -> go.Figure:
+def _moved_figure(found: Impact) -> go.Figure:
     shares = [100 * found.moved[name] / max(found.users, 1) for name in FEATURES]
     bars = go.Bar(x=shares[::-1], y=FEATURES[::-1], orientation="h", marker_color=BLUE)
     return go.Figure(bars).update_layout(
@@ -73,7 +73,7 @@ def _moved(found: Impact) -> go.Figure:
     )
 
 
-def _churn(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
+def _churn_figure(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
     for name, part, whole, colour in (
         ("lists changed", "changed", "lists", RED),
@@ -85,7 +85,7 @@ def _churn(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
     return figure.update_layout(yaxis_title="share, %")
 
 
-def _watched(found: Impact) -> go.Figure:
+def _watched_figure(found: Impact) -> go.Figure:
     figure = go.Figure()
     for side, colour in (("old", BLUE), ("new", RED)):
         hours = [day[f"{side}_watch_s"] / 3600 for day in found.days]

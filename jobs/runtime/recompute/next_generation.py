@@ -10,7 +10,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.experiments.attribution import attributing
 from jobs.runtime.experiments.definitions import load_definitions
 from jobs.runtime.lake.erasure_log import refuse_unfinished
-from jobs.runtime.lake.generations import Action, Generation, generations, record
+from jobs.runtime.lake.generations import Action, Generation, generations, record_action
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, USER_PROFILE
 from jobs.runtime.pipeline.fold import folding
@@ -18,11 +18,11 @@ from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.progress import read_whole_through, refuse_unreadable
 from jobs.runtime.pipeline.refine import refining
-from jobs.runtime.profiles.profiles import rebuilt, replace
-from jobs.runtime.recompute.batch_build import build_silver, carry_over, definition
-from jobs.runtime.recompute.comparison import compared, refuse_unexplained
+from jobs.runtime.profiles.profiles import build_profiles, store_profiles
+from jobs.runtime.recompute.batch_build import build_definition, build_silver, carry_over
+from jobs.runtime.recompute.comparison import compare_generations, refuse_unexplained
 from jobs.runtime.recompute.partial_build import build_part
-from jobs.runtime.recompute.reruns import build_of_run, is_compared
+from jobs.runtime.recompute.reruns import find_build, is_compared
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.queries import RECOMPUTE
 from jobs.runtime.streams.query import follow
@@ -44,7 +44,7 @@ def generation_of(
     Returns:
         The generation; None if readers were already switched to it.
     """
-    done = build_of_run(lake, bronze_version, _defined(judge, scope))
+    done = find_build(lake, bronze_version, _definition_of(judge, scope))
     if done is None:
         new = next_generation(lake, judge, settings, bronze_version, scope)
     elif Action.SWITCHED in done.actions:
@@ -54,7 +54,7 @@ def generation_of(
         log.info("generation %d is of that run", done.number)
         new = lake.of_generation(done.number)
     if not is_compared(lake, new.generation):
-        refuse_unexplained(compared(lake, new, settings))
+        refuse_unexplained(compare_generations(lake, new, settings))
     return new
 
 
@@ -97,7 +97,7 @@ def next_generation(
     carry_over(lake, new, goal.bronze_version)
     if Action.BUILT not in goal.actions:
         seconds = time.monotonic() - began
-        record(lake, goal.number, Action.BUILT, events=events, seconds=seconds)
+        record_action(lake, goal.number, Action.BUILT, events=events, seconds=seconds)
     return new
 
 
@@ -111,8 +111,8 @@ def catch_up(lake: Lake, judge: Judge, settings: Settings) -> None:
 
 
 def _remake_profiles(lake: Lake, _: Settings) -> None:
-    with rebuilt(lake, None) as rows:
-        replace(lake, rows)
+    with build_profiles(lake, None) as rows:
+        store_profiles(lake, rows)
 
 
 def _remake_attribution(lake: Lake, settings: Settings) -> None:
@@ -128,9 +128,9 @@ REMADE: Mapping[str, Callable[[Lake, Settings], None]] = {
 }
 
 
-def _defined(judge: Judge, scope: Scope) -> str:
+def _definition_of(judge: Judge, scope: Scope) -> str:
     """What a build is made by, as ops.generations keeps it."""
-    return provenance.digest(definition(judge), scope.told())
+    return provenance.digest(build_definition(judge), scope.told())
 
 
 def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) -> Generation:
@@ -143,17 +143,17 @@ def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) ->
     newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
     if bronze_version is not None:
         refuse_unreadable(lake, bronze_version, newest)
-    known, defined = generations(lake), _defined(judge, scope)
+    known, defined = generations(lake), _definition_of(judge, scope)
     last = known[max(known)]
     if last.is_unfinished:
         if bronze_version in (None, last.bronze_version) and last.definition == defined:
             _refuse_hopeless(lake, last)
             log.info("going on with generation %d", last.number)
             return last
-        record(lake, last.number, Action.RETIRED)
+        record_action(lake, last.number, Action.RETIRED)
     version = newest if bronze_version is None else bronze_version
     number = last.number + 1
-    record(lake, number, Action.BUILDING, bronze_version=version, definition=defined)
+    record_action(lake, number, Action.BUILDING, bronze_version=version, definition=defined)
     return generations(lake)[number]
 
 

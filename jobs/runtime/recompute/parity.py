@@ -23,8 +23,8 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, PARITY, QUARANTINE, TABLES
 from jobs.runtime.pipeline.gold import NOTHING, Snapshot, read_gold_at, snapshot
 from jobs.runtime.pipeline.progress import OUTPUTS, ingested_through, read_whole_through
-from jobs.runtime.spark.persistence import kept
-from jobs.runtime.streams.checkpoints import BATCH_BITS, read_whole, remembered
+from jobs.runtime.spark.persistence import materialize
+from jobs.runtime.streams.checkpoints import BATCH_BITS, read_whole, remembered_value
 from jobs.runtime.streams.queries import FOLD
 from transforms.events.bronze import PLACE
 from transforms.gold import parity
@@ -66,7 +66,7 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class Look:
+class PinnedGeneration:
     """A generation as of one micro-batch of its fold.
 
     Attributes:
@@ -84,13 +84,13 @@ class Look:
     read_through: int
 
 
-def look(lake: Lake) -> Look:
+def pin_generation(lake: Lake) -> PinnedGeneration:
     """Pin a generation; what its streams do from now on is not in it."""
     read_through = read_whole_through(lake)  # before silver, so that silver holds all of it
     gold = snapshot(lake)
     silver = {table: lake.version(table) for table in OUTPUTS}
-    folded = _folded(lake, gold, {table: silver[table] for table in FACT_SOURCES})
-    return Look(lake, gold, folded, silver, read_through)
+    folded = _folded_versions(lake, gold, {table: silver[table] for table in FACT_SOURCES})
+    return PinnedGeneration(lake, gold, folded, silver, read_through)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Build:
     side: Callable[[], parity.Side]
 
 
-def build_of(looked: Look) -> Build:
+def build_of(looked: PinnedGeneration) -> Build:
     """A generation as a side of a comparison."""
     return Build(lambda fold: read_gold_at(looked.lake, fold, looked.gold), lambda: _side(looked))
 
@@ -129,21 +129,21 @@ def compare(
     with _Evidence(lake, old, new, horizon_h) as evidence:
         for name, fold in FOLDS.items():
             with (
-                kept(new.gold(fold)) as rows,
-                kept(parity.differences(fold, old.gold(fold), rows)) as differing,
+                materialize(new.gold(fold)) as rows,
+                materialize(parity.differences(fold, old.gold(fold), rows)) as differing,
             ):
                 compared += rows.count()
                 tables[name] = Counter()
                 if differing.take(1):
                     with evidence.explained(fold, differing, refolded=refolded[name]) as told:
-                        tables[name] = _counted(told)
+                        tables[name] = _count_causes(told)
                         examples |= {
                             (name, cause): _examples(told, cause) for cause in tables[name]
                         }
     return Parity(compared, sum(tables.values(), Counter()), tables, examples)
 
 
-def store(lake: Lake, found: Parity, old: Look, new: Look) -> None:
+def store_parity(lake: Lake, found: Parity, old: PinnedGeneration, new: PinnedGeneration) -> None:
     """Add a comparison to ops.parity: a row a gold table and cause, or one without a cause."""
     lake.ensure([PARITY])
     now, fence = datetime.now(UTC), min(old.read_through, new.read_through)
@@ -184,20 +184,24 @@ class _Evidence:
     def _events(self) -> DataFrame:
         bronze, erasing = self._lake.read(BRONZE), _has_deletions(self._lake)
         history = parity.History(bronze, erasing, self._horizon_h)
-        return self._stack.enter_context(kept(parity.event_differences(*self._sides, history)))
+        return self._stack.enter_context(
+            materialize(parity.event_differences(*self._sides, history))
+        )
 
     def explained(
         self, fold: Fold, differing: DataFrame, *, refolded: bool
     ) -> AbstractContextManager[DataFrame]:
-        """`transforms.gold.parity.explained`, kept for the block."""
+        """`transforms.gold.parity.explain_differences`, materialized for the block."""
         events, sides = self._events, self._sides
-        return kept(parity.explained(fold, differing, events, *sides, refolded=refolded))
+        return materialize(
+            parity.explain_differences(fold, differing, events, *sides, refolded=refolded)
+        )
 
     def _kept(self, side: parity.Side) -> parity.Side:
-        return replace(side, facts=self._stack.enter_context(kept(side.facts)))
+        return replace(side, facts=self._stack.enter_context(materialize(side.facts)))
 
 
-def _side(looked: Look) -> parity.Side:
+def _side(looked: PinnedGeneration) -> parity.Side:
     lake = looked.lake
     silver = {table: lake.read_declared(table, at) for table, at in looked.folded.items()}
     holdings = [_holdings(lake, table, version) for table, version in looked.silver.items()]
@@ -218,13 +222,13 @@ def _holdings(lake: Lake, table: str, version: int) -> DataFrame:
     )
 
 
-def _folded(lake: Lake, gold: Snapshot, newest: Mapping[str, int]) -> Mapping[str, int]:
+def _folded_versions(lake: Lake, gold: Snapshot, newest: Mapping[str, int]) -> Mapping[str, int]:
     """The versions of its sources that gold is the fold of."""
     where = lake.checkpoint(FOLD)
     if gold.sequence == NOTHING:
         return dict.fromkeys(newest, EMPTY)
     generation = (gold.sequence + 1) >> BATCH_BITS
-    starts = remembered(where, "starts", generation) or {}
+    starts = remembered_value(where, "starts", generation) or {}
     before = {table: max(version - 1, EMPTY) for table, version in starts.items()}
     if (generation << BATCH_BITS) - 1 == gold.sequence:
         return before or newest
@@ -240,7 +244,7 @@ def _has_deletions(lake: Lake) -> bool:
     return bool(history.where("operation IN ('DELETE', 'MERGE')").take(1))
 
 
-def _counted(told: DataFrame) -> Counter[str]:
+def _count_causes(told: DataFrame) -> Counter[str]:
     return Counter({row["cause"]: row["count"] for row in told.groupBy("cause").count().collect()})
 
 

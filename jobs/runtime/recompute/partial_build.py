@@ -16,10 +16,10 @@ from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.recompute.batch_build import seal
-from jobs.runtime.spark.persistence import kept
+from jobs.runtime.spark.persistence import materialize
 from transforms.events.bronze import PLACE
-from transforms.silver.deduplication import ARRIVAL_ORDER, repeats, without_repeats
-from transforms.silver.quarantine import quarantined
+from transforms.silver.deduplication import ARRIVAL_ORDER, deduplicate, duplicate_places
+from transforms.silver.quarantine import quarantine_rows
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 
@@ -42,14 +42,14 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
     arrived = new.read(BRONZE, bronze_version).count()
     if new.transaction(LEDGER, BUILD)[1] == bronze_version:
         return arrived
-    held = _held(live, bronze_version)
+    held = _live_rows(live, bronze_version)
     bronze = new.read(BRONZE, bronze_version).where(_candidates(scope, judge))
     with ExitStack() as until_filled:
 
         def keep(rows: DataFrame) -> DataFrame:
-            return until_filled.enter_context(kept(rows))
+            return until_filled.enter_context(materialize(rows))
 
-        again = keep(without_repeats(judge.judge(bronze)))
+        again = keep(deduplicate(judge.judge(bronze)))
         for table, rows in _parts(held, again, scope, judge, keep).items():
             if not rows.isEmpty():
                 new.append(table, rows, Transaction(BUILD, bronze_version))
@@ -57,7 +57,7 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
     return arrived
 
 
-def _held(live: Lake, bronze_version: int) -> dict[str, DataFrame]:
+def _live_rows(live: Lake, bronze_version: int) -> dict[str, DataFrame]:
     """What the live generation made of bronze up to a version."""
     through = ingested_through(live, bronze_version)
     known = F.lit(False) if through is None else F.col("ingest_time") <= F.lit(through)
@@ -85,24 +85,26 @@ def _parts(
     """
     inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
     before = keep(_places(*(held[table].where(inside[table]) for table in SILVER)))
-    fresh = {table: _fresh(table, again, scope, judge, before) for table in SILVER}
+    fresh = {table: _judged_anew(table, again, scope, judge, before) for table in SILVER}
     made = keep(_places(*fresh.values()))
     stays = {
         table: held[table].where(~inside[table]).join(made, PLACE, "left_anti") for table in SILVER
     }
     met = (rows.select("event_id", *ARRIVAL_ORDER) for rows in (*stays.values(), *fresh.values()))
-    later = keep(repeats(keep(reduce(DataFrame.unionAll, met))))
+    later = keep(duplicate_places(keep(reduce(DataFrame.unionAll, met))))
     parts = {
         table: stays[table].unionByName(fresh[table]).join(later, PLACE, "left_anti")
         for table in SILVER
     }
     known = held[QUARANTINE]
-    refused = quarantined(again).join(before, PLACE, "left_semi").join(known, PLACE, "left_anti")
+    refused = (
+        quarantine_rows(again).join(before, PLACE, "left_semi").join(known, PLACE, "left_anti")
+    )
     parts[QUARANTINE] = known.join(made, PLACE, "left_anti").unionByName(refused)
     return parts
 
 
-def _fresh(
+def _judged_anew(
     table: str, again: DataFrame, scope: Scope, judge: Judge, before: DataFrame
 ) -> DataFrame:
     """A table's rows that are in scope, or whose record was in scope before."""

@@ -55,7 +55,7 @@ def plan(lake: Lake, bronze_version: int | None = None) -> Plan:
     )
 
 
-def told(planned: Plan) -> str:
+def plan_text(planned: Plan) -> str:
     """A plan as a person reads it."""
     written = sum(planned.written_bytes.values())
     seconds = "unknown: no past build" if planned.seconds is None else f"{planned.seconds:,.0f} s"

@@ -14,7 +14,7 @@ from jobs.runtime.lake.tables import PARITY
 from transforms.gold.parity import UNEXPLAINED
 
 
-def build_of_run(lake: Lake, bronze_version: int, definition: str) -> Generation | None:
+def find_build(lake: Lake, bronze_version: int, definition: str) -> Generation | None:
     """The newest complete build of a version of bronze by a definition; None: there is none.
 
     A retired one counts if it was live once: its run came to its end.

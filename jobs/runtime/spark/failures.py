@@ -14,14 +14,14 @@ from jobs.runtime.spark.session import spark_log
 SPARK_ERRORS = (PySparkException, Py4JJavaError)
 
 
-def explained(error: BaseException, what: str) -> PlayheadError:
+def explain(error: BaseException, what: str) -> PlayheadError:
     """The fault behind the failure of a query or a table, as an error that names its remedy."""
     log = spark_log()
     trace = f"its trace is in {log if log.exists() else 'the log of the Spark driver'}"
-    return known(error, f"{what}: ") or DataError(f"{what}: {first_line(error)}", trace)
+    return known_failure(error, f"{what}: ") or DataError(f"{what}: {first_line(error)}", trace)
 
 
-def known(error: BaseException, where: str = "") -> PlayheadError | None:
+def known_failure(error: BaseException, where: str = "") -> PlayheadError | None:
     """The fault behind an error, None if its text is of no kind that is known.
 
     Args:

@@ -14,7 +14,7 @@ MEMORY_FIRST = StorageLevel.MEMORY_AND_DISK_DESER
 
 
 @contextmanager
-def persisted(rows: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
+def persist(rows: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
     """Rows computed once, for several reads in the block."""
     rows.persist(level)
     try:
@@ -24,7 +24,7 @@ def persisted(rows: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[D
 
 
 @contextmanager
-def kept(batch: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
+def materialize(batch: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
     """A batch computed once, for several reads; forgotten at the end.
 
     In one process rows are kept as they are: `persist` would take them apart into columns and put
@@ -34,7 +34,7 @@ def kept(batch: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataF
     computed again, from the same offsets and the same version of the state.
     """
     if not is_local(batch.sparkSession):
-        with persisted(batch, level) as rows:
+        with persist(batch, level) as rows:
             yield rows
         return
     rows = batch.localCheckpoint(eager=False, storageLevel=level)

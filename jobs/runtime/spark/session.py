@@ -114,7 +114,7 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     builder = SparkSession.builder
     if not _is_submitted():
         builder = builder.appName(app)
-    for key, value in {**CORRECTNESS, **wanted_of(settings)}.items():
+    for key, value in {**CORRECTNESS, **session_config(settings)}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel(LOG_LEVEL)
@@ -123,9 +123,9 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     return spark
 
 
-def wanted_of(settings: SparkSettings) -> Mapping[str, str]:
+def session_config(settings: SparkSettings) -> Mapping[str, str]:
     """What concerns speed, as far as it is for playhead to say, and its own machine."""
-    said = _submitted() if _is_submitted() else ()
+    said = _submitted_keys() if _is_submitted() else ()
     wanted = {
         **SPEED,
         **({} if settings.tuned_for == "peak" else FOR_LITTLE_DATA),
@@ -161,7 +161,7 @@ def _is_submitted() -> bool:
     return "PYSPARK_GATEWAY_PORT" in os.environ  # set by spark-submit
 
 
-def _submitted() -> Collection[str]:
+def _submitted_keys() -> Collection[str]:
     """The keys that spark-submit, its --conf or spark-defaults.conf have set."""
     SparkContext._ensure_initialized()  # connects to the JVM that is waiting
     return {key for key, _ in SparkConf().getAll()}

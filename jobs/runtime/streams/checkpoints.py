@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobs.runtime.errors import DataError
-from jobs.runtime.lake.locks import locked
+from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.streams.checkpoint_files import Folder, folder_at
 
 BATCH_BITS = 40
@@ -86,13 +86,13 @@ def open_checkpoint(
     Raises:
         DataError: another process holds the lock, or the checkpoint is damaged.
     """
-    with locked(path, query):
-        yield _opened(path, query, definition, last_sequence)
+    with hold_lock(path, query):
+        yield _open(path, query, definition, last_sequence)
 
 
 def discard(path: str, query: str) -> None:
     """Delete the checkpoint of a query that is not running: it begins anew, from its tables."""
-    with locked(path, query):
+    with hold_lock(path, query):
         folder_at(path).remove()
 
 
@@ -122,7 +122,7 @@ def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] 
     return _read_whole(planned)
 
 
-def reached(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
+def finished_versions(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
     """Through which version of each source the finished batches of a query have read all.
 
     Args:
@@ -144,7 +144,7 @@ def reached(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
     return {table: read.get(ids[table], version - 1) for table, version in first.items()}
 
 
-def remembered(path: str, name: str, generation: int) -> Any:
+def remembered_value(path: str, name: str, generation: int) -> Any:
     """What a checkpoint remembers under a name; None if it is not of that generation."""
     folder = folder_at(path)
     known = folder.read(f"playhead-{name}.json")
@@ -171,16 +171,16 @@ def _generation(folder: Folder) -> int | None:
     return generation
 
 
-def _opened(path: str, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
+def _open(path: str, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
     folder = folder_at(path)
     label = folder.read(LABEL)
     if label is not None:
         try:
             written = json.loads(label)
         except ValueError:
-            raise _damaged(LABEL, path, query) from None
+            raise _damage_error(LABEL, path, query) from None
         if written["definition"] == definition:
-            planned = _planned(folder)
+            planned = _planned_batches(folder)
             _refuse_damage(folder, [*planned, "metadata"], path, query)
             began = datetime.fromisoformat(written["began"])
             return Checkpoint(query, path, written["generation"], began, not planned)
@@ -192,7 +192,7 @@ def _opened(path: str, query: str, definition: str, last_sequence: int | None) -
     return Checkpoint(query, path, generation, began, is_new=True)
 
 
-def _planned(folder: Folder) -> list[str]:
+def _planned_batches(folder: Folder) -> list[str]:
     """The files of the batches that were planned, in their order."""
     batches = sorted(int(name) for name in folder.names("offsets") if name.isdigit())
     return [f"offsets/{batch}" for batch in batches]
@@ -201,7 +201,7 @@ def _planned(folder: Folder) -> list[str]:
 def _refuse_damage(folder: Folder, files: Sequence[str], path: str, query: str) -> None:
     damaged = [file for file in files if _is_damaged(folder.read(file))]
     if damaged:
-        raise _damaged(damaged[-1], path, query)
+        raise _damage_error(damaged[-1], path, query)
 
 
 def _is_damaged(content: bytes | None) -> bool:
@@ -209,7 +209,7 @@ def _is_damaged(content: bytes | None) -> bool:
     return content is not None and not content.startswith((b"v", b"{"))
 
 
-def _damaged(file: str, path: str, query: str) -> DataError:
+def _damage_error(file: str, path: str, query: str) -> DataError:
     return DataError(
         f"{query}: the checkpoint file {path}/{file} is empty or damaged (a full disk or a lost "
         "write)",

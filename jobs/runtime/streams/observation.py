@@ -28,7 +28,7 @@ class Observed:
     watermark_ms: int
 
 
-def running(spark: SparkSession, query: str) -> Any:
+def active_query(spark: SparkSession, query: str) -> Any:
     """Spark's own object of a query that is active, which knows more of its batch than PySpark."""
     found = next(active for active in spark.streams.active if active.name == query)
     return found._jsq.streamingQuery()
@@ -64,7 +64,7 @@ class Observation:
         Tasks that are repeated because an executor was lost are observed twice: on a cluster the
         events are counted once more, in the files that the batch reads.
         """
-        execution = running(spark, query).lastExecution()
+        execution = active_query(spark, query).lastExecution()
         row = execution.observedMetrics().apply(_NAME)
         return Observed(
             events=row.getLong(0) if is_local(spark) else self._in_files(spark, execution),

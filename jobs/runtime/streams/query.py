@@ -15,7 +15,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.spark.failures import SPARK_ERRORS, explained
+from jobs.runtime.spark.failures import SPARK_ERRORS, explain
 from jobs.runtime.streams.checkpoints import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Run:
             return bool(self.query.awaitTermination(wait_s))  # type: ignore[arg-type]
         except StreamingQueryException as error:
             cause = self.raised[0] if self.raised else error
-            raise explained(cause, self.query.name) from cause
+            raise explain(cause, self.query.name) from cause
 
     def stop(self) -> None:
         """Stop the query between two batches; in mid-batch only if that one outlasts STOP_S."""
@@ -81,7 +81,7 @@ class Run:
                 self._logged = progress["batchId"]
 
 
-def first_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) -> dict[str, int]:
+def start_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) -> dict[str, int]:
     """The version from which a query streams each table: behind what it held at the first start."""
     mark = Transaction(f"{checkpoint.query}-start", checkpoint.generation)
     starts: dict[str, int] = checkpoint.remembered(
@@ -121,7 +121,7 @@ def start(
     try:
         query = named.option("checkpointLocation", checkpoint.path).start()
     except SPARK_ERRORS as error:
-        raise explained(error, checkpoint.query) from error
+        raise explain(error, checkpoint.query) from error
     return Run(query, raised)
 
 
@@ -178,7 +178,7 @@ def _progress_line(progress: Any) -> str:
     )
 
 
-def gathered(rows: DataFrame, count: int, partitions: int = 1) -> DataFrame:
+def coalesce_if_few(rows: DataFrame, count: int, partitions: int = 1) -> DataFrame:
     """The rows of a micro-batch; if they are few, in at most so many partitions.
 
     What is made of one partition is one task without a shuffle and one file a table; each more

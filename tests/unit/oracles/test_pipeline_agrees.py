@@ -15,7 +15,7 @@ from transforms.events.judge import TimeBounds, judge
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.fold import evaluate
 from transforms.gold.tables import FOLDS
-from transforms.silver.deduplication import without_repeats
+from transforms.silver.deduplication import deduplicate
 from transforms.silver.tables import silver_of
 
 BOUNDS = Bounds()
@@ -49,7 +49,7 @@ def expected(records: list[Raw]) -> Outcome:
 def kept(spark: SparkSession, records: list[Raw]) -> DataFrame:
     bounds = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
     bronze = bronze_of(spark, records)
-    return without_repeats(judge(bronze, load_registry(), bounds)).persist()
+    return deduplicate(judge(bronze, load_registry(), bounds)).persist()
 
 
 def test_fates_agree(kept: DataFrame, expected: Outcome) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from jobs.producers.fault_kinds import AFFLICTIONS, SOUND, Draw
+from jobs.producers.fault_kinds import FAULT_KINDS, SOUND, Draw
 from jobs.producers.faults import WAYS, Faults, Truth
 from jobs.producers.population import CHUNK, Population
 from jobs.producers.records import ROUTES, Record
@@ -114,7 +114,7 @@ def started() -> Record:
 
 
 @pytest.mark.parametrize(
-    "affliction", [a for a in AFFLICTIONS if a.reason is None], ids=lambda each: each.fault
+    "affliction", [a for a in FAULT_KINDS if a.reason is None], ids=lambda each: each.fault
 )
 def test_what_ends_in_silver_keeps_its_contract(affliction, started):
     for _, record in affliction.deliver(started, Draw(0.5, START)):
@@ -122,7 +122,7 @@ def test_what_ends_in_silver_keeps_its_contract(affliction, started):
 
 
 def test_old_versions_tell_the_same_play(started):
-    old = [a for a in AFFLICTIONS if a.fault == "old_versions"]
+    old = [a for a in FAULT_KINDS if a.fault == "old_versions"]
     versions = [
         json.loads(record.value)["version"]
         for affliction in old
@@ -132,7 +132,7 @@ def test_old_versions_tell_the_same_play(started):
 
 
 def test_late_is_earlier_by_at_most_three_days(started):
-    (late,) = [a for a in AFFLICTIONS if a.fault == "late"]
+    (late,) = [a for a in FAULT_KINDS if a.fault == "late"]
     [(delay, record)] = late.deliver(started, Draw(0.5, START))
     assert delay == 0
     assert json.loads(record.value)["timestamp"].startswith("2026-09-20T02:13:20")
@@ -140,7 +140,7 @@ def test_late_is_earlier_by_at_most_three_days(started):
 
 def test_an_event_has_at_most_one_fault_and_shares_are_kept():
     lots = Faults.parse("late=0.25,wrong_key=0.5", seed=1).draw(["UserEngagement"] * 10_000, 0)
-    faults = Counter(AFFLICTIONS[lot.code].fault for lot in lots if lot.code != SOUND)
+    faults = Counter(FAULT_KINDS[lot.code].fault for lot in lots if lot.code != SOUND)
     assert faults["late"] == pytest.approx(2500, rel=0.1)
     assert faults["wrong_key"] == pytest.approx(5000, rel=0.1)
     assert set(faults) == {"late", "wrong_key"}

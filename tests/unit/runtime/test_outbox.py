@@ -12,7 +12,7 @@ import pytest
 
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import DataError, PlayheadError
-from jobs.runtime.experiments import refreshing
+from jobs.runtime.experiments import results_refresh
 from jobs.runtime.experiments.assignments import Assigner
 from jobs.runtime.outbox import BrokenContractError, contract_of, record_of
 from jobs.runtime.profiles.commands import CommandRejected, Commands
@@ -55,7 +55,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
         taken.opened += 1
         yield taken
 
-    monkeypatch.setattr(refreshing, "producer", opened)
+    monkeypatch.setattr(results_refresh, "producer", opened)
     monkeypatch.setattr(promotion, "kafka_of", opened)
     monkeypatch.setattr(promotion, "Publisher", lambda *_: taken)
     return taken
@@ -90,7 +90,7 @@ def result(kafka: Kafka, experiment: str) -> None:
         "built_from": {"definition_hash": "ab12"},
     }
     sound = {**row, "experiment_id": "sound"} if " " in experiment else row
-    refreshing.publish_results(SETTINGS.kafka, [sound, row])
+    results_refresh.publish_results(SETTINGS.kafka, [sound, row])
 
 
 def model(kafka: Kafka, name: str) -> None:

@@ -53,7 +53,7 @@ class SchemaDocument:
     def __init__(
         self, schema: Schema, *, sends_declared: bool = False, ignore_undeclared: bool = False
     ) -> None:
-        self.root = modernized(schema)
+        self.root = modernize(schema)
         self.sends_declared = sends_declared
         self.ignore_undeclared = ignore_undeclared
         try:
@@ -179,7 +179,7 @@ def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
             yield from _all(below)
 
 
-def modernized(schema: Schema) -> Schema:
+def modernize(schema: Schema) -> Schema:
     """The schema in the words of 2020-12, without what only describes."""
     if not isinstance(schema, Mapping):
         return schema

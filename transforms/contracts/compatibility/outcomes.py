@@ -54,7 +54,7 @@ class Outcome:
 IMPOSSIBLE = Outcome(impossible=True)
 
 
-def merged(outcomes: Sequence[Outcome]) -> Outcome:
+def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
     """The outcome of several cases of which one suffices."""
     possible = [outcome for outcome in outcomes if not outcome.impossible]
     if not possible:

@@ -16,7 +16,7 @@ from transforms.contracts.compatibility.outcomes import (
     Finding,
     Outcome,
     Verdict,
-    merged,
+    merge_outcomes,
 )
 from transforms.contracts.compatibility.scalars import Candidates, numbers, texts
 from transforms.contracts.compatibility.terms import KINDS, Kind
@@ -61,7 +61,7 @@ class Solver:
                 outcomes.append(self._branch(claims, kind, facts))
                 if outcomes[-1].witness and not all_told:
                     return outcomes[-1]
-        return merged(outcomes)
+        return merge_outcomes(outcomes)
 
     def _branch(self, claims: Sequence[Claim], kind: Kind, facts: tuple[Fact, ...]) -> Outcome:
         if _contradictory(facts):

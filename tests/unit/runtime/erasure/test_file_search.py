@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.runtime.erasure.certificate import refuse_finds
-from jobs.runtime.erasure.file_search import EDGE, Find, scan
+from jobs.runtime.erasure.file_search import EDGE, Find, search_files
 from jobs.runtime.errors import DataError
 from jobs.runtime.online.sqlite import SqliteLists
 from jobs.runtime.online.store import Publication, StoredList
@@ -50,15 +50,15 @@ HIDES: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_the_id_is_found_where_it_hides(tmp_path: Path, name: str) -> None:
     hide, where = HIDES[name]
     hide(tmp_path)
-    [find] = scan(tmp_path, USER).finds
+    [find] = search_files(tmp_path, USER).finds
     assert find.where == where
-    assert scan(tmp_path, "user_8").finds == ()
+    assert search_files(tmp_path, "user_8").finds == ()
 
 
 def test_longer_ids_are_other_ids(tmp_path: Path) -> None:
     parquet(pa.array(BYSTANDERS))(tmp_path)
     text(" ".join(BYSTANDERS).encode())(tmp_path)
-    searched = scan(tmp_path, USER)
+    searched = search_files(tmp_path, USER)
     assert (searched.files, searched.finds) == (2, ())
 
 
@@ -75,7 +75,7 @@ def test_the_longest_id_fits_the_edge_between_two_reads() -> None:
 
 def test_what_is_left_out_is_not_searched(tmp_path: Path) -> None:
     text(USER.encode())(tmp_path)
-    assert scan(tmp_path, USER, without=[tmp_path / "00000.json"]).files == 0
+    assert search_files(tmp_path, USER, without=[tmp_path / "00000.json"]).files == 0
 
 
 def test_the_online_store_forgets_a_user_in_its_file_too(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_the_online_store_forgets_a_user_in_its_file_too(tmp_path: Path) -> None
     lists = [StoredList(user, "homepage", f'["{user}"]' * 999) for user in (USER, "user_8")]
     store.apply(lists, Publication(1, "1"), anew=True)
     store.remember(USER, "k", USER, 60)
-    assert scan(tmp_path, USER).finds
+    assert search_files(tmp_path, USER).finds
     store.forget(USER)
-    assert scan(tmp_path, USER).finds == ()
+    assert search_files(tmp_path, USER).finds == ()
     assert (store.get(USER, "homepage"), store.recall(USER, "k")) == (None, None)
     assert store.get("user_8", "homepage")
 

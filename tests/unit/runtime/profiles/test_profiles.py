@@ -17,7 +17,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, PARTIALS, USER_PROFILE
 from jobs.runtime.pipeline.gold import append_partials
 from jobs.runtime.pipeline.judging import load_judge
-from jobs.runtime.profiles.profiles import rebuilt, replace, verified
+from jobs.runtime.profiles.profiles import build_profiles, store_profiles, verify_profiles
 from jobs.runtime.profiles.ratings import LakeRatings
 from jobs.runtime.settings import load_settings
 from tests.support.lakes import deliver
@@ -109,15 +109,15 @@ def test_an_empty_lake_is_one_clear_error(spark: SparkSession, tmp_path: Path) -
 
 
 def test_verify_finds_the_profile_that_is_not_its_events(lake: Lake) -> None:
-    with rebuilt(lake, None) as rows:
-        replace(lake, rows)
-    assert verified(lake, load_judge(REFINE)) == (2, 0, [])
-    assert verified(lake, load_judge(REFINE), "bob") == (1, 0, [])
+    with build_profiles(lake, None) as rows:
+        store_profiles(lake, rows)
+    assert verify_profiles(lake, load_judge(REFINE)) == (2, 0, [])
+    assert verify_profiles(lake, load_judge(REFINE), "bob") == (1, 0, [])
     forged = lake.read(USER_PROFILE).withColumn(
         "events", F.expr("IF(user_id = 'bob', events + 1, events)")
     )
-    replace(lake, forged)
-    assert verified(lake, load_judge(REFINE)) == (2, 0, ["bob"])
+    store_profiles(lake, forged)
+    assert verify_profiles(lake, load_judge(REFINE)) == (2, 0, ["bob"])
     assert run(lake, "verify").exit_code == 4
 
 

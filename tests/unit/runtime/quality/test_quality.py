@@ -15,7 +15,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.tables import TABLES
-from jobs.runtime.quality.data_docs import judged
+from jobs.runtime.quality.data_docs import judge_measures
 from jobs.runtime.quality.expectations import (
     KINDS,
     Condition,
@@ -32,7 +32,7 @@ from jobs.runtime.quality.expectations import (
     load_expectations,
     schema_text,
 )
-from jobs.runtime.quality.measuring import Finding
+from jobs.runtime.quality.measurement import Finding
 from transforms.quality.history import drift, volume_ratio
 
 SUITES = load_expectations()
@@ -156,7 +156,7 @@ def measure(each: Expectation, rows: DataFrame, opened: Any) -> Any:
 
 
 def verdicts(table: str, measures: dict[str, Any]) -> list[Finding]:
-    return judged({table: measures}, {table: SUITES[table]}, {table: 0})
+    return judge_measures({table: measures}, {table: SUITES[table]}, {table: 0})
 
 
 def aggregated(frames: dict[str, DataFrame], suite: Any) -> dict[str, dict[str, Any]]:

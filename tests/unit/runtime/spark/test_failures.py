@@ -8,7 +8,7 @@ import pytest
 
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError
 from jobs.runtime.spark import failures
-from jobs.runtime.spark.failures import explained, known
+from jobs.runtime.spark.failures import explain, known_failure
 
 
 class JvmError(Exception):
@@ -39,7 +39,7 @@ class JvmError(Exception):
 def test_a_known_fault_is_found_in_the_causes(
     causes: str, kind: type[PlayheadError], says: str
 ) -> None:
-    fault = known(JvmError("Job aborted.", causes), "ingest: ")
+    fault = known_failure(JvmError("Job aborted.", causes), "ingest: ")
     assert isinstance(fault, kind)
     assert str(fault).startswith("ingest: ")
     assert says in str(fault)
@@ -54,7 +54,7 @@ def test_a_known_fault_is_found_in_the_causes(
     ],
 )
 def test_what_only_resembles_a_known_fault_is_not_blamed_on_it(causes: str) -> None:
-    assert known(JvmError("Job aborted.", causes)) is None
+    assert known_failure(JvmError("Job aborted.", causes)) is None
 
 
 @pytest.mark.parametrize("written", [True, False])
@@ -65,7 +65,7 @@ def test_an_unknown_fault_names_a_log_that_exists_or_none(
     if written:
         log.touch()
     monkeypatch.setattr(failures, "spark_log", lambda: log)
-    error = explained(JvmError("first line\nsecond line", ""), "refine")
+    error = explain(JvmError("first line\nsecond line", ""), "refine")
     assert "refine: first line" in str(error)
     assert "second line" not in str(error)
     assert (str(log) if written else "the log of the Spark driver") in str(error)

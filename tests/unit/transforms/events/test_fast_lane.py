@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.contracts.contract import MAX_SAFE_INTEGER, Contract
-from transforms.events.fast_lane import GAPS, canonical, opening
+from transforms.events.fast_lane import GAPS, canonical_pattern, opening
 
 WHOLE = st.one_of(
     st.integers(0, MAX_SAFE_INTEGER),
@@ -60,7 +60,7 @@ def _takes(pattern: str, number: int | str) -> bool:
 
 def _pattern(contract: Contract, gap: str) -> str:
     """The pattern for Java as Python writes it."""
-    return canonical(contract, gap).replace(r"\z", r"\Z")
+    return canonical_pattern(contract, gap).replace(r"\z", r"\Z")
 
 
 def _contract(least: int, most: int) -> Contract:

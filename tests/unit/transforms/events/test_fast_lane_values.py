@@ -16,7 +16,7 @@ from transforms.contracts.contract import Contract, Node
 from transforms.contracts.example import example
 from transforms.contracts.spark_schema import struct_type
 from transforms.events import fast_lane_values
-from transforms.events.fast_lane import GAPS, canonical
+from transforms.events.fast_lane import GAPS, canonical_pattern
 
 LABEL = {"type": "string", "pattern": "^(a|b(c|\\(d)*[(e]*)$"}
 EVERY_KIND = Contract(
@@ -92,7 +92,7 @@ def test_cells_hold_what_a_parser_reads(
         texts = [json.dumps(event, separators=(f",{gap}", f":{gap}")) for event in events]
         held = F.regexp_replace(
             "text",
-            F.lit(canonical(contract, gap)),
+            F.lit(canonical_pattern(contract, gap)),
             F.lit(fast_lane_values.replacement(contract, lane)),
         )
         rows = spark.createDataFrame(

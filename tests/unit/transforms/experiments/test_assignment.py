@@ -12,7 +12,13 @@ import pytest
 import scipy.stats
 
 from tests.support.experiment_documents import changed, documents
-from transforms.experiments.assignment import assign, bucket, hashed_variant, held_out, misassigned
+from transforms.experiments.assignment import (
+    assign,
+    bucket,
+    hashed_variant,
+    is_held_out,
+    misassigned,
+)
 from transforms.experiments.definitions import catalogue
 from transforms.experiments.validation import BUCKETS, DefinitionError
 
@@ -83,14 +89,14 @@ def test_neighbours_in_a_layer_share_no_user_and_leave_none_out():
 
     for user in USERS:
         taken = [assign(user, name, definitions, at=START) for name in ("rows", "cols")]
-        assert taken.count(None) == 1 + held_out(user, "home", definitions)
+        assert taken.count(None) == 1 + is_held_out(user, "home", definitions)
 
 
 def test_a_holdout_keeps_its_share_of_users_out_of_its_layers_alone():
-    out = [user for user in USERS if held_out(user, "home", DEFINITIONS)]
+    out = [user for user in USERS if is_held_out(user, "home", DEFINITIONS)]
 
     assert scipy.stats.binomtest(len(out), len(USERS), 0.1).pvalue > 1e-4
-    assert not any(held_out(user, "player", DEFINITIONS) for user in out)
+    assert not any(is_held_out(user, "player", DEFINITIONS) for user in out)
     assert {assign(user, "rows", DEFINITIONS, at=SECOND_STEP) for user in out} == {None}
 
 
@@ -102,7 +108,7 @@ def test_the_answers_to_all_questions_are_independent_of_each_other():
         "second": [hashed_variant(second, user) == "new" for user in USERS],
         "traffic": [bucket("rows/traffic", user) < BUCKETS / 2 for user in USERS],
         "layer": [bucket("h1/layer", user) < BUCKETS / 2 for user in USERS],
-        "holdout": [held_out(user, "home", DEFINITIONS) for user in USERS],
+        "holdout": [is_held_out(user, "home", DEFINITIONS) for user in USERS],
     }
     for one, other in combinations(answers.values(), 2):
         table = Counter(zip(one, other, strict=True))

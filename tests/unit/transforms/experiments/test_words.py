@@ -5,7 +5,7 @@ import pytest
 from transforms.experiments.decision import Reason, Verdict
 from transforms.experiments.effects import Undefined
 from transforms.experiments.multiplicity import Correction
-from transforms.experiments.words import CORRECTIONS, REASONS, UNDEFINED, VERDICTS, told
+from transforms.experiments.words import CORRECTIONS, REASONS, UNDEFINED, VERDICTS, describe_result
 
 
 def row(**differs):
@@ -34,9 +34,9 @@ def test_there_are_words_for_everything():
     ],
 )
 def test_words_claim_no_more_than_the_numbers(differs, said):
-    assert said in told(row(**differs))
+    assert said in describe_result(row(**differs))
 
 
 def test_not_significant_is_never_called_no_effect():
-    assert "no effect" not in told(row())
+    assert "no effect" not in describe_result(row())
     assert "not the same as no effect" in REASONS["no_goal_improved"]

@@ -28,8 +28,8 @@ from transforms.gold.experiment_user import (
     PLAN_COLUMNS,
     STATES,
     assignments,
-    attributed,
-    counted_once,
+    attribute_outcomes,
+    deduplicate_per_user,
     exposures,
     outcomes,
     plans,
@@ -43,7 +43,9 @@ def batch(spark: SparkSession, arrived: list[Event]) -> DataFrame:
     planned = spark.createDataFrame(plans(DEFINED), schema)
     tables = silver(spark, arrived)
     exposed = exposures(assignments(tables[ASSIGNMENTS]), planned)
-    return attributed(exposed, counted_once(outcomes(tables)), planned, DEFINED.metrics_asked_for)
+    return attribute_outcomes(
+        exposed, deduplicate_per_user(outcomes(tables)), planned, DEFINED.metrics_asked_for
+    )
 
 
 @pytest.fixture(scope="module")

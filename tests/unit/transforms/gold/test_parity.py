@@ -17,7 +17,7 @@ from transforms.gold.parity import (
     Side,
     differences,
     event_differences,
-    explained,
+    explain_differences,
 )
 from transforms.gold.tables import USER_DAY
 
@@ -80,7 +80,7 @@ def told(
     before = evaluate(USER_DAY, old.facts) if gold is None else gold
     found = differences(USER_DAY, before, evaluate(USER_DAY, new.facts)).persist()
     events = event_differences(old, new, history).persist()
-    rows = explained(USER_DAY, found, events, old, new, refolded=refolded)
+    rows = explain_differences(USER_DAY, found, events, old, new, refolded=refolded)
     return {row["user_id"]: row["cause"] for row in rows.collect()}
 
 

@@ -27,7 +27,7 @@ from transforms.gold.profile import (
     RATINGS,
     USER,
     VIEWING,
-    differing,
+    differing_profiles,
     profile_events,
     profiles,
     trail,
@@ -333,5 +333,9 @@ def test_differing_names_the_users_that_are_not_the_same(spark: SparkSession) ->
     base = [prefer("a", 1), prefer("b", 1, user="bob"), prefer("c", 1, user="cy", language="en")]
     other = [prefer("a", 1), prefer("c", 1, user="cy", language="de"), prefer("d", 1, user="di")]
     stored, refolded = (profiles(silver_events(spark, history)) for history in (base, other))
-    assert {row.user_id for row in differing(stored, refolded).collect()} == {"bob", "cy", "di"}
-    assert differing(stored, stored).isEmpty()
+    assert {row.user_id for row in differing_profiles(stored, refolded).collect()} == {
+        "bob",
+        "cy",
+        "di",
+    }
+    assert differing_profiles(stored, stored).isEmpty()

@@ -13,10 +13,7 @@ from transforms.recommendations.columns import SCORED_COLUMNS
 from transforms.recommendations.contexts import CONTEXT_TYPES, DEVICE_CLASSES
 from transforms.recommendations.factors import FactorModel
 from transforms.recommendations.fixed_point import MODEL_ONE, PREFERENCE_ONE, SCORE_ONE
-from transforms.recommendations.lists import (
-    RESUME_HALF_LIFE_S,
-    rows_of,
-)
+from transforms.recommendations.lists import RESUME_HALF_LIFE_S, rows_of
 from transforms.recommendations.model import Model, Recommender
 from transforms.recommendations.shelves import Shelf
 

@@ -26,7 +26,7 @@ AT_ONCE = 2
 
 
 @dataclass(frozen=True)
-class Pinned:
+class PinnedTables:
     """Tables at versions, so that all measures are of the same rows.
 
     Attributes:
@@ -73,7 +73,7 @@ class Finding:
         return f"{self.table}: {name}: found {found}, expected {self.expected}"
 
 
-def pinned(lake: Lake, version: Mapping[str, int] | None = None) -> Pinned:
+def pin_tables(lake: Lake, version: Mapping[str, int] | None = None) -> PinnedTables:
     """The newest version of every table, or others for those named.
 
     Raises:
@@ -90,11 +90,11 @@ def pinned(lake: Lake, version: Mapping[str, int] | None = None) -> Pinned:
     gold = snapshot(lake) if folds and not version else None
     if gold is not None:
         versions |= {f"gold.{name}": base for name, (base, _) in gold.bases.items()}
-    return Pinned(lake, {**versions, **(version or {})}, gold)
+    return PinnedTables(lake, {**versions, **(version or {})}, gold)
 
 
-def measured(
-    at: Pinned, suites: Mapping[str, Suite], now: datetime
+def measure(
+    at: PinnedTables, suites: Mapping[str, Suite], now: datetime
 ) -> dict[str, dict[str, Measure]]:
     """The measure of every expectation, by table and name; tables that do not exist are left out.
 
@@ -105,11 +105,11 @@ def measured(
     """
     there = [table for table in suites if table in at.versions]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        found = pool.map(lambda table: _measured(at, table, suites[table], now), there)
+        found = pool.map(lambda table: _measure_table(at, table, suites[table], now), there)
         return dict(zip(there, found, strict=True))
 
 
-def store(at: Pinned, findings: Sequence[Finding], now: datetime) -> None:
+def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime) -> None:
     """Add findings to ops.quality, in one commit."""
     lake = at.lake
     lake.ensure([QUALITY])
@@ -134,7 +134,7 @@ def store(at: Pinned, findings: Sequence[Finding], now: datetime) -> None:
     lake.append(QUALITY, frame, Transaction("quality", lake.version(QUALITY)))
 
 
-def _measured(at: Pinned, table: str, suite: Suite, now: datetime) -> dict[str, Measure]:
+def _measure_table(at: PinnedTables, table: str, suite: Suite, now: datetime) -> dict[str, Measure]:
     rows = at.rows(table)
     found: dict[str, Measure] = {}
     try:
@@ -150,11 +150,11 @@ def _measured(at: Pinned, table: str, suite: Suite, now: datetime) -> dict[str, 
                 found[each.name] = each.query(rows, at.rows)
     except SPARK_ERRORS as error:
         raise SettingsError(
-            f"{table}: an expectation cannot be measured: {_first(error)}",
+            f"{table}: an expectation cannot be measured: {_first_line(error)}",
             f"mend conf/expectations/{table}.yaml",
         ) from error
     return found
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]

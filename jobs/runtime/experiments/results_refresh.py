@@ -9,7 +9,13 @@ from typing import Any
 
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.experiments.results import compute, newest, refuse_stale, store, stored
+from jobs.runtime.experiments.results import (
+    compute_results,
+    newest_pins,
+    refuse_stale,
+    store_results,
+    stored_results,
+)
 from jobs.runtime.kafka.clients import producer
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS
@@ -29,7 +35,7 @@ RESULT = "ExperimentResultPublished"
 Rows = Sequence[Mapping[str, Any]]
 
 
-def refreshed(
+def refresh_results(
     lake: Lake,
     definitions: Catalogue,
     at: datetime,
@@ -52,27 +58,27 @@ def refreshed(
     if not wanted:
         raise SettingsError("no experiment has started", "see their starts in conf/experiments")
     lake.ensure([EXPERIMENT_RESULTS, "silver.models", "silver.catalog"])
-    there = [row for name in wanted for row in stored(lake, name, at)] if once else []
+    there = [row for name in wanted for row in stored_results(lake, name, at)] if once else []
     missing = {name: wanted[name] for name in wanted.keys() - {r["experiment_id"] for r in there}}
-    rows = [*there, *(_computed(lake, definitions, missing, at) if missing else ())]
+    rows = [*there, *(_compute_and_store(lake, definitions, missing, at) if missing else ())]
     if kafka is not None:
         publish_results(kafka, rows)
     return rows
 
 
-def _computed(
+def _compute_and_store(
     lake: Lake, definitions: Catalogue, wanted: Mapping[str, str], at: datetime
 ) -> list[dict[str, Any]]:
     """Results of now, stored."""
-    pins = newest(lake)
+    pins = newest_pins(lake)
     refuse_stale(lake, definitions, pins)
-    rows = compute(lake, wanted, pins, at)
+    rows = compute_results(lake, wanted, pins, at)
     for row in rows:
         row["built_from"] |= {
             "definition_hash": definitions.definition_hash(row["experiment_id"]),
             "command": f"python -m jobs.experiments reproduce {row['experiment_id']} {rfc3339(at)}",
         }
-    store(lake, rows)
+    store_results(lake, rows)
     return rows
 
 
