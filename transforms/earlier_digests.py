@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD_AS: Mapping[str, str] = {
-    "e75552d528": "8194cf3f58",  # the judge
-    "db25ebb707": "e21b7368f8",  # silver.playback
-    "6b030d9c1c": "e9192c6ccd",  # silver.engagement
-    "c7b1b2c126": "5d3a0f3df7",  # silver.ratings
-    "e0907b8414": "4cb70a1b04",  # silver.profiles
-    "af60f7ecaa": "7d278081f6",  # silver.catalog
-    "6f2f824a04": "61ca2dd39b",  # silver.experiments
-    "a66813b94e": "a496c2872e",  # silver.health
-    "70b24ec825": "aecabc3d60",  # silver.models
+    "14cde6e6ab": "8194cf3f58",  # the judge
+    "e18015fabe": "e21b7368f8",  # silver.playback
+    "c9b02ff1ea": "e9192c6ccd",  # silver.engagement
+    "11f612e83a": "5d3a0f3df7",  # silver.ratings
+    "5814328d08": "4cb70a1b04",  # silver.profiles
+    "75a654c938": "7d278081f6",  # silver.catalog
+    "2c2ff7e1f8": "61ca2dd39b",  # silver.experiments
+    "5b0aaaf52e": "a496c2872e",  # silver.health
+    "0932def5d9": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
-    "eec11c7241": "e632110551",  # training sets
-    "0f2c1dac70": "",  # attribution: lakes held no digest of its code
-    "dc48d1c3ff": "1a27df6c41ee",  # models
+    "71e943146a": "e632110551",  # training sets
+    "bccc18c387": "",  # attribution: lakes held no digest of its code
+    "14df7d148e": "1a27df6c41ee",  # models
 }

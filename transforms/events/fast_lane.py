@@ -52,7 +52,7 @@ FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape 
 
 
 def canonical_pattern(contract: Contract, gap: str) -> str:
-    """The pattern of a contract's canonical texts, for Java; its groups are `fast_lane_values.captured_paths`."""
+    """The pattern of a contract's canonical texts, for Java; its groups hold `captured_paths`."""
     return f"^{_object(contract.root, gap, fast_lane_values.captured_paths(contract))}\\z"
 
 

@@ -59,7 +59,7 @@ def wrap_twice(text: Column, digest: Column) -> Column:
 
 
 def document(pair: Column, digest: Column) -> Column:
-    """The one document of a text as a variant, from `wrap_twice`; null if the text holds another."""
+    """The one document of a text as a variant, from `wrap_twice`; null if it holds another."""
     sole = F.try_variant_get(pair, "$[1]", "string") == digest
     return F.when(sole, F.try_variant_get(pair, "$[0]", "variant"))
 

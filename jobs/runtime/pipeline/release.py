@@ -181,7 +181,7 @@ class Release:
             pending: the number of a release whose records count as released though some are not.
 
         Yields:
-            The verdicts, and the rows of silver.quarantine that leave, as `release_rows` gives them.
+            The verdicts, and the rows of silver.quarantine that leave, from `release_rows`.
         """
         quarantined = chosen.of(self.lake.read_declared(QUARANTINE))
         silver_ids = self._silver_ids()
