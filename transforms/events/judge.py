@@ -141,7 +141,7 @@ def _replacement_of(gap: str, lane: int, contract: Contract) -> Column:
 
 
 def _start(opening: str) -> str:
-    """The opening up to the end of the event type, as `substring_index` cuts it at NAMING quotes."""
+    """The opening up to the end of the event type, as `substring_index` cuts it at quote NAMING."""
     return '"'.join(opening.split('"')[:NAMING])
 
 
