@@ -99,7 +99,7 @@ def preferences_event(command: UpdatePreferences) -> Event:
 
 
 def view_event(command: RecordView) -> Event:
-    """The event ContentViewed 1.0 of a command; unknown and empty values are left out."""
+    """The event ContentViewed 1.0 of a command, without unknown and empty values."""
     data = {
         "watchDuration": command.watch_s,
         "completionPercentage": float(command.completion_percentage),

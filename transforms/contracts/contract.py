@@ -251,14 +251,14 @@ def _object(node: Node, document: Schema, where: str, here: str) -> Node:
 
 
 def resolve(schema: Schema, document: Schema) -> Schema:
-    """Resolve the local `$ref` of a schema; keywords beside it take precedence.
+    """Replace the local `$ref` of a schema by its target, under the keywords beside it.
 
     Args:
         schema: JSON Schema, with or without `$ref`.
         document: the document that references point into.
 
     Returns:
-        The schema without `$ref`.
+        The schema without `$ref`; where target and schema share a keyword, the schema's own value.
 
     Raises:
         ContractError: the reference is not local, points to nothing or is circular.

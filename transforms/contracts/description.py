@@ -70,7 +70,10 @@ def changes(old: Contract, new: Contract) -> tuple[str, ...]:
 
 
 def _rows(node: Node) -> Iterator[FieldRow]:
-    """Yield the rows of all fields below a node; scalar elements have a row of their own."""
+    """Yield the rows of all fields below a node.
+
+    Elements that are scalars have a row of their own.
+    """
     for name, below in node.fields.items():
         yield _row(below, required=name in node.required)
         yield from _rows(below)
@@ -97,7 +100,11 @@ def _row(node: Node, *, required: bool) -> FieldRow:
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
-    """Describe the bounds of a schema in words, joined by semicolons; empty without any."""
+    """Describe the bounds of a schema in words.
+
+    Returns:
+        Phrases joined by semicolons; empty without bounds.
+    """
     said = [words.format(schema[word]) for word, words in BOUNDS.items() if word in schema]
     said += [size for what, unit in SIZES.items() if (size := _size(schema, what, unit))]
     if "pattern" in schema:
@@ -125,7 +132,11 @@ def _size(schema: Mapping[str, Any], what: str, unit: str) -> str:
 
 
 def _difference(old: FieldRow, new: FieldRow) -> str:
-    """Describe changes of a field's type, unit, limits and requiredness; empty without any."""
+    """Describe changes of a field's type, unit, limits and requiredness.
+
+    Returns:
+        The path and a phrase for each change; empty without any.
+    """
     parts = [
         f"{word} {was or 'nothing'} became {now or 'nothing'}"
         for word, was, now in (

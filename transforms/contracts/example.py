@@ -9,7 +9,7 @@ from transforms.contracts.validation import violations
 
 
 def example(contract: Contract) -> dict[str, Any]:
-    """Build an example event with every field; deterministic.
+    """Build the example event of a contract, with every field and the same in each call.
 
     Args:
         contract: the contract.

@@ -117,7 +117,11 @@ def lock_name(contract: Contract) -> str:
 
 
 def fingerprint(document: Schema) -> str:
-    """SHA-256, hexadecimal, of a document's content; layout and order of keys do not count."""
+    """SHA-256 of a document's content, independent of layout and the order of keys.
+
+    Returns:
+        Hexadecimal digits.
+    """
     return hashlib.sha256(canonical(document).encode()).hexdigest()
 
 

@@ -79,7 +79,7 @@ def violations(contract: Contract, event: Any, *, declared_only: bool = False) -
 
 
 def _violation(error: ValidationError) -> Violation:
-    """Convert an error of jsonschema; its message is cut to LONGEST_MESSAGE characters."""
+    """Convert an error of jsonschema, with its message cut to LONGEST_MESSAGE characters."""
     return Violation(error.json_path, str(error.validator), error.message[:LONGEST_MESSAGE])
 
 

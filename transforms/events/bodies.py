@@ -65,7 +65,11 @@ def _is(contract: Contract) -> Column:
 
 
 def _body(contract: Contract) -> Column:
-    """The body in the shape of its own contract, read by either lane; null for other contracts."""
+    """The body of a row in the shape of the contract that it names, read by either lane.
+
+    Returns:
+        Struct; null in rows of other contracts.
+    """
     shape = struct_type(contract.body).simpleString()
     strict = F.try_variant_get(F.col("document"), "$", shape)
     fast = fast_lane_values.body(contract, F.col("lines"))
@@ -76,7 +80,11 @@ def _body(contract: Contract) -> Column:
 
 
 def _newest(registry: Registry, event_type: str) -> Column:
-    """The body of an event type, upcast to its newest shape; null in rows of another type."""
+    """The body of an event type, upcast to its newest shape.
+
+    Returns:
+        Struct; null in rows of other types.
+    """
     versions = registry.versions(event_type)
     return F.coalesce(
         *(upcast(F.col(f"`{old.name}`"), versions[at:]) for at, old in enumerate(versions))

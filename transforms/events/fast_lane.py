@@ -132,7 +132,11 @@ def _object(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
 
 
 def _array(node: Node, gap: str) -> str:
-    """Pattern of an array of at most MOST_REPEATS elements; NEVER if it must hold more."""
+    """Pattern of an array of at most MOST_REPEATS elements.
+
+    Returns:
+        The pattern; NEVER if the array must be longer or can only be empty.
+    """
     assert node.items is not None
     item = _value(node.items, gap)
     least = node.schema.get("minItems", 0)
@@ -144,7 +148,11 @@ def _array(node: Node, gap: str) -> str:
 
 
 def _map(node: Node, gap: str) -> str:
-    """Pattern of a map of at most one member, as a pattern cannot tell that two keys differ."""
+    """Pattern of a map of at most one member, as a pattern cannot tell that two keys differ.
+
+    Returns:
+        The pattern; NEVER if the map must hold more members, or none.
+    """
     assert node.items is not None
     if node.schema.get("minProperties", 0) > 1 or node.schema.get("maxProperties", 1) < 1:
         return NEVER
@@ -153,7 +161,11 @@ def _map(node: Node, gap: str) -> str:
 
 
 def _string(node: Node) -> str:
-    """Pattern of a string without its quotes; NEVER if no pattern expresses its constraints."""
+    """Pattern of a string without its quotes.
+
+    Returns:
+        The pattern; NEVER if none can express the constraints.
+    """
     schema = node.schema
     if node.listed is not None:
         return _any_of(re.escape(value) for value in node.listed if _is_plain(value))
@@ -170,7 +182,7 @@ def _string(node: Node) -> str:
 
 
 def _times(least: int, most: int | None) -> str:
-    """Quantifier of plain characters; greedy, not possessive, which Java matches faster.
+    """Quantifier of plain characters, greedy and not possessive, which Java matches faster.
 
     Nothing is tried twice by that: a quote follows, and no plain character is one.
 
@@ -200,7 +212,7 @@ PLAIN = _plain_class(".")
 
 
 def _may_match_quote(body: str) -> bool:
-    """Whether a contract's pattern might match a quote; errs on the side of true."""
+    """Whether a contract's pattern might match a quote; true in cases of doubt."""
     classes = re.findall(CLASS, body)
     rest = re.sub(r"\\.", "", re.sub(CLASS, "", body))
     return any(re.fullmatch(found, '"') for found in classes) or any(c in rest for c in '."')
@@ -254,7 +266,11 @@ def _multiples(low: float, high: int, step: float, kind: str) -> list[str]:
 
 
 def _any_of(patterns: Iterable[str]) -> str:
-    """Pattern that matches any of the patterns; NEVER without any."""
+    """Pattern that matches any of the patterns.
+
+    Returns:
+        The pattern; NEVER without patterns.
+    """
     return f"(?:{'|'.join(patterns) or NEVER})"
 
 

@@ -52,7 +52,7 @@ def replacement(contract: Contract, lane: int) -> str:
 
 
 def head(cells: Column) -> Column:
-    """Split the lines of ENVELOPE off; cheaper than to split all cells.
+    """Split the lines of ENVELOPE off the cells, which is cheaper than to split all of them.
 
     Args:
         cells: string, of a canonical text.
@@ -95,14 +95,18 @@ def body(contract: Contract, lines: Column) -> Column:
         return F.struct(*(value(child, name in node.required).alias(name) for name, child in below))
 
     def value(node: Node, required: bool) -> Column:
-        """Value of a field; null if it is optional and absent."""
+        """Value of a field.
+
+        Returns:
+            Column of the node's Spark type; null if the field is optional and absent.
+        """
         if node.kind == "object":
             return members(node) if required else F.when(given(node).isNotNull(), members(node))
         text = cell(node) if required else given(node)
         return F.substring(text, 2, LONGEST) if quoted[node.path] else _read(node, text)
 
     def given(node: Node) -> Column:
-        """Cell of a node; null if it is empty."""
+        """Cell of a node, as string, with null in place of the empty string."""
         return F.nullif(cell(node), F.lit(""))
 
     def cell(node: Node) -> Column:

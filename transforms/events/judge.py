@@ -83,7 +83,7 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
 
 @lru_cache(maxsize=8)
 def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
-    """The columns that `judge` selects, step by step; they take seconds to build and are cached."""
+    """The columns that `judge` selects, step by step, cached as they take seconds to build."""
     contracts = list(registry)
     value, signed = F.col("value").cast("string"), _signature(registry, bounds)
     return (
@@ -146,7 +146,11 @@ def _start(opening: str) -> str:
 
 
 def _take_apart() -> list[Column]:
-    """Add cells string, those of a canonical text, and head array, its first lines; else null."""
+    """Add cells, those of a canonical text, and head, its first lines.
+
+    Returns:
+        The columns, with cells string and head array of strings; both null for other texts.
+    """
     replaced = F.col("replaced")
     held = F.when(~replaced.startswith("{"), replaced)
     return [*_carried_columns(), held.alias("cells"), fast_lane_values.head(held).alias("head")]
@@ -173,7 +177,11 @@ def _readings() -> list[Column]:
 
 
 def _digest() -> Column:
-    """SHA-256 of the value's bytes, lower-case hexadecimal; of no bytes for a null value."""
+    """SHA-256 of the value's bytes.
+
+    Returns:
+        Lower-case hexadecimal digits, string; of no bytes for a null value.
+    """
     return F.sha2(F.coalesce(F.col("text").cast("binary"), F.lit(NO_BYTES)), 256)
 
 
@@ -206,7 +214,11 @@ def _names(contracts: Sequence[Contract]) -> list[Column]:
 
 
 def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
-    """Add fault, a struct (reason, path, rule) of strings; null for a valid event."""
+    """Add fault, the first one of each record.
+
+    Returns:
+        The columns, with fault as a struct (reason, path, rule) of strings; null for a valid event.
+    """
     is_strict = F.col("lane").isNull()
     name = F.get(_literals(c.name for c in contracts), F.col("contract"))
     fault = F.coalesce(
@@ -220,7 +232,11 @@ def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
-    """First fault of a text before its values are checked: reading, event type, version, topic."""
+    """First fault of a text before its values are checked: reading, event type, version, topic.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if there is none.
+    """
     text, document = F.col("text"), F.col("document")
     known = F.col("event_type").isin(*{c.event_type for c in contracts})
     topics = F.get(F.lit([list(c.topics) for c in contracts]), F.col("contract"))
@@ -251,7 +267,11 @@ def _parse_fault(text: Column) -> Column:
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
-    """Fault of a record whose key is not the value of the contract's key field; else null."""
+    """Fault of a record whose key is not the value of the contract's key field.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if the key is right.
+    """
     path = F.get(_literals(f"$.{c.key}" for c in contracts), F.col("contract"))
     own = F.coalesce("own_key", F.try_variant_get("document", path, "string"))
     key = F.col("key").cast("string")
@@ -259,7 +279,11 @@ def _key_fault(contracts: Sequence[Contract]) -> Column:
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
-    """Fault of an event time beyond the bounds around the arrival time; else null."""
+    """Fault of an event time beyond the bounds around the arrival time.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if the time is within them.
+    """
     arrival, time = F.unix_micros("kafka_timestamp"), F.unix_micros("event_time")
     ahead = arrival + bounds.future_tolerance_s * MICROS_PER_S
     behind = arrival - bounds.oldest_event_days * SECONDS_PER_DAY * MICROS_PER_S

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Reason code of a quarantined record; docs/contracts.md gives the condition of each.
+    """Reason code of a quarantined record.
 
-    Checks run in this order: a record carries the first reason that applies.
+    docs/contracts.md gives the condition of each. Checks run in this order: a record carries the
+    first reason that applies.
     """
 
     EMPTY_VALUE = "empty_value"

@@ -171,7 +171,11 @@ def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[st
     rows: list[dict[str, Any]] = []
 
     def add(node: Node, step: str | None, required: bool) -> tuple[int, int]:
-        """Append a node and all below it; return its index and the number of its levels."""
+        """Append a node and all below it to the rows.
+
+        Returns:
+            The index of the node's row, and the number of levels from it down.
+        """
         index = len(rows)
         row: dict[str, Any] = {"path": node.path, "kind": node.kind, "required": required}
         rows.append(row)
@@ -211,12 +215,20 @@ def _constraints(node: Node) -> dict[str, Any]:
 
 
 def _members_of(value: Column) -> Column:
-    """Map of an object's members; null for other types."""
+    """Members of a JSON object.
+
+    Returns:
+        Map from string to variant; null for other types.
+    """
     return value.try_cast("map<string, variant>")
 
 
 def _elements_of(value: Column) -> Column:
-    """Array of an array's elements; null for other types."""
+    """Elements of a JSON array.
+
+    Returns:
+        Array of variants; null for other types.
+    """
     return value.try_cast("array<variant>")
 
 
@@ -230,7 +242,14 @@ def _type_of(value: Column) -> Column:
 
 
 def _with_types(level: Column) -> Column:
-    """Add type, text, number, keys and size to each item of a level."""
+    """Add type, text, number, keys and size to each item of a level.
+
+    Args:
+        level: array ITEMS.
+
+    Returns:
+        Array of structs, as from `_with_measures`.
+    """
     typed = F.transform(
         level,
         lambda item: F.struct(
@@ -244,7 +263,12 @@ def _with_types(level: Column) -> Column:
 
 
 def _with_measures(item: Column) -> Column:
-    """Add text, number, keys and size to a typed item; null where its type has none."""
+    """Add text, number, keys and size to a typed item.
+
+    Returns:
+        Struct (place, value, within, type, text string, number double, keys array of strings, size
+        int); null in what the item's type lacks.
+    """
     value, is_type = item["value"], item["type"]
     keys = F.map_keys(_members_of(value))
     return F.struct(
@@ -262,7 +286,11 @@ def _with_measures(item: Column) -> Column:
 
 
 def _fault(item: Column) -> Column:
-    """Struct (reason, path, rule) of the first check that an item fails; null if it passes all."""
+    """The first check that an item fails.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if the item passes all.
+    """
     place = item["place"]
     found = F.when(
         item["value"].isNull(),
@@ -313,7 +341,10 @@ def _has_unknown(item: Column) -> Column:
 
 
 def _has_wrong_type(item: Column) -> Column:
-    """Whether a value is not of the kind of its place; integers must be whole, safe and finite."""
+    """Whether a value is not of the kind of its place.
+
+    An integer must be whole and at most MAX_SAFE_INTEGER in size, any number finite.
+    """
     kind, number = item["place"]["kind"], item["number"]
     fits = F.array_contains(item["place"]["types"], item["type"])
     whole = (number == F.floor(number)) & (F.abs(number) <= MAX_SAFE_INTEGER)
@@ -322,7 +353,11 @@ def _has_wrong_type(item: Column) -> Column:
 
 
 def _has_wrong_format(item: Column) -> Column:
-    """Whether a text breaks the `format` of its place; null without a format."""
+    """Whether a text breaks the `format` of its place.
+
+    Returns:
+        Boolean; null without a format.
+    """
     text = item["text"]
     date = text.rlike(DATE + r"\z") & text.try_cast("date").isNotNull()
     moment = text.rlike(DATE + TIME + r"\z") & text.try_cast("timestamp").isNotNull()

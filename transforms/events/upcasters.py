@@ -89,7 +89,11 @@ def conform(members: Members, node: Node) -> Column:
 
 
 def _member(value: Column | Members | None, node: Node) -> Column:
-    """Cast one member to the Spark type of its node; None becomes null."""
+    """Cast one member to the Spark type of its node.
+
+    Returns:
+        Column of that type; null for None.
+    """
     if value is None:
         return F.lit(None).cast(spark_type(node))
     if isinstance(value, Mapping):

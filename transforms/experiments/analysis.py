@@ -228,7 +228,11 @@ def _effects(arms: tuple[Arm, Arm] | Undefined) -> tuple[Effect, Effect] | Undef
 
 
 def _values(arms: tuple[Arm, Arm] | Undefined) -> tuple[float | None, float | None]:
-    """The unadjusted estimates of control and treatment; None for both if undefined."""
+    """The unadjusted estimates of control and treatment.
+
+    Returns:
+        Both in the metric's unit; both None if undefined.
+    """
     return (None, None) if isinstance(arms, Undefined) else (arms[0].raw, arms[1].raw)
 
 
@@ -291,7 +295,11 @@ def _evidence(
 def _judgement(
     question: _Question, plan: Plan, p_values: Mapping[_Question, float]
 ) -> Goal | Guardrail:
-    """The state of one metric by the plan; undecided without evidence."""
+    """The state of one metric by the plan.
+
+    Returns:
+        The state of a goal or of a guardrail; undecided without evidence.
+    """
     if isinstance(question.effects, Undefined):
         return Goal.UNDECIDED if question.margin is None else Guardrail.UNDECIDED
     lift, _ = question.effects
@@ -306,7 +314,11 @@ def _estimate(effect: Effect, procedure: Procedure) -> Estimate:
 
 
 def _mismatch_p_value(experiment: Experiment, observed: Observed) -> float | None:
-    """P-value of the sample ratio by the plan's procedure; None with too few users."""
+    """P-value of the sample ratio by the plan's procedure.
+
+    Returns:
+        The p-value; None with too few users for a fixed horizon.
+    """
     counts = {variant: arm.sums.count for variant, arm in observed.arms.items()}
     if experiment.plan.procedure == "always_valid":
         return anytime_p_value(counts, experiment.weights)
@@ -317,7 +329,11 @@ def _mismatch_p_value(experiment: Experiment, observed: Observed) -> float | Non
 def _faults(
     experiment: Experiment, observed: Observed, mismatch: float | None
 ) -> tuple[Reason, ...]:
-    """The reasons not to trust the experiment; empty if there are none."""
+    """The reasons not to trust the experiment.
+
+    Returns:
+        The reasons in the order of Reason; empty if there are none.
+    """
     plan = experiment.plan
     counts = [observed.arms.get(name, NOBODY).sums.count for name in experiment.weights]
     everybody = sum(counts) + observed.contaminated

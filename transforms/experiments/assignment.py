@@ -70,7 +70,10 @@ def assign(
 
 
 def hashed_variant(experiment: Experiment, user_id: str) -> str:
-    """The variant of a user, if the user takes part; the reference of `misassigned`."""
+    """The variant of a user by the hash, given that the user takes part.
+
+    Recorded variants are audited against it (`misassigned`).
+    """
     place = bucket(f"{experiment.salt}/variant", user_id)
     ends = accumulate(variant.weight * BUCKETS for variant in experiment.variants)
     arms = zip(experiment.variants, ends, strict=True)
@@ -88,7 +91,7 @@ def is_held_out(user_id: str, layer: str, definitions: Catalogue) -> bool:
 def misassigned(
     experiment: Experiment, recorded: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, str]]:
-    """Find recorded assignments that contradict the hash; an audit.
+    """Audit recorded assignments: find those that contradict the hash.
 
     Args:
         experiment: its definition.

@@ -24,7 +24,7 @@ class Normal(NamedTuple):
 
     @property
     def chance_to_win(self) -> float:
-        """The probability that the effect is greater than zero; for the other sign, 1 less this."""
+        """The probability that the effect is greater than zero, 0 to 1."""
         return float(ndtr(self.mean / self.sd))
 
     @property

@@ -41,7 +41,11 @@ def refuse_moves(old: Catalogue, new: Catalogue, at: datetime) -> None:
 
 
 def _moving(old: Experiment, new: Experiment, at: datetime) -> list[str]:
-    """Describe the forbidden changes of one experiment; empty if there are none."""
+    """Describe the forbidden changes of one experiment.
+
+    Returns:
+        A phrase for each; empty if there are none.
+    """
     found = [
         f"its {field} must stay" for field in _FROZEN if getattr(old, field) != getattr(new, field)
     ]

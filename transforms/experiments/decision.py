@@ -18,7 +18,7 @@ from transforms.experiments.inference import Alternative, Procedure
 
 
 class Verdict(StrEnum):
-    """The recommended action; the decision of ExperimentResultPublished."""
+    """The recommended action, as the decision of ExperimentResultPublished."""
 
     SHIP = "ship"
     STOP = "stop"
@@ -63,7 +63,7 @@ class Better(StrEnum):
 
     @property
     def sign(self) -> int:
-        """+1 or -1; an effect times this is positive where it is an improvement."""
+        """+1 or -1, such that an effect times this is positive where it is an improvement."""
         return 1 if self is Better.HIGHER else -1
 
 

@@ -259,7 +259,7 @@ class Experiment(Definition):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All definitions together, consistent with each other; indexed by id or name.
+    """All definitions together, consistent with each other, indexed by id or name.
 
     Raises:
         DefinitionError: a metric or layer that is not defined, or two experiments of a layer that

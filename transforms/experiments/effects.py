@@ -176,7 +176,7 @@ def compare(
 def estimate_arms(
     control: Sums, treatment: Sums, estimator: Estimator
 ) -> tuple[Arm, Arm] | Undefined:
-    """Estimate both arms; together, because CUPED adjusts both by one coefficient.
+    """Estimate both arms together, because CUPED adjusts both by one coefficient.
 
     Args:
         control: sums of the control's units.
@@ -195,9 +195,15 @@ def estimate_arms(
 
 
 def cuped_coefficient(control: Sums, treatment: Sums, estimator: Estimator) -> Fraction:
-    """θ = cov(outcome, covariate) / var(covariate), both linearised; 0 without a covariate.
+    """CUPED's θ = cov(outcome, covariate) / var(covariate), both linearised.
 
-    A covariate that does not vary, or whose denominator is zero in an arm, adjusts nothing.
+    Args:
+        control: sums of the control's units.
+        treatment: sums of the other arm's units.
+        estimator: quantity that is estimated in each.
+
+    Returns:
+        θ; 0 without a covariate, or if it does not vary or its denominator is zero in an arm.
     """
     covariate = estimator.covariate
     if covariate is None or _empty(control, covariate) or _empty(treatment, covariate):

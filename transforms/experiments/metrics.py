@@ -132,7 +132,7 @@ class RatioMetric(_Windowed):
 
 
 class QuantileMetric(_Windowed):
-    """A quantile of a column over events, or of its sums over users; never adjusted by CUPED.
+    """A quantile of a column over events, or of its sums over users, never adjusted by CUPED.
 
     Attributes:
         level: level of the quantile, in (0, 1).

@@ -46,7 +46,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Benjamini and Hochberg 1995, "Controlling the false discovery rate"; scipy's implementation.
+    """Benjamini and Hochberg 1995, "Controlling the false discovery rate", as scipy implements it.
 
     Returns:
         The adjusted p-values, in the order of the given ones.

@@ -53,13 +53,16 @@ def result_rows(
     result: ExperimentResult,
     states: Mapping[str, int],
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row of COLUMNS for each variant and metric; a missing column stands for null.
+    """Yield a row for each variant and metric.
 
     Args:
         experiment: its definition.
         observed: observations that were analysed.
         result: result of the analysis.
         states: number of users of gold.experiment_user, by state.
+
+    Yields:
+        Values by name of COLUMNS; a missing column stands for null.
     """
     users = {name: observed.arms.get(name, NOBODY).sums.count for name in experiment.weights}
     for one in result.results:
@@ -118,5 +121,5 @@ def _decision(one: Decision) -> dict[str, Any]:
 
 
 def _finite(number: float | None) -> float | None:
-    """The number; None if it is None, NaN or infinite."""
+    """Replace NaN and infinity by None."""
     return None if number is None or not math.isfinite(number) else float(number)

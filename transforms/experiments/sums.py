@@ -135,7 +135,7 @@ class Sums:
 
 
 def _exact(value: Number) -> Exact:
-    """Convert a number to an equal int or Fraction; numpy's integers overflow in silence."""
+    """Convert a number to an equal int or Fraction, as numpy's integers overflow in silence."""
     return int(value) if isinstance(value, Integral) else Fraction(value)
 
 

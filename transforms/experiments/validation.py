@@ -23,7 +23,7 @@ BUCKETS = 10_000
 
 
 class DefinitionError(ValueError):
-    """A definition that cannot be used; the text is one line for its author."""
+    """A definition that cannot be used, with a message of one line for its author."""
 
 
 class Definition(BaseModel):

@@ -95,7 +95,7 @@ def histograms(rows: DataFrame, metrics: Mapping[str, Metric], *by: str) -> Data
 
 
 def clusters(rows: DataFrame, quantiles: DataFrame, *by: str) -> DataFrame:
-    """Sum, over users, their events and those not above the quantile; for quantiles over events.
+    """Sum, over users, the events and those not above the quantile, for quantiles over events.
 
     Args:
         rows: rows of gold.experiment_user.
@@ -163,7 +163,11 @@ def _pairs(metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str]]:
 
 
 def _value(name: str) -> Column:
-    """Total of a variable; null where the user has none."""
+    """Total of a variable.
+
+    Returns:
+        Bigint; null where the user has none.
+    """
     return F.col("totals").getItem(name)
 
 
@@ -173,7 +177,11 @@ def _wide(name: str) -> Column:
 
 
 def _values(name: str, metric: QuantileMetric) -> Column:
-    """Observed values of a quantile metric, array of bigint; empty where the user has none."""
+    """Observed values of a quantile metric.
+
+    Returns:
+        Array of bigint; empty where the user has none.
+    """
     if metric.over == "events":
         return F.coalesce(F.col("samples").getItem(name), F.array().cast("ARRAY<BIGINT>"))
     return F.filter(F.array(_value(name)), lambda value: value.isNotNull())

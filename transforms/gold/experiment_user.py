@@ -390,13 +390,20 @@ def _lifted(
 
 
 def _key(variable: Variable) -> str:
-    """Text that equal outcomes share; an indicator does not depend on the summed field."""
+    """Key of a variable's outcome, the same for variables that events contribute to alike.
+
+    An indicator does not depend on the summed field.
+    """
     counted = variable.outcome.model_copy(update={"field": None})
     return (counted if variable.indicator else variable.outcome).model_dump_json()
 
 
 def _lift(variable: Variable) -> Column:
-    """Contribution of an event to a variable, bigint: 1 or the field's value; null if none."""
+    """Contribution of an event to a variable.
+
+    Returns:
+        Bigint: 1, or the value of the summed field; null if the event does not count.
+    """
     outcome: Outcome = variable.outcome
     asked = F.col("event_type") == outcome.event
     for column, allowed in outcome.where.items():

@@ -58,7 +58,7 @@ def facts(silver: Mapping[str, DataFrame], *also: str) -> DataFrame:
 
 
 def _projected(rows: DataFrame, have: Collection[str], also: Collection[str]) -> DataFrame:
-    """Select FACT_COLUMNS and `also` from rows that have the columns `have`; others are null."""
+    """Select FACT_COLUMNS and `also`, with null for the columns that are not among `have`."""
     return rows.selectExpr(
         *(
             _RENAMED.get(name, name) if name in have else f"CAST(NULL AS {ddl}) AS {name}"

@@ -33,64 +33,83 @@ class Statistic:
 
 
 def count(where: str) -> Statistic:
-    """Number of facts that satisfy `where`, bigint, never null."""
+    """Declare the number of facts that satisfy a condition.
+
+    Args:
+        where: SQL condition over a fact.
+
+    Returns:
+        Statistic of type bigint, never null.
+    """
     return Statistic(f"IF({where}, 1L, 0L)", "sum({})", "BIGINT")
 
 
 def total(of: str, where: str = "true") -> Statistic:
-    """Sum of an integer over the facts that satisfy `where`, bigint; nulls count as 0.
+    """Declare the sum of an integer over the facts that satisfy a condition.
 
     Args:
-        of: SQL expression over a fact.
+        of: SQL expression over a fact; null counts as 0.
         where: SQL condition over a fact.
+
+    Returns:
+        Statistic of type bigint, never null.
     """
     return Statistic(f"IF({where}, coalesce({of}, 0L), 0L)", "sum({})", "BIGINT")
 
 
 def greatest(of: str, ddl: str) -> Statistic:
-    """Greatest value over all facts; null if no fact has one.
+    """Declare the greatest value over all facts.
 
     Args:
         of: SQL expression over a fact.
         ddl: SQL type of the value.
+
+    Returns:
+        Statistic of that type; null if no fact has a value.
     """
     return Statistic(of, "max({})", ddl)
 
 
 def least(of: str, ddl: str) -> Statistic:
-    """Least value over all facts; null if no fact has one.
+    """Declare the least value over all facts.
 
     Args:
         of: SQL expression over a fact.
         ddl: SQL type of the value.
+
+    Returns:
+        Statistic of that type; null if no fact has a value.
     """
     return Statistic(of, "min({})", ddl)
 
 
 def latest(of: Mapping[str, str], where: str) -> Statistic:
-    """Columns of the last fact, by order, that satisfies `where`.
-
-    A struct led by (event_time, event_id). That pair is unique and compares first, so the
-    greatest struct is the last fact and ties cannot occur. Null if no fact qualifies.
+    """Declare columns of the last fact, by order, that satisfies a condition.
 
     Args:
         of: SQL types of the columns, by name.
         where: SQL condition over a fact.
+
+    Returns:
+        Statistic of a struct led by (event_time, event_id); null if no fact qualifies. That pair is
+        unique and compares first, so the greatest struct is the last fact and ties cannot occur.
     """
     packed, ddl = _ordered(of)
     return Statistic(f"IF({where}, {packed}, NULL)", "max({})", ddl)
 
 
 def every(of: Mapping[str, str], where: str) -> Statistic:
-    """Columns of all facts that satisfy `where`, sorted by order.
+    """Declare columns of all facts that satisfy a condition, sorted by order.
 
-    An array of structs led by (event_time, event_id). Exact, at the price of holding every fact:
-    sized for the ratings that one user gives one title. (array_sort would interpret its
-    comparisons.)
+    Exact, at the price of holding every fact: sized for the ratings that one user gives one
+    title. (array_sort would interpret its comparisons.)
 
     Args:
         of: SQL types of the columns, by name.
         where: SQL condition over a fact.
+
+    Returns:
+        Statistic of an array of structs led by (event_time, event_id).
     """
     packed, ddl = _ordered(of)
     return Statistic(
@@ -101,13 +120,16 @@ def every(of: Mapping[str, str], where: str) -> Statistic:
 
 
 def distinct(of: str, where: str) -> Statistic:
-    """Distinct values over the facts that satisfy `where`, a sorted array of strings.
+    """Declare the distinct values over the facts that satisfy a condition.
 
     Exact, at the price of holding every value: sized for the viewers of a title-day.
 
     Args:
         of: SQL expression over a fact, string.
         where: SQL condition over a fact.
+
+    Returns:
+        Statistic of a sorted array of strings.
     """
     return Statistic(
         f"IF({where}, array({of}), array())",
@@ -118,7 +140,7 @@ def distinct(of: str, where: str) -> Statistic:
 
 @dataclass(frozen=True)
 class Fold:
-    """A gold table with one row a key; its columns are the key and the statistics.
+    """A gold table with one row a key, whose columns are the key and the statistics.
 
     Attributes:
         name: name of the table, `gold.<name>`.

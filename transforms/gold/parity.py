@@ -208,7 +208,11 @@ def _causes(old: Side, new: Side, history: History) -> Column:
 
 
 def _doubled(name: str, horizon_h: int) -> Column:
-    """Causes of a side's holding an event more than once; empty if it does not."""
+    """Causes of a side's holding an event more than once.
+
+    Returns:
+        Array of one cause; empty if the side holds it once or not at all.
+    """
     copies = F.col(name)
     places = F.array_distinct(F.transform(copies, lambda c: F.struct(*(c[n] for n in PLACE))))
     times = F.transform(copies, lambda c: F.unix_seconds(c["ingest_time"]))
@@ -259,7 +263,11 @@ def _moved(before: str, after: str) -> Column:
 
 
 def _altered() -> Column:
-    """Causes of different content of an event that both sides have; empty if it is the same."""
+    """Causes of different content of an event that both sides have.
+
+    Returns:
+        Array of causes; empty if the content is the same.
+    """
     before, after = F.get("old", F.lit(0)), F.get("new", F.lit(0))
     same_place = reduce(and_, (before[name].eqNullSafe(after[name]) for name in PLACE))
     changed = _changed(before["refined_by"], after["refined_by"])

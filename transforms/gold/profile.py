@@ -149,7 +149,12 @@ def profiles(events: DataFrame, as_of: datetime | None = None) -> DataFrame:
 
 
 def until(events: DataFrame, as_of: datetime | None) -> DataFrame:
-    """The events whose event time is `as_of` or earlier; all for None."""
+    """The events whose event time is at or before an instant.
+
+    Args:
+        events: event_time and any others.
+        as_of: the instant, an aware datetime; None for all events.
+    """
     return events if as_of is None else events.where(F.col("event_time") <= F.lit(as_of))
 
 
@@ -231,6 +236,10 @@ def _listed(rows: DataFrame, name: str, fields: list[str]) -> DataFrame:
 
 
 def _change(name: str, before: Column) -> Column:
-    """Struct (from, to) of a preference, named as it; null where the event does not give it."""
+    """The change of one preference by an event.
+
+    Returns:
+        Struct (from, to), named as the preference; null where the event does not give it.
+    """
     change = F.struct(before.alias("from"), F.col(name).alias("to"))
     return F.when(F.col(name).isNotNull(), change).alias(name)

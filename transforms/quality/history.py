@@ -61,7 +61,7 @@ def drift(days: Mapping[date, Day], recent: int, before: int, least: int) -> flo
 
 
 def _size(days: Mapping[date, Day], day: date) -> int:
-    """Number of rows of a day, over all values; 0 for a missing day."""
+    """Number of rows of a day, over all values, a missing day having none."""
     return sum(days.get(day, {}).values())
 
 
@@ -74,7 +74,7 @@ def _sum(days: Mapping[date, Day], begin: date, length: int) -> Counter[str]:
 
 
 def _shares(side: Counter[str], values: set[str]) -> dict[str, float]:
-    """Share of each value in one side's rows; a value without rows counts as UNSEEN rows."""
+    """Share of each value in one side's rows, with UNSEEN rows for a value that has none."""
     weights = {value: side[value] or UNSEEN for value in sorted(values)}
     every = sum(weights.values())
     return {value: weight / every for value, weight in weights.items()}

@@ -12,7 +12,7 @@ HOUR_US = 3_600_000_000
 
 
 def repeated_keys(key: Sequence[str]) -> Column:
-    """Count the rows beyond the first of each key; nulls in a key compare as equal.
+    """Count the rows beyond the first of each key, comparing nulls as equal.
 
     Args:
         key: names of the key's columns.
@@ -55,7 +55,7 @@ def rows_outside(column: str, at_least: float | None, at_most: float | None) -> 
 
 
 def rows_breaking(condition: str) -> Column:
-    """Count the rows for which an SQL condition is false; a null result does not count.
+    """Count the rows for which an SQL condition is false, not null.
 
     Args:
         condition: SQL expression, boolean.

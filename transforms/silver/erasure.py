@@ -110,5 +110,5 @@ def _held(table: str, rows: DataFrame) -> DataFrame:
 
 
 def _text(value: Column) -> Column:
-    """Decode bytes to a string with one character for each byte; ids are ASCII."""
+    """Decode bytes to a string with one character for each byte, as ids are ASCII."""
     return F.decode(value, "ISO-8859-1")

@@ -16,7 +16,7 @@ ONE_DAY = timedelta(days=1)  # exceeds any allowed future tolerance
 
 @dataclass(frozen=True)
 class Scope:
-    """Events of some dates, types and users; None in an attribute sets no limit.
+    """Events of some dates, types and users, where None sets no limit.
 
     Attributes:
         first: first UTC date of event time, inclusive.

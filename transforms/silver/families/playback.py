@@ -32,7 +32,7 @@ OWN_COLUMNS = {
 
 
 def _any(event: Column) -> dict[str, Column]:
-    """Own columns that every playback event fills; all that a VideoPlaybackPaused has."""
+    """Own columns that every playback event fills, and all that a VideoPlaybackPaused has."""
     device, content, playback = event.deviceInfo, event.contentInfo, event.playbackContext
     return {
         "user_id": event.userId,
@@ -64,7 +64,7 @@ def _started(event: Column) -> dict[str, Column]:
 
 
 def _seeked(event: Column) -> dict[str, Column]:
-    """Own columns of a VideoPlaybackSeeked; position_s is the target of the seek."""
+    """Own columns of a VideoPlaybackSeeked, with position_s as the target of the seek."""
     seek = event.getField("seek")
     return {
         **_any(event),
