@@ -1,8 +1,8 @@
-"""Digests of code that lakes hold from before, by the digest that the same code has now.
+"""Earlier digests of code, stored in existing lakes, by the digest that the same code has today.
 
-A line says that code decides as it did when lakes wrote the digest on its right, though it is
-written otherwise now (or digests were made otherwise then). A change of what code does is a new
-digest, which no line names: it shows in signatures and parity, and rebuilds what depends on it.
+An entry states that code behaves as it did when lakes stored the digest on its right, although
+its source, or the way of making digests, has changed. A change of behaviour is a new digest without
+an entry: it shows in signatures and parity, and rebuilds what depends on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Instants as text: the one way in which ours are written in events and rows."""
+"""RFC 3339 text of instants: the one format in which playhead writes them in events and rows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 
 
 def rfc3339(at: datetime, timespec: str = "microseconds") -> str:
-    """Write an instant in UTC, with Z.
+    """Format an instant as RFC 3339 text in UTC.
 
     Args:
-        at: the instant; without a time zone it is local time, as Spark collects it.
-        timespec: the last unit that is written, as `datetime.isoformat` names it.
+        at: instant; a naive datetime is taken as local time, as Spark collects timestamps.
+        timespec: smallest unit written, as named by `datetime.isoformat`.
+
+    Returns:
+        Text such as `2026-01-31T12:00:00.000000Z`.
     """
     return at.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

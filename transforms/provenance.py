@@ -1,9 +1,8 @@
-"""Provenance: digests of what decides a row, so that a difference can be laid at a change.
+"""Provenance: digests of what determines a row, so that a difference can be traced to a change.
 
-A digest of code is of the top-level statements of a module and of all modules that it reaches by
-imports inside its own package. Neither where a statement lives nor how it is imported counts, nor
-do comments, layout and docstrings: code that only moves keeps its digest, any other change gives
-a new one.
+A digest of code covers the top-level statements of a module and of all modules that it imports,
+directly or not, from its own package. Module paths, import statements, comments, layout and
+docstrings do not count: code that only moves keeps its digest, any other change gives a new one.
 """
 
 from __future__ import annotations
@@ -19,38 +18,53 @@ from types import ModuleType
 
 from transforms.earlier_digests import HELD_AS
 
-LENGTH = 10  # hexadecimal digits; a lake meets dozens of definitions, not millions
+LENGTH = 10  # hexadecimal digits; a lake holds dozens of definitions, not millions
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def digest(*parts: str) -> str:
-    """The leading LENGTH hexadecimal digits of the SHA-256 of the parts, in their order."""
+    """SHA-256 of the parts in their order, cut to LENGTH hexadecimal digits."""
     joined = "\0".join(parts).encode()
     return hashlib.sha256(joined).hexdigest()[:LENGTH]
 
 
 @cache
 def code(*modules: ModuleType) -> str:
-    """The digest of what modules do, as lakes hold it.
+    """Digest of the code of modules, in the form that lakes store.
 
     Args:
-        modules: where to begin; what they import of their own package is part of it.
+        modules: modules to start from; their imports from their own package are included.
 
     Returns:
-        The digest of the code, or what `earlier_digests` says that lakes hold in its place.
+        The digest by `earlier_digests`, where the current one has an entry; else the current one.
+        An entry may be empty.
     """
     computed = code_digest(*modules)
     return HELD_AS.get(computed, computed)
 
 
 def code_digest(*modules: ModuleType) -> str:
-    """The digest of the statements that modules reach, of whatever earlier digest."""
+    """Digest of the current code of modules and their imports, without a look at `earlier_digests`.
+
+    Args:
+        modules: modules to start from.
+
+    Returns:
+        LENGTH hexadecimal digits.
+    """
     trees = (_undocumented(inspect.getsource(module)) for module in reached(*modules))
     return digest(*sorted(part for tree in trees for part in _statements(tree)))
 
 
 def reached(*modules: ModuleType) -> set[ModuleType]:
-    """The modules and, step by step, all that they import of their own package, but this one."""
+    """Collect modules and their transitive imports from their own package.
+
+    Args:
+        modules: modules to start from.
+
+    Returns:
+        The modules themselves and all that they reach, without this module.
+    """
     found: set[ModuleType] = set()
     waiting = list(modules)
     while waiting:
@@ -62,6 +76,7 @@ def reached(*modules: ModuleType) -> set[ModuleType]:
 
 
 def _imported(module: ModuleType) -> Iterator[ModuleType]:
+    """Yield the modules of its own package that a module imports by `from ... import`."""
     package = module.__name__.partition(".")[0]
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == package:
@@ -70,7 +85,11 @@ def _imported(module: ModuleType) -> Iterator[ModuleType]:
 
 
 def _module_of(parent: str, name: str) -> ModuleType:
-    """The module that `from parent import name` reads: `name` if it is one, else `parent`."""
+    """Resolve what `from parent import name` reads.
+
+    Returns:
+        The submodule `name` if there is one, else the module `parent`.
+    """
     try:
         return importlib.import_module(f"{parent}.{name}")
     except ModuleNotFoundError:
@@ -78,6 +97,11 @@ def _module_of(parent: str, name: str) -> ModuleType:
 
 
 def _undocumented(source: str) -> ast.Module:
+    """Parse source code and remove its docstrings.
+
+    Returns:
+        The syntax tree.
+    """
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
@@ -86,7 +110,7 @@ def _undocumented(source: str) -> ast.Module:
 
 
 def _statements(tree: ast.Module) -> Iterator[str]:
-    """Each top-level statement without imports, and each other name that an import gives."""
+    """Yield a dump of each top-level statement, imports excepted, and each alias of an import."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (f"{a.name} as {a.asname}" for a in node.names if a.asname)
@@ -95,8 +119,10 @@ def _statements(tree: ast.Module) -> Iterator[str]:
 
 
 class _WithoutImports(ast.NodeTransformer):
+    """Transformer of a syntax tree that removes import statements at any depth."""
+
     def visit_Import(self, node: ast.Import) -> None:
-        """Leave it out."""
+        """Remove an `import` statement."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Leave it out."""
+        """Remove a `from ... import` statement."""

@@ -1,9 +1,9 @@
 """The commands that change a user's profile, and the event that each becomes.
 
-A command carries all that its event says, its time included, so that a command repeated is its
-event repeated: equal commands become equal events. An event's identity is made from the user and
-the command id alone; the pipeline recognises a repeat by it (docs/semantics.md, Words) even where
-the rest differs: a rating repeated after the read model has moved names another previous rating
+A command carries all content of its event, its time included, so a repeated command is a repeated
+event: equal commands become equal events. The id of an event is made from the user and the
+command id alone; the pipeline recognises a duplicate by it (docs/semantics.md, Words) even where
+the rest differs: a rating repeated after the read model has moved on names another previous rating
 and is a duplicate all the same.
 """
 
@@ -20,17 +20,17 @@ from transforms.instants import rfc3339
 Event = dict[str, Any]
 
 EVENT_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:playhead:command")
-HALF_STARS = 2  # in a star
+HALF_STARS = 2  # half stars in a star
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What every command says.
+    """The fields that every command has.
 
     Attributes:
-        command_id: names this command among those of the user; a repeat carries it again.
-        user_id: who acts.
-        at: when, as an aware datetime; part of the command, so a repeat carries it again.
+        command_id: id of this command among those of the user; a repeat carries it again.
+        user_id: id of the acting user.
+        at: instant of the command, an aware datetime; a repeat carries it again.
     """
 
     command_id: str
@@ -39,7 +39,7 @@ class Command:
 
     @property
     def event_id(self) -> str:
-        """The event's identity, from user and command id: no user can repeat another's command."""
+        """Id of the event, made from user and command id: no user can repeat another's command."""
         return str(uuid.uuid5(EVENT_IDS, f"{self.user_id}/{self.command_id}"))
 
 
@@ -59,14 +59,14 @@ class RecordView(Command):
     """Record that the user viewed a title.
 
     Attributes:
-        title_id: what was viewed.
+        title_id: id of the title.
         watch_s: time spent watching, in seconds.
         completion_percentage: share of the title that was watched, 0 to 100.
-        session_id: the playback session; None if there was none.
-        quality: the picture's; None if unknown.
-        device: None if unknown.
+        session_id: id of the playback session; None if there was none.
+        quality: picture quality; None if unknown.
+        device: device; None if unknown.
         skips_s: jumps as (from, to), positions in seconds, in order.
-        pauses_s: positions paused at, in seconds, in order.
+        pauses_s: positions of pauses in seconds, in order.
     """
 
     title_id: str
@@ -84,8 +84,8 @@ class RateContent(Command):
     """Rate a title.
 
     Attributes:
-        title_id: what is rated.
-        stars: 0.5 to 5, in steps of a half.
+        title_id: id of the title.
+        stars: rating, 0.5 to 5, in steps of a half.
     """
 
     title_id: str
@@ -93,13 +93,13 @@ class RateContent(Command):
 
 
 def preferences_event(command: UpdatePreferences) -> Event:
-    """UserPreferencesUpdated 1.0."""
+    """The event UserPreferencesUpdated 1.0 of a command."""
     heading = _heading(command, "UserPreferencesUpdated")
     return {**heading, "data": {"preferences": dict(command.changes)}}
 
 
 def view_event(command: RecordView) -> Event:
-    """ContentViewed 1.0; what is unknown or empty is left out."""
+    """The event ContentViewed 1.0 of a command, without unknown and empty values."""
     data = {
         "watchDuration": command.watch_s,
         "completionPercentage": float(command.completion_percentage),
@@ -115,11 +115,11 @@ def view_event(command: RecordView) -> Event:
 
 
 def rating_event(command: RateContent, previous_half_stars: int | None) -> Event:
-    """ContentRated 1.0.
+    """The event ContentRated 1.0 of a command.
 
     Args:
         command: the rating.
-        previous_half_stars: the rating it replaces, in half stars; None for a first rating.
+        previous_half_stars: rating that it replaces, in half stars; None for a first rating.
     """
     previous = None if previous_half_stars is None else previous_half_stars / HALF_STARS
     data = _without_nulls({"rating": float(command.stars), "previousRating": previous})
@@ -128,6 +128,7 @@ def rating_event(command: RateContent, previous_half_stars: int | None) -> Event
 
 
 def _heading(command: Command, event_type: str) -> Event:
+    """The fields that all events of commands share."""
     return {
         "eventType": event_type,
         "version": "1.0",
@@ -138,4 +139,5 @@ def _heading(command: Command, event_type: str) -> Event:
 
 
 def _without_nulls(members: Event) -> Event:
+    """The members whose value is not None."""
     return {name: value for name, value in members.items() if value is not None}

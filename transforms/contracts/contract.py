@@ -1,4 +1,4 @@
-"""An event contract: one JSON Schema 2020-12 document, read once into a tree of typed nodes.
+"""An event contract: one JSON Schema 2020-12 document, parsed once into a tree of typed nodes.
 
 Everything that is derived from a contract (Spark schema, row rules, producer validation,
 example, documentation) is derived from this tree. A contract may use a subset of JSON Schema
@@ -34,30 +34,30 @@ CONSTRAINTS: dict[Kind, set[str]] = {
 }
 FORMATS = {"date-time", "date"}
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# means the same to ECMA, Java and Python: no classes by letter, look-around or back-references
+# same meaning in ECMA, Java and Python: no classes by letter, look-around or back-references
 PORTABLE_PATTERN = re.compile(r"(?:[^\\(]|\\[^A-Za-z0-9]|\((?!\?)|\(\?:)*(?:\(\?!\[\\s\\S\]\))?")
-END = r"(?![\s\S])"  # of a pattern: what $ means to ECMA
-LINE_END = re.compile(r"(?<!\\)\$$")  # which Java and Python also find before a final line break
+END = r"(?![\s\S])"  # end of a text in a pattern, as $ in ECMA
+LINE_END = re.compile(r"(?<!\\)\$$")  # in Java and Python also matches before a final line break
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 class ContractError(ValueError):
-    """A contract file says something that playhead cannot promise to check."""
+    """A contract is invalid, does not exist, or uses JSON Schema that playhead cannot check."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One place in an event: its kind, its constraints and what lies below it.
+    """One place in an event: its kind, its constraints and the nodes below it.
 
     Attributes:
         path: JSONPath of the place, `[*]` for any element and `.*` for any member of a map.
-        kind: what the value must be; a map is an object whose members share one node.
-        nullable: whether JSON null is a value here.
-        schema: the JSON Schema of the place with references resolved.
-        fields: the known members of an object, by name, in the order of the file.
-        required: the members that must be there.
+        kind: kind of value; a map is an object whose members share one node.
+        nullable: whether JSON null is a valid value.
+        schema: JSON Schema of the place with references resolved.
+        fields: known members of an object, by name, in the order of the file.
+        required: names of an object's required members.
         closed: whether an object may have no other members.
-        items: the node of an array's elements or of a map's members.
+        items: node of an array's elements or of a map's members; None for other kinds.
     """
 
     path: str
@@ -71,13 +71,17 @@ class Node:
 
     @property
     def listed(self) -> list[str] | None:
-        """The only texts that a string may be; None if they are not listed."""
+        """Values that a string is limited to by `const` or `enum`.
+
+        Returns:
+            The values; None if the contract lists none.
+        """
         if "const" in self.schema:
             return [self.schema["const"]]
         return list(self.schema["enum"]) if "enum" in self.schema else None
 
     def walk(self) -> Iterator[Node]:
-        """This node and all below it, parents first, in the order of the file."""
+        """Yield this node and all below it, parents first, in the order of the file."""
         yield self
         for child in self.fields.values():
             yield from child.walk()
@@ -90,12 +94,12 @@ class Contract:
     """One version of one event type.
 
     Args:
-        event_type: the folder's name; the `const` of the event's `eventType`.
-        version: `major.minor`; the `const` of the event's `version`.
-        schema: the JSON Schema document.
+        event_type: event type, the folder's name; the `const` of the event's `eventType`.
+        version: version, `major.minor`; the `const` of the event's `version`.
+        schema: JSON Schema document.
 
     Raises:
-        ContractError: the document is not a contract; names the place and the keyword.
+        ContractError: the document is not a contract; the message names the place and the keyword.
     """
 
     event_type: str
@@ -108,12 +112,16 @@ class Contract:
 
     @property
     def name(self) -> str:
-        """How the contract is called in messages: type and version."""
+        """Event type and version, separated by a space, as messages name the contract."""
         return f"{self.event_type} {self.version}"
 
     @property
     def major_minor(self) -> tuple[int, int]:
-        """The version as numbers, in the order of versions."""
+        """The version as two numbers, which sort as versions do.
+
+        Raises:
+            ContractError: the version is not `major.minor`.
+        """
         found = VERSION.fullmatch(self.version)
         if found is None:
             raise ContractError(f"{self.name}: a version is major.minor, such as 2.1")
@@ -126,26 +134,31 @@ class Contract:
 
     @property
     def key(self) -> str:
-        """The top-level field whose value is the Kafka key."""
+        """Name of the top-level field whose value is the Kafka key."""
         return str(self.schema["x-key"])
 
     @property
     def family(self) -> str:
-        """The silver table the event belongs to."""
+        """Name of the event's silver family."""
         return str(self.schema["x-family"])
 
     @cached_property
     def root(self) -> Node:
-        """The tree of the whole event, envelope included."""
+        """Tree of the whole event, envelope included."""
         return _node(self.schema, self.schema, "$", self.name)
 
     @cached_property
     def body(self) -> Node:
-        """The tree without eventType and version, which say no more than the contract's name."""
+        """Tree of the event without eventType and version, which the contract's name implies."""
         fields = {name: node for name, node in self.root.fields.items() if name not in HEADING}
         return replace(self.root, fields=fields, required=self.root.required.difference(HEADING))
 
     def _check_heading(self) -> None:
+        """Refuse missing x- keywords, wrong constants and optional fields of the envelope.
+
+        Raises:
+            ContractError: a rule is broken.
+        """
         missing = {"x-topics", "x-key", "x-family"} - self.schema.keys()
         if missing:
             raise ContractError(f"{self.name}: {', '.join(sorted(missing))} is missing")
@@ -159,7 +172,11 @@ class Contract:
             raise ContractError(f"{self.name}: {', '.join(sorted(lacking))} must be required")
 
     def _check_names(self) -> None:
-        """That timestamp, eventId and key can be what they are for."""
+        """Refuse a timestamp, eventId or key that cannot serve as such.
+
+        Raises:
+            ContractError: one of them is no string, the key is a constant, or eventId may be empty.
+        """
         if self.key in HEADING:
             raise ContractError(f"{self.name}: x-key must name a field that varies, not {self.key}")
         for name in ("timestamp", "eventId", self.key):
@@ -172,6 +189,17 @@ class Contract:
 
 
 def _node(schema: Schema, document: Schema, path: str, where: str) -> Node:
+    """Parse a schema, and all below it, into a node.
+
+    Args:
+        schema: JSON Schema of the place.
+        document: the whole document, in which references are resolved.
+        path: JSONPath of the place.
+        where: name of the contract, for messages.
+
+    Raises:
+        ContractError: the schema is outside of the supported subset.
+    """
     schema = resolve(schema, document)
     here = f"{where} at {path}"
     kind, nullable = _kind(schema, here)
@@ -192,6 +220,17 @@ def _node(schema: Schema, document: Schema, path: str, where: str) -> Node:
 
 
 def _object(node: Node, document: Schema, where: str, here: str) -> Node:
+    """Complete a node of kind object with its fields.
+
+    Args:
+        node: node without fields.
+        document: the whole document, in which references are resolved.
+        where: name of the contract, for messages.
+        here: name of the contract and path of the place, for messages.
+
+    Raises:
+        ContractError: no properties, an unknown required one, or names that cannot be columns.
+    """
     members = node.schema.get("properties", {})
     required = frozenset(node.schema.get("required", ()))
     closed = node.schema.get("additionalProperties", True) is False
@@ -212,10 +251,17 @@ def _object(node: Node, document: Schema, where: str, here: str) -> Node:
 
 
 def resolve(schema: Schema, document: Schema) -> Schema:
-    """The schema with its local `$ref` replaced by what it names; siblings win.
+    """Replace the local `$ref` of a schema by its target, under the keywords beside it.
+
+    Args:
+        schema: JSON Schema, with or without `$ref`.
+        document: the document that references point into.
+
+    Returns:
+        The schema without `$ref`; where target and schema share a keyword, the schema's own value.
 
     Raises:
-        ContractError: the reference leads out of the document or nowhere.
+        ContractError: the reference is not local, points to nothing or is circular.
     """
     seen: set[str] = set()
     while "$ref" in schema:
@@ -232,6 +278,14 @@ def resolve(schema: Schema, document: Schema) -> Schema:
 
 
 def _kind(schema: Schema, here: str) -> tuple[Kind, bool]:
+    """Determine the kind of a schema.
+
+    Returns:
+        The kind, and whether null is a valid value.
+
+    Raises:
+        ContractError: the schema does not declare one supported type besides null.
+    """
     declared = schema.get("type", "string" if isinstance(schema.get("const"), str) else None)
     types = [declared] if isinstance(declared, str) else list(declared or [])
     nullable = "null" in types
@@ -244,6 +298,17 @@ def _kind(schema: Schema, here: str) -> tuple[Kind, bool]:
 
 
 def _check_keywords(schema: Schema, kind: Kind, here: str, more: set[str]) -> None:
+    """Refuse unsupported keywords and steps.
+
+    Args:
+        schema: JSON Schema of the place.
+        kind: its kind.
+        here: name of the contract and path of the place, for messages.
+        more: further keywords that are allowed here.
+
+    Raises:
+        ContractError: a keyword is unsupported, or multipleOf neither whole nor a power of two.
+    """
     known = CONSTRAINTS[kind] | ANNOTATIONS | more
     unknown = sorted(k for k in schema if k not in known and not k.startswith("x-"))
     if unknown:
@@ -257,6 +322,11 @@ def _check_keywords(schema: Schema, kind: Kind, here: str, more: set[str]) -> No
 
 
 def _check_string(schema: Schema, here: str) -> None:
+    """Refuse constraints of a string that cannot be checked alike everywhere.
+
+    Raises:
+        ContractError: enum, format or pattern is outside of the supported subset.
+    """
     if "enum" in schema and schema.keys() & (CONSTRAINTS["string"] - {"enum"}):
         raise ContractError(f"{here}: enum says all; drop the other constraints")
     if not all(isinstance(value, str) for value in schema.get("enum", ())):

@@ -1,4 +1,4 @@
-"""A contract in words: its fields as rows of a table, and what changed between versions."""
+"""A contract as documentation: its fields as rows of a table, and the changes between versions."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SIZES = {"Length": "characters", "Items": "items", "Properties": "members"}
 
 @dataclass(frozen=True)
 class FieldRow:
-    """One field as a reader needs it.
+    """One field of a contract, as documentation shows it.
 
     Attributes:
         path: JSONPath, without the leading `$.`.
-        kind: type, with `or null` where null is a value.
-        required: whether it must be there when its parent is.
-        unit: the unit of a number; empty if it has none.
-        values: the values allowed, if they are listed.
-        limits: the bounds in words.
-        description: what it means.
+        kind: type, with `or null` where null is a valid value.
+        required: whether it must be present when its parent is.
+        unit: unit of a number; empty if it has none.
+        values: values of its enum; empty without one.
+        limits: bounds in words; empty without any.
+        description: meaning.
         example: JSON text; empty if the contract gives none.
     """
 
@@ -47,12 +47,20 @@ class FieldRow:
 
 
 def field_rows(contract: Contract) -> tuple[FieldRow, ...]:
-    """The fields of a contract, parents first, in the order of the file."""
+    """Describe the fields of a contract, parents first, in the order of the file."""
     return tuple(_rows(contract.root))
 
 
 def changes(old: Contract, new: Contract) -> tuple[str, ...]:
-    """What the newer of two versions adds, drops and says otherwise, a sentence a field."""
+    """Describe the differences between two versions of a contract.
+
+    Args:
+        old: the older version.
+        new: the newer version.
+
+    Returns:
+        One sentence for each field added, dropped or changed, in this order.
+    """
     before, after = ({row.path: row for row in field_rows(c)} for c in (old, new))
     added = [f"{path} was added" for path in after if path not in before]
     dropped = [f"{path} was dropped" for path in before if path not in after]
@@ -62,6 +70,10 @@ def changes(old: Contract, new: Contract) -> tuple[str, ...]:
 
 
 def _rows(node: Node) -> Iterator[FieldRow]:
+    """Yield the rows of all fields below a node.
+
+    Elements that are scalars have a row of their own.
+    """
     for name, below in node.fields.items():
         yield _row(below, required=name in node.required)
         yield from _rows(below)
@@ -72,6 +84,7 @@ def _rows(node: Node) -> Iterator[FieldRow]:
 
 
 def _row(node: Node, *, required: bool) -> FieldRow:
+    """Describe one node as a row."""
     schema = node.schema
     examples = schema.get("examples", ())
     return FieldRow(
@@ -87,6 +100,11 @@ def _row(node: Node, *, required: bool) -> FieldRow:
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
+    """Describe the bounds of a schema in words.
+
+    Returns:
+        Phrases joined by semicolons; empty without bounds.
+    """
     said = [words.format(schema[word]) for word, words in BOUNDS.items() if word in schema]
     said += [size for what, unit in SIZES.items() if (size := _size(schema, what, unit))]
     if "pattern" in schema:
@@ -97,6 +115,16 @@ def _limits(schema: Mapping[str, Any]) -> str:
 
 
 def _size(schema: Mapping[str, Any], what: str, unit: str) -> str:
+    """Describe the bounds of a size in words.
+
+    Args:
+        schema: JSON Schema of the place.
+        what: ending of the keywords: Length, Items or Properties.
+        unit: plural of what is counted.
+
+    Returns:
+        A phrase; empty without bounds.
+    """
     least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}")
     if most is None:
         return f"{least} {unit} or more" if least else ""
@@ -104,6 +132,11 @@ def _size(schema: Mapping[str, Any], what: str, unit: str) -> str:
 
 
 def _difference(old: FieldRow, new: FieldRow) -> str:
+    """Describe changes of a field's type, unit, limits and requiredness.
+
+    Returns:
+        The path and a phrase for each change; empty without any.
+    """
     parts = [
         f"{word} {was or 'nothing'} became {now or 'nothing'}"
         for word, was, now in (

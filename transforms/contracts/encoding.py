@@ -1,4 +1,4 @@
-"""The bytes of an event: one spelling for each, the one that the pipeline reads fastest."""
+"""The bytes of an event: one encoding for each, in the form that the pipeline reads fastest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from transforms.contracts.contract import Contract, Node
 
 
 def encode(contract: Contract, event: Mapping[str, Any]) -> bytes:
-    """The bytes of an event that keeps its contract: compact ASCII JSON in the contract's order.
+    """Encode a valid event as compact ASCII JSON, members in the contract's order.
 
-    Equal events have equal bytes, whatever order their members came in.
+    Args:
+        contract: contract that the event satisfies.
+        event: the event.
+
+    Returns:
+        The bytes; equal events have equal bytes, whatever the order of their members.
     """
     return json.dumps(_in_contract_order(contract.root, event), separators=(",", ":")).encode()
 
 
 def _in_contract_order(node: Node, value: Any) -> Any:
+    """Copy a JSON value with the members of its objects in the contract's order."""
     if node.items is not None and node.kind == "array":
         return [_in_contract_order(node.items, item) for item in value]
     if node.kind == "object":

@@ -1,4 +1,4 @@
-"""The example event of a contract: the contract's own examples, put together."""
+"""The example event of a contract, assembled from the contract's own examples."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from transforms.contracts.validation import violations
 
 
 def example(contract: Contract) -> dict[str, Any]:
-    """An event with every field, the same in each call.
+    """Build the example event of a contract, with every field and the same in each call.
+
+    Args:
+        contract: the contract.
+
+    Returns:
+        A valid event.
 
     Raises:
-        ContractError: the contract refuses it; an `examples` is missing or wrong.
+        ContractError: the contract refuses the event, because an `examples` is missing or wrong.
     """
     event: dict[str, Any] = _value(contract.root)
     wrong = violations(contract, event)
@@ -22,6 +28,7 @@ def example(contract: Contract) -> dict[str, Any]:
 
 
 def _value(node: Node) -> Any:
+    """An example value of a node: its const, its first example or enum value, else a plain one."""
     schema = node.schema
     if node.kind == "object":
         return {name: _value(below) for name, below in node.fields.items()}
@@ -36,6 +43,7 @@ def _value(node: Node) -> Any:
 
 
 def _plain(node: Node) -> Any:
+    """A default value for a scalar without examples."""
     if node.kind == "string":
         return "x" * max(1, node.schema.get("minLength", 1))
     return True if node.kind == "boolean" else node.schema.get("minimum", 0)

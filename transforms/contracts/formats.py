@@ -1,4 +1,4 @@
-"""The formats of texts, as assertions: stricter than the jsonschema library's own checks.
+"""String formats as assertions, stricter than the jsonschema library's own checks.
 
 An instant or a day must exist on the calendar, as docs/semantics.md says of event times.
 """
@@ -16,16 +16,23 @@ INSTANT = re.compile(
 )
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-# formats that the library checks by itself, without further packages
+# formats that the library checks without further packages
 PLAIN = ("email", "ipv4", "ipv6", "uuid")
 FORMAT_CHECKER = FormatChecker(PLAIN)
 
 
 @FORMAT_CHECKER.checks("date-time", raises=ValueError)
 def is_instant(value: object) -> bool:
-    """Whether a text is an RFC 3339 date-time that exists; a leap second does not.
+    """Check that a text is an RFC 3339 date-time that exists on the calendar.
 
-    Values of other types are not the format's business and pass.
+    Args:
+        value: any JSON value.
+
+    Returns:
+        True if it is, or if the value is no string; False for other texts, leap seconds included.
+
+    Raises:
+        ValueError: the shape is right, but the date does not exist; jsonschema takes it as False.
     """
     if not isinstance(value, str):
         return True
@@ -35,7 +42,17 @@ def is_instant(value: object) -> bool:
 
 @FORMAT_CHECKER.checks("date", raises=ValueError)
 def is_day(value: object) -> bool:
-    """Whether a text is an RFC 3339 full-date that exists; other types pass."""
+    """Check that a text is an RFC 3339 full-date that exists on the calendar.
+
+    Args:
+        value: any JSON value.
+
+    Returns:
+        True if it is, or if the value is no string; False for other texts.
+
+    Raises:
+        ValueError: the shape is right, but the date does not exist; jsonschema takes it as False.
+    """
     return not isinstance(value, str) or (
         DAY.fullmatch(value) is not None and bool(date.fromisoformat(value))
     )

@@ -1,4 +1,4 @@
-"""What a published contract owes to those who rely on it, as rules over the whole registry.
+"""Rules for publishing contracts, over the whole registry: the promises to their users.
 
 Within a major version each contract is FULL_TRANSITIVE compatible with all before it, read
 tolerantly. A new major version has an upcaster. A published document never changes.
@@ -24,13 +24,13 @@ class Refusal:
     """Why a contract may not be published as it is.
 
     Attributes:
-        event_type: the event type.
-        version: its version, `major.minor`.
+        event_type: event type.
+        version: version, `major.minor`.
         verdict: breaking or undecided.
         path: JSONPath of the place in the event; `$` is the whole.
-        keyword: the keyword of the contract.
-        reason: what is wrong.
-        remedy: what to do about it.
+        keyword: keyword of the contract.
+        reason: description of the fault.
+        remedy: instruction to resolve it.
     """
 
     event_type: str
@@ -45,7 +45,16 @@ class Refusal:
 def version_refusals(
     registry: Registry, level: Level = Level.FULL_TRANSITIVE, mode: Mode = Mode.TOLERANT
 ) -> Iterator[Refusal]:
-    """Minor versions that break with their predecessors in the same major version."""
+    """Yield the incompatibilities of minor versions with earlier ones of the same major version.
+
+    Args:
+        registry: all contracts.
+        level: compatibility level that minor versions must meet.
+        mode: treatment of members that a schema does not declare.
+
+    Yields:
+        A refusal for each finding.
+    """
     for event_type in registry.event_types:
         versions = registry.versions(event_type)
         for place, contract in enumerate(versions):
@@ -57,7 +66,12 @@ def version_refusals(
 def upcaster_refusals(
     registry: Registry, upcasters: Collection[tuple[str, int]]
 ) -> Iterator[Refusal]:
-    """Major versions, the first excepted, that no upcaster leads to."""
+    """Yield a refusal for each major version, the first excepted, that lacks an upcaster.
+
+    Args:
+        registry: all contracts.
+        upcasters: event type and major version of each upcaster that exists.
+    """
     for event_type in registry.event_types:
         for old, new in pairwise(registry.versions(event_type)):
             major = new.major_minor[0]
@@ -70,11 +84,11 @@ def upcaster_refusals(
 
 
 def lock_refusals(registry: Registry, lock: Mapping[str, str]) -> Iterator[Refusal]:
-    """Published contracts whose document changed or is gone.
+    """Yield a refusal for each published contract whose document was changed or removed.
 
     Args:
-        registry: the contracts as they are.
-        lock: fingerprints of the published ones, by `lock_name`.
+        registry: current contracts.
+        lock: fingerprints of the published contracts, by `lock_name`.
     """
     found = {lock_name(contract): fingerprint(contract.schema) for contract in registry}
     for name, published in lock.items():
@@ -88,23 +102,40 @@ def lock_refusals(registry: Registry, lock: Mapping[str, str]) -> Iterator[Refus
 
 
 def drafts(registry: Registry, lock: Mapping[str, str]) -> tuple[Contract, ...]:
-    """The contracts that are not published yet, so that they may still change."""
+    """Contracts that are not published yet and may still change.
+
+    Args:
+        registry: current contracts.
+        lock: fingerprints of the published contracts, by `lock_name`.
+    """
     return tuple(contract for contract in registry if lock_name(contract) not in lock)
 
 
 def lock_name(contract: Contract) -> str:
-    """How the lock names a contract: `<EventType>/<major>.<minor>`."""
+    """Key of a contract in the lock: `<EventType>/<major>.<minor>`."""
     return f"{contract.event_type}/{contract.version}"
 
 
 def fingerprint(document: Schema) -> str:
-    """SHA-256, hexadecimal, of a document's content; layout and order of keys do not count."""
+    """SHA-256 of a document's content, independent of layout and the order of keys.
+
+    Returns:
+        Hexadecimal digits.
+    """
     return hashlib.sha256(canonical(document).encode()).hexdigest()
 
 
 def _minor_refusals(
     contract: Contract, earlier: list[Contract], level: Level, mode: Mode
 ) -> Iterator[Refusal]:
+    """Yield the refusals of one contract.
+
+    Args:
+        contract: contract to check.
+        earlier: earlier contracts of its major version, oldest first.
+        level: compatibility level that it must meet.
+        mode: treatment of members that a schema does not declare.
+    """
     steps = check(_body(contract), [_body(each) for each in earlier], level, mode)
     for step in steps:
         for finding in step.comparison.findings:
@@ -114,6 +145,14 @@ def _minor_refusals(
 
 
 def _refusal(contract: Contract, other: Contract, step: Step, finding: Finding) -> Refusal:
+    """Turn a finding of the compatibility check into a refusal.
+
+    Args:
+        contract: contract that was checked.
+        other: earlier contract that it was compared with.
+        step: comparison of the two, in one direction.
+        finding: incompatibility found.
+    """
     backward = step.direction == "backward"
     reader, writer = (contract, other) if backward else (other, contract)
     return Refusal(
@@ -125,6 +164,7 @@ def _refusal(contract: Contract, other: Contract, step: Step, finding: Finding) 
 
 
 def _routing_refusals(contract: Contract, before: Contract) -> Iterator[Refusal]:
+    """Yield a refusal for a changed key or family, or a lost topic, since the version before."""
     said = {
         "x-key": contract.key == before.key,
         "x-family": contract.family == before.family,
@@ -140,7 +180,7 @@ def _routing_refusals(contract: Contract, before: Contract) -> Iterator[Refusal]
 
 
 def _body(contract: Contract) -> Schema:
-    """The document without the heading, which differs between versions by design."""
+    """The document without eventType and version, which differ between versions by design."""
     properties = {k: v for k, v in contract.schema["properties"].items() if k not in HEADING}
     required = [name for name in contract.schema["required"] if name not in HEADING]
     return {**contract.schema, "properties": properties, "required": required}

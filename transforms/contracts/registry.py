@@ -1,4 +1,4 @@
-"""The registry: every contract by event type and version, and the way to the newest one."""
+"""The registry: every contract by event type and version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transforms.contracts.contract import Contract, ContractError, Schema
 
 
 class Registry:
-    """All contracts, indexed.
+    """All contracts, indexed by event type.
 
     Args:
         documents: JSON Schema documents by event type, then by version ("2.1").
@@ -27,7 +27,7 @@ class Registry:
         }
 
     def __iter__(self) -> Iterator[Contract]:
-        """Every contract, by event type and then from oldest to newest."""
+        """Iterate over all contracts, by event type and then from oldest to newest."""
         for versions in self._contracts.values():
             yield from versions
 
@@ -37,17 +37,25 @@ class Registry:
         return tuple(self._contracts)
 
     def versions(self, event_type: str) -> tuple[Contract, ...]:
-        """The contracts of one event type, oldest first; ContractError if there are none."""
+        """The contracts of one event type, oldest first.
+
+        Raises:
+            ContractError: the event type is unknown.
+        """
         try:
             return tuple(self._contracts[event_type])
         except KeyError:
             raise ContractError(f"no contract for event type '{event_type}'") from None
 
     def newest(self, event_type: str) -> Contract:
-        """The contract whose shape silver holds; ContractError for an unknown type."""
+        """The newest contract of an event type, whose shape silver holds.
+
+        Raises:
+            ContractError: the event type is unknown.
+        """
         return self.versions(event_type)[-1]
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Every topic that some contract names, sorted."""
+        """All topics of all contracts, sorted."""
         return tuple(sorted({topic for contract in self for topic in contract.topics}))

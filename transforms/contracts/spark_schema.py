@@ -1,4 +1,4 @@
-"""The Spark type of a contract, or of any place in it."""
+"""The Spark types of contracts and their nodes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCALARS: dict[str, DataType] = {
 
 
 def spark_type(node: Node) -> DataType:
-    """The type that holds any value of the node.
+    """The Spark type that holds any value of a node.
 
     Everything is nullable, as an absent field is null. Date-times and dates stay strings: only
     the envelope's timestamp is converted, by `judge`.
@@ -39,5 +39,5 @@ def spark_type(node: Node) -> DataType:
 
 
 def struct_type(node: Node) -> StructType:
-    """The struct of an object node: its fields in the order of the file."""
+    """The struct type of an object node, its fields in the order of the file."""
     return StructType([StructField(name, spark_type(child)) for name, child in node.fields.items()])

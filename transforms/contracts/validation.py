@@ -1,4 +1,4 @@
-"""A producer's check before it sends: everything its contract refuses, by path and rule."""
+"""Validation of events before a producer sends them: all violations of a contract, by path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Violation:
     Attributes:
         path: JSONPath of the place.
         rule: the contract's keyword, or `json`, `eventType`, `version`, `spelling`.
-        message: a sentence.
+        message: description, one sentence.
     """
 
     path: str
@@ -33,9 +33,16 @@ class Violation:
 
 
 def validate(event: Any, registry: Registry) -> list[Violation]:
-    """What is wrong with an event, by the contract that it names; empty if it may be sent.
+    """Validate an event against the contract that it names.
 
-    Topic, key and the clock are not looked at: refine checks them when the event has arrived.
+    Topic, key and clock are not checked here: refine checks them when the event has arrived.
+
+    Args:
+        event: value to send, as parsed JSON.
+        registry: all contracts.
+
+    Returns:
+        The violations; empty if the event may be sent.
     """
     if not isinstance(event, dict):
         return [Violation("$", "type", "an event is a JSON object")]
@@ -52,16 +59,19 @@ def validate(event: Any, registry: Registry) -> list[Violation]:
 
 
 def violations(contract: Contract, event: Any, *, declared_only: bool = False) -> list[Violation]:
-    """What a contract refuses in an event, in the order of paths.
+    """Validate an event against a given contract.
 
     Args:
         contract: the contract.
-        event: what would be sent.
-        declared_only: refuse members that the contract does not declare too. Every reader ignores
-            them, so what they say would be lost in silence.
+        event: value to send, as parsed JSON.
+        declared_only: whether to refuse undeclared members too. Every reader ignores them, so
+            their content would be lost in silence.
+
+    Returns:
+        The violations, sorted by path; empty if there are none.
     """
     found = set(_not_json("$", event))
-    if not found:  # the library does not expect NaN
+    if not found:  # the library does not handle NaN
         schema = _closed(contract.schema) if declared_only else contract.schema
         validator = Draft202012Validator(schema, format_checker=FORMAT_CHECKER)
         found = {*map(_violation, validator.iter_errors(event)), *_misspelt(contract.root, event)}
@@ -69,11 +79,12 @@ def violations(contract: Contract, event: Any, *, declared_only: bool = False) -
 
 
 def _violation(error: ValidationError) -> Violation:
+    """Convert an error of jsonschema, with its message cut to LONGEST_MESSAGE characters."""
     return Violation(error.json_path, str(error.validator), error.message[:LONGEST_MESSAGE])
 
 
 def _closed(schema: Any) -> Any:
-    """The schema with every object of listed properties closed to others."""
+    """Copy a schema with every object that lists properties closed to undeclared members."""
     if isinstance(schema, list):
         return [_closed(item) for item in schema]
     if not isinstance(schema, Mapping):
@@ -84,7 +95,7 @@ def _closed(schema: Any) -> Any:
 
 
 def _misspelt(node: Node, value: Any) -> Iterator[Violation]:
-    """Members that a contract knows in other letters, small or capital."""
+    """Yield a violation for each member that differs from a declared one in letter case only."""
     if isinstance(value, dict) and node.kind == "object":
         known = {name.lower(): name for name in node.fields}
         for name, below in value.items():
@@ -99,7 +110,7 @@ def _misspelt(node: Node, value: Any) -> Iterator[Violation]:
 
 
 def _not_json(path: str, value: Any) -> Iterator[Violation]:
-    """What JSON in UTF-8 cannot carry."""
+    """Yield a violation for each value that JSON in UTF-8 cannot represent."""
     if isinstance(value, dict):
         for name, below in value.items():
             yield from () if _is_text(name) else _refused(path, "a member's name is no text")
@@ -116,8 +127,10 @@ def _not_json(path: str, value: Any) -> Iterator[Violation]:
 
 
 def _is_text(value: Any) -> bool:
+    """Whether a value is a string without lone surrogates."""
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _refused(path: str, message: str) -> Iterator[Violation]:
+    """Yield one violation of the rule `json`."""
     yield Violation(path, "json", message)

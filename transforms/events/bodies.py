@@ -1,4 +1,4 @@
-"""The bodies of accepted events, read into the newest shape of their type."""
+"""The bodies of accepted events, converted to the newest shape of their type."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from transforms.events.upcasters import UPCASTERS, upcast
 def with_bodies(
     accepted: DataFrame, registry: Registry, event_types: Iterable[str], columns: Iterable[str]
 ) -> DataFrame:
-    """The events of some types with their bodies.
+    """Add the bodies of events, upcast to the newest contract, as one struct for each event type.
 
     Args:
-        accepted: rows of `judge` that it accepts: cells, value (bytes; read where cells is
-            null), event_type, contract_version and any others.
-        registry: the contracts that they were judged by.
-        event_types: the types to read.
+        accepted: rows of `judge` that are accepted: cells string, value binary (read where cells
+            is null), event_type, contract_version and any others.
+        registry: contracts that they were judged by.
+        event_types: event types to read.
         columns: names of the columns of `accepted` to carry over.
 
     Returns:
@@ -42,9 +42,10 @@ def with_bodies(
 def _steps(
     registry: Registry, types: tuple[str, ...], _upcasters: frozenset[Any]
 ) -> tuple[list[Column], ...]:
-    """The columns that `with_bodies` selects, step by step; dear to make, so made once.
+    """The columns that `with_bodies` selects, step by step.
 
-    Upcasters are among what they are remembered by, as they decide what a column means.
+    They are slow to build and therefore cached. Upcasters are part of the cache's key, as they
+    decide the meaning of a column.
     """
     versions = [contract for event_type in types for contract in registry.versions(event_type)]
     named = [_is(contract).alias(f"is {contract.name}") for contract in versions]
@@ -58,11 +59,17 @@ def _steps(
 
 
 def _is(contract: Contract) -> Column:
+    """Whether a row's event type and version are those of a contract."""
     named = F.col("event_type") == contract.event_type
     return named & (F.col("contract_version") == contract.version)
 
 
 def _body(contract: Contract) -> Column:
+    """The body of a row in the shape of the contract that it names, read by either lane.
+
+    Returns:
+        Struct; null in rows of other contracts.
+    """
     shape = struct_type(contract.body).simpleString()
     strict = F.try_variant_get(F.col("document"), "$", shape)
     fast = fast_lane_values.body(contract, F.col("lines"))
@@ -73,6 +80,11 @@ def _body(contract: Contract) -> Column:
 
 
 def _newest(registry: Registry, event_type: str) -> Column:
+    """The body of an event type, upcast to its newest shape.
+
+    Returns:
+        Struct; null in rows of other types.
+    """
     versions = registry.versions(event_type)
     return F.coalesce(
         *(upcast(F.col(f"`{old.name}`"), versions[at:]) for at, old in enumerate(versions))

@@ -1,4 +1,4 @@
-"""Bronze: the records as Kafka gave them, the history from which everything is recomputed."""
+"""Bronze: records as Kafka delivered them, the history from which everything is recomputed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BRONZE_COLUMNS = {
     "ingest_time": "TIMESTAMP",
     "arrival_date": "DATE",
 }
-PLACE = ["topic", "partition", "offset"]  # of a record in Kafka, the same in every table
+PLACE = ["topic", "partition", "offset"]  # coordinates of a record, the same in every table
 
 
 def to_bronze(records: DataFrame, ingest_time: Column) -> DataFrame:
-    """Kafka source rows as BRONZE_COLUMNS.
+    """Convert rows of Spark's Kafka source to rows of bronze.events.
 
     Args:
-        records: the columns of Spark's Kafka source, with `includeHeaders`.
-        ingest_time: the instant of the micro-batch, one for all of its rows.
+        records: columns of Spark's Kafka source, with `includeHeaders`.
+        ingest_time: timestamp of the micro-batch, one for all of its rows.
 
     Returns:
-        kafka_timestamp is the arrival time (UTC), arrival_date its UTC date, by which the table
-        is partitioned.
+        BRONZE_COLUMNS; kafka_timestamp is the arrival time (UTC), arrival_date its UTC date, by
+        which the table is partitioned.
     """
     arrival = F.col("timestamp")
     return records.withColumns(

@@ -1,15 +1,15 @@
-"""Canonical texts: valid events that a regular expression alone recognises.
+"""The fast lane: regular expressions that recognise canonical texts, which are valid events.
 
 Almost every event is written by a serializer in the contract's own order, without unknown
 fields, escapes or nulls. A contract has two patterns for such texts: without gaps, and with one
 space after each comma and colon. A text that matches is a valid event, whose values the groups of
-the pattern hold for `cells`: the pattern leaves no room for a repeated or unknown key, a value of
-another type or out of bounds, an escape, a byte outside printable ASCII, or anything before or
-behind the document. The converse does not hold: a text that does not match may be as valid, and
-`strict` decides.
+the pattern capture for `fast_lane_values`: the pattern leaves no room for a repeated or unknown
+key, a value of another type or out of bounds, an escape, a byte outside printable ASCII, or
+anything before or behind the document. The converse does not hold: a text that does not match may
+be as valid, and `strict_lane` decides.
 
-Patterns are most of what a record costs, so they are written for Java's engine: it goes through
-a literal faster than through an optional space, and tries what is frequent first.
+Patterns are most of the cost of a record, so they are written for Java's engine: it matches a
+literal faster than an optional space, and tries frequent alternatives first.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from types import MappingProxyType
 from transforms.contracts.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
 from transforms.events import fast_lane_values
 
-GAPS = ("", " ")  # after a comma or a colon
+GAPS = ("", " ")  # white space after each comma and colon
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 NEVER = "(?!)"
 NOTHING: Mapping[str, bool] = MappingProxyType({})
 CLASS = r"\[(?:\\.|[^\]\\])*\]"
 CHARACTERS = re.compile(rf"{CLASS}\+")
-GROUP = re.compile(rf"\\.|{CLASS}|\((?!\?)")  # an opening one, or what may look so
+GROUP = re.compile(rf"\\.|{CLASS}|\((?!\?)")  # the start of a group, or text that resembles it
 FRACTION = r"(?:\.[0-9]{1,17})?+"
 NO_FRACTION = r"(?:\.0)?+"
 MOST_REPEATS = 32
@@ -43,7 +43,7 @@ FORMATS = {
     "date": DATE,
     "date-time": DATE + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?+Z",
 }
-FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape keeps
+FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape matches
     "date-time": (
         "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
         r"(\.[0-9]{1,9})?(Z|\+00:00)"
@@ -52,12 +52,28 @@ FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape 
 
 
 def canonical_pattern(contract: Contract, gap: str) -> str:
-    """The pattern of a contract's canonical texts, for Java; its groups hold `captured_paths`."""
+    """Regular expression, for Java, of a contract's canonical texts.
+
+    Args:
+        contract: the contract.
+        gap: white space after each comma and colon, one of GAPS.
+
+    Returns:
+        The pattern; its groups capture the values of `captured_paths`, in that order.
+    """
     return f"^{_object(contract.root, gap, fast_lane_values.captured_paths(contract))}\\z"
 
 
 def opening(contract: Contract, gap: str) -> str:
-    """How canonical texts begin: with the constants that the contract puts first, if any."""
+    """The start that all canonical texts of a contract share: the constants of its first fields.
+
+    Args:
+        contract: the contract.
+        gap: white space after each comma and colon, one of GAPS.
+
+    Returns:
+        JSON text without the closing brace, such as `{"eventType":"UserEngagement"`.
+    """
     constants = {}
     for name, node in contract.root.fields.items():
         if "const" not in node.schema:
@@ -67,6 +83,13 @@ def opening(contract: Contract, gap: str) -> str:
 
 
 def _value(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
+    """Pattern of any value of a node.
+
+    Args:
+        node: place in the contract.
+        gap: white space after each comma and colon.
+        held: `captured_paths`, the values to capture in groups; empty for none.
+    """
     if node.kind == "object":
         return _object(node, gap, held)
     if node.kind == "string":
@@ -79,12 +102,20 @@ def _value(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
 
 
 def _unquoted(node: Node, gap: str) -> str:
+    """Pattern of a value that is neither an object nor a string."""
     if node.items is not None:
         return _map(node, gap) if node.kind == "map" else _array(node, gap)
     return "(?:true|false)" if node.kind == "boolean" else _number(node)
 
 
 def _object(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
+    """Pattern of an object: its fields in the contract's order, optional ones may be absent.
+
+    Args:
+        node: object node.
+        gap: white space after each comma and colon.
+        held: `captured_paths`, the values to capture in groups.
+    """
     opened = r"(\{)" if node.path in held else r"\{"
     members = [
         (f'"{name}":{gap}{_value(child, gap, held)}', name in node.required)
@@ -94,13 +125,18 @@ def _object(node: Node, gap: str, held: Mapping[str, bool] = NOTHING) -> str:
     if first[1]:
         tail = (f",{gap}{text}" if must else f"(?:,{gap}{text})?+" for text, must in others)
         return rf"{opened}{first[0]}{''.join(tail)}\}}"
-    # any member may be the last: a comma must lead to another, else the object ends
+    # any member may be the last: a comma must precede another, else the object ends
     ended = rf'(?:,{gap}(?=")|(?=\}}))'
     parts = (text + ended if must else f"(?:{text}{ended})?+" for text, must in members)
     return rf"{opened}{''.join(parts)}\}}"
 
 
 def _array(node: Node, gap: str) -> str:
+    """Pattern of an array of at most MOST_REPEATS elements.
+
+    Returns:
+        The pattern; NEVER if the array must be longer or can only be empty.
+    """
     assert node.items is not None
     item = _value(node.items, gap)
     least = node.schema.get("minItems", 0)
@@ -112,7 +148,11 @@ def _array(node: Node, gap: str) -> str:
 
 
 def _map(node: Node, gap: str) -> str:
-    """Of at most one member, as a pattern cannot tell that two keys differ."""
+    """Pattern of a map of at most one member, as a pattern cannot tell that two keys differ.
+
+    Returns:
+        The pattern; NEVER if the map must hold more members, or none.
+    """
     assert node.items is not None
     if node.schema.get("minProperties", 0) > 1 or node.schema.get("maxProperties", 1) < 1:
         return NEVER
@@ -121,6 +161,11 @@ def _map(node: Node, gap: str) -> str:
 
 
 def _string(node: Node) -> str:
+    """Pattern of a string without its quotes.
+
+    Returns:
+        The pattern; NEVER if none can express the constraints.
+    """
     schema = node.schema
     if node.listed is not None:
         return _any_of(re.escape(value) for value in node.listed if _is_plain(value))
@@ -137,9 +182,13 @@ def _string(node: Node) -> str:
 
 
 def _times(least: int, most: int | None) -> str:
-    """How many plain characters: greedy, not possessive, which Java goes through faster.
+    """Quantifier of plain characters, greedy and not possessive, which Java matches faster.
 
-    Nothing is tried twice by that: what follows is a quote, and no plain character is one.
+    Nothing is tried twice by that: a quote follows, and no plain character is one.
+
+    Args:
+        least: minimum of characters.
+        most: maximum of characters; None for no limit.
     """
     if most is None and least < 2:
         return "*+"[least]
@@ -147,11 +196,15 @@ def _times(least: int, most: int | None) -> str:
 
 
 def _is_plain(text: str) -> bool:
+    """Whether a text consists of printable ASCII that JSON does not escape."""
     return all(character in PRINTABLE and character not in '"\\' for character in text)
 
 
 def _plain_class(pattern: str) -> str:
-    """The plain characters that a pattern matches, listed: Java tests a list by one look-up."""
+    """Character class of the plain characters that a pattern matches.
+
+    It lists them one by one: Java tests a list by one look-up.
+    """
     return f"[{''.join(re.escape(c) for c in PRINTABLE if _is_plain(c) and re.match(pattern, c))}]"
 
 
@@ -159,18 +212,22 @@ PLAIN = _plain_class(".")
 
 
 def _may_match_quote(body: str) -> bool:
+    """Whether a contract's pattern might match a quote; true in cases of doubt."""
     classes = re.findall(CLASS, body)
     rest = re.sub(r"\\.", "", re.sub(CLASS, "", body))
     return any(re.fullmatch(found, '"') for found in classes) or any(c in rest for c in '."')
 
 
 def _without_groups(body: str) -> str:
-    """A pattern whose parentheses hold nothing, so that groups are counted as cells are."""
+    """Make the groups of a pattern non-capturing, so that group numbers follow `captured_paths`."""
     return GROUP.sub(lambda found: "(?:" if found[0] == "(" else found[0], body)
 
 
 def _number(node: Node) -> str:
-    """Longer numbers before shorter ones: an optional member never gives back what it matched."""
+    """Pattern of the numbers within a node's bounds, those below 0 excepted.
+
+    Longer numbers come before shorter ones: an optional member never gives back what it matched.
+    """
     schema = node.schema
     above = math.floor(schema.get("exclusiveMinimum", -1)) + 1
     below = math.ceil(schema.get("exclusiveMaximum", MAX_SAFE_INTEGER + 1)) - 1
@@ -185,6 +242,17 @@ def _number(node: Node) -> str:
 
 
 def _multiples(low: float, high: int, step: float, kind: str) -> list[str]:
+    """Patterns of the multiples of a step, ascending.
+
+    Args:
+        low: lower bound, inclusive.
+        high: upper bound, inclusive.
+        step: the contract's multipleOf.
+        kind: `integer` for whole multiples only, or `number`.
+
+    Returns:
+        A pattern for each multiple; empty if there are more than about MOST_MULTIPLES.
+    """
     first, last = math.ceil(low / step), math.floor(high / step)
     if last - first > MOST_MULTIPLES:
         return []
@@ -198,6 +266,11 @@ def _multiples(low: float, high: int, step: float, kind: str) -> list[str]:
 
 
 def _any_of(patterns: Iterable[str]) -> str:
+    """Pattern that matches any of the patterns.
+
+    Returns:
+        The pattern; NEVER without patterns.
+    """
     return f"(?:{'|'.join(patterns) or NEVER})"
 
 
@@ -216,6 +289,11 @@ def _whole(low: int, high: int) -> list[str]:
 
 
 def _ranges(low: int, high: int) -> list[str]:
+    """Patterns that together match the whole numbers from low to high, ascending.
+
+    Returns:
+        The patterns; empty if low exceeds high.
+    """
     if low > high:
         return []
     if low // 10 == high // 10:

@@ -1,8 +1,8 @@
 """The judgement of a record: a valid event, or the reason, path and rule of its rejection.
 
-Two lanes give one meaning. The strict lane parses a text as exactly one JSON document and holds
-each value against the contract. The fast lane takes the texts of which `fast_lane` proves that
-the strict lane would accept them; it costs a fraction, and nearly all events go that way.
+Two lanes have one meaning. The strict lane parses a text as exactly one JSON document and checks
+each value against the contract. The fast lane takes the texts that `fast_lane` proves the strict
+lane would accept; it costs a fraction, and nearly all events go that way.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from transforms.events import fast_lane, fast_lane_values, strict_lane
 from transforms.events.reasons import Reason
 
 CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "ingest_time")
-# what every step carries: Spark copies the bytes of a binary column each time they are looked at
+# columns of every step, the value as text: Spark copies a binary column at each access
 READ = tuple("text" if name == "value" else name for name in CARRIED)
 MAX_VALUE_BYTES = 2**20
-NAMING = 4  # so many quotes from its start a canonical text has named its event type
+NAMING = 4  # quotes in a canonical text up to the end of its event type
 BLANK = r"^[ \t\r\n]*\z"
 NO_BYTES = b""
 MICROS_PER_S = 1_000_000
@@ -39,11 +39,13 @@ SURROGATE = r"\\\\u[dD][89a-fA-F]"
 
 @dataclass(frozen=True)
 class TimeBounds:
-    """How far an event time may lie from its arrival time.
+    """Limits on the distance between event time and arrival time.
 
     Attributes:
-        future_tolerance_s: seconds after the arrival; more is a wrong clock.
-        oldest_event_days: days of 24 hours before the arrival; more is too old.
+        future_tolerance_s: seconds that an event time may lie after the arrival; beyond it the
+            clock is wrong.
+        oldest_event_days: days of 24 hours that it may lie before the arrival; beyond it the event
+            is too old.
     """
 
     future_tolerance_s: int
@@ -56,21 +58,20 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
     Args:
         bronze: rows of bronze.events, streaming or batch: topic, partition, offset, key (bytes),
             value (bytes), kafka_timestamp (the arrival time), ingest_time.
-        registry: the contracts.
-        bounds: how far the event time may lie from the arrival time.
+        registry: all contracts.
+        bounds: limits on the distance between event time and arrival time.
 
     Returns:
         One row for each row of bronze: topic, partition, offset, key, kafka_timestamp,
         ingest_time as they are, and
 
-        - value binary: as it is, but null where `cells` holds all that it says;
-        - cells string: what the fast lane read of an event that is accepted, for `bodies`; null
+        - value binary: unchanged, but null where `cells` holds all of its content;
+        - cells string: the values that the fast lane read of an accepted event, for `bodies`; null
           for all others, so that a rejected record always keeps its value;
         - event_id string: the eventId of a valid event that has one, else the lower-case
           hexadecimal SHA-256 of the value's bytes (of no bytes for a null value); the digest of a
           rejected record follows `rejected/`, which no eventId can hold;
-        - event_type, contract_version string: as the document says, null where it cannot be
-          read;
+        - event_type, contract_version string: as in the document, null where it cannot be read;
         - event_time timestamp, UTC, cut to the microsecond: null when rejected;
         - family string: the contract's x-family, null when rejected;
         - reason, path, rule string: why it is rejected (`Reason`), null when accepted;
@@ -82,7 +83,7 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
 
 @lru_cache(maxsize=8)
 def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
-    """The columns that `judge` selects, step by step; they cost seconds to make, so made once."""
+    """The columns that `judge` selects, step by step, cached as they take seconds to build."""
     contracts = list(registry)
     value, signed = F.col("value").cast("string"), _signature(registry, bounds)
     return (
@@ -100,11 +101,16 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
 
 
 def _carried_columns(*also: str) -> list[Column]:
+    """The columns of READ and some further ones, by name."""
     return [F.col(name) for name in (*READ, *also)]
 
 
 def _replace_canonical(contracts: Sequence[Contract]) -> list[Column]:
-    """Add replaced: a canonical text by its cells; others stay, and begin with a brace, or null."""
+    """Add replaced string: a canonical text as its cells.
+
+    A text that is not canonical, and therefore begins with a brace, stays as it is; texts that are
+    too long or do not begin as any contract's are null.
+    """
     text, alike = F.col("text"), defaultdict[str, list[tuple[str, int, Contract]]](list)
     for (lane, contract), gap in product(enumerate(contracts), fast_lane.GAPS):
         alike[_start(fast_lane.opening(contract, gap))].append((gap, lane, contract))
@@ -116,7 +122,17 @@ def _replace_canonical(contracts: Sequence[Contract]) -> list[Column]:
 
 
 def _replacement_of(gap: str, lane: int, contract: Contract) -> Column:
-    """The text by its cells, or as it is; null where it does not begin as the contract's do."""
+    """Replace a canonical text of one contract by its cells.
+
+    Args:
+        gap: white space after each comma and colon.
+        lane: index of the contract.
+        contract: the contract.
+
+    Returns:
+        String: the cells, or the text itself if it does not match; null where its opening or topic
+        is not the contract's.
+    """
     text, pattern = F.col("text"), fast_lane.canonical_pattern(contract, gap)
     return F.when(
         text.startswith(fast_lane.opening(contract, gap)) & F.col("topic").isin(*contract.topics),
@@ -125,22 +141,26 @@ def _replacement_of(gap: str, lane: int, contract: Contract) -> Column:
 
 
 def _start(opening: str) -> str:
-    """How far a text is the same for all versions of an event type, as Spark's substring_index."""
+    """The opening up to the end of the event type, as `substring_index` cuts it at quote NAMING."""
     return '"'.join(opening.split('"')[:NAMING])
 
 
 def _take_apart() -> list[Column]:
-    """Add the cells of a canonical text, and head, the first of them."""
+    """Add cells, those of a canonical text, and head, its first lines.
+
+    Returns:
+        The columns, with cells string and head array of strings; both null for other texts.
+    """
     replaced = F.col("replaced")
     held = F.when(~replaced.startswith("{"), replaced)
     return [*_carried_columns(), held.alias("cells"), fast_lane_values.head(held).alias("head")]
 
 
 def _readings() -> list[Column]:
-    """Add what each lane reads.
+    """Add the values that each lane reads of its texts.
 
-    The columns: of a canonical text its cells, lane, the index of its contract, own_time, own_id
-    and own_key; of any other text digest and pair.
+    For a canonical text: lane int, the index of its contract, and own_time, own_id, own_key string.
+    For any other text: digest string, its SHA-256, and pair variant, from `wrap_twice`.
     """
     text, held, head = F.col("text"), F.col("cells"), F.col("head")
     readable = (F.octet_length(text) <= MAX_VALUE_BYTES) & F.is_valid_utf8(text)
@@ -157,14 +177,20 @@ def _readings() -> list[Column]:
 
 
 def _digest() -> Column:
+    """SHA-256 of the value's bytes.
+
+    Returns:
+        Lower-case hexadecimal digits, string; of no bytes for a null value.
+    """
     return F.sha2(F.coalesce(F.col("text").cast("binary"), F.lit(NO_BYTES)), 256)
 
 
 def _names(contracts: Sequence[Contract]) -> list[Column]:
-    """Add what either lane read of the envelope.
+    """Add the envelope, as either lane read it.
 
-    The columns: document (strict lane), event_type and contract_version, contract (the index of
-    the contract they name, if any), event_time, own_id (the eventId) and own_key (fast lane).
+    The columns: document variant (strict lane), event_type and contract_version string, contract
+    int (index of the contract that they name, null for none), event_time timestamp, own_id string
+    (the eventId) and own_key string (fast lane).
     """
     lane, document = F.col("lane"), strict_lane.document(F.col("pair"), F.col("digest"))
     said_type = strict_lane.string_at(document, "$.eventType")
@@ -188,7 +214,11 @@ def _names(contracts: Sequence[Contract]) -> list[Column]:
 
 
 def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
-    """Add fault, null for a valid event."""
+    """Add fault, the first one of each record.
+
+    Returns:
+        The columns, with fault as a struct (reason, path, rule) of strings; null for a valid event.
+    """
     is_strict = F.col("lane").isNull()
     name = F.get(_literals(c.name for c in contracts), F.col("contract"))
     fault = F.coalesce(
@@ -202,6 +232,11 @@ def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
 
 
 def _reading_fault(contracts: Sequence[Contract]) -> Column:
+    """First fault of a text before its values are checked: reading, event type, version, topic.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if there is none.
+    """
     text, document = F.col("text"), F.col("document")
     known = F.col("event_type").isin(*{c.event_type for c in contracts})
     topics = F.get(F.lit([list(c.topics) for c in contracts]), F.col("contract"))
@@ -221,7 +256,7 @@ def _reading_fault(contracts: Sequence[Contract]) -> Column:
 
 
 def _parse_fault(text: Column) -> Column:
-    """Why a text is not one strict JSON document: which rule it breaks."""
+    """Fault of a text that is not one strict JSON document, with the rule that it breaks."""
     lenient = F.json_object_keys(text).isNotNull() & ~text.rlike(SURROGATE)
     rule = (
         F.when(F.try_parse_json(text).isNotNull(), "single_document")
@@ -232,6 +267,11 @@ def _parse_fault(text: Column) -> Column:
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
+    """Fault of a record whose key is not the value of the contract's key field.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if the key is right.
+    """
     path = F.get(_literals(f"$.{c.key}" for c in contracts), F.col("contract"))
     own = F.coalesce("own_key", F.try_variant_get("document", path, "string"))
     key = F.col("key").cast("string")
@@ -239,6 +279,11 @@ def _key_fault(contracts: Sequence[Contract]) -> Column:
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
+    """Fault of an event time beyond the bounds around the arrival time.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if the time is within them.
+    """
     arrival, time = F.unix_micros("kafka_timestamp"), F.unix_micros("event_time")
     ahead = arrival + bounds.future_tolerance_s * MICROS_PER_S
     behind = arrival - bounds.oldest_event_days * SECONDS_PER_DAY * MICROS_PER_S
@@ -248,6 +293,7 @@ def _time_fault(bounds: TimeBounds) -> Column:
 
 
 def _verdict(contracts: Sequence[Contract]) -> list[Column]:
+    """The columns that `judge` returns, judged_by excepted."""
     fault, held, text = F.col("fault"), F.col("cells"), F.col("text").cast("binary")
     accepted = fault.isNull()
     value = F.when(~accepted | held.isNull(), text)
@@ -267,12 +313,20 @@ def _verdict(contracts: Sequence[Contract]) -> list[Column]:
 
 
 def definition(registry: Registry, bounds: TimeBounds) -> str:
-    """A digest of everything that decides the judgement of a record."""
+    """Digest of everything that determines the judgement of a record.
+
+    Args:
+        registry: all contracts.
+        bounds: limits on the distance between event time and arrival time.
+
+    Returns:
+        A digest of contracts and bounds, a dot, and a digest of the judge's code.
+    """
     return f"{provenance.digest(*_rules(registry, bounds).values())}.{_code()}"
 
 
 def _signature(registry: Registry, bounds: TimeBounds) -> Column:
-    """By which contracts, bounds and code a record is judged."""
+    """judged_by string: digests of the contracts, bounds and code that a record is judged by."""
     rules, code = _rules(registry, bounds), _code()
     by_contract = (f"{rules[c.event_type]}.{code}" for c in registry)
     named = F.get(_literals(by_contract), F.col("contract"))
@@ -280,11 +334,12 @@ def _signature(registry: Registry, bounds: TimeBounds) -> Column:
 
 
 def _code() -> str:
+    """Digest of the judge's code."""
     return provenance.code(sys.modules[__name__])
 
 
 def _rules(registry: Registry, bounds: TimeBounds) -> dict[str, str]:
-    """A digest of the contracts of each event type and of the bounds."""
+    """Digests of the contracts of one event type and of the bounds, by event type."""
     return {
         event_type: provenance.digest(
             repr(bounds), *(_canonical_json(c.schema) for c in registry.versions(event_type))
@@ -294,10 +349,16 @@ def _rules(registry: Registry, bounds: TimeBounds) -> dict[str, str]:
 
 
 def _canonical_json(schema: Schema) -> str:
+    """JSON text of a schema with sorted keys."""
     return json.dumps(schema, sort_keys=True)
 
 
 def _identity(accepted: Column) -> Column:
+    """event_id string of a record.
+
+    Args:
+        accepted: boolean, whether the record is a valid event.
+    """
     digest = F.coalesce("digest", _digest())
     return F.when(accepted, F.coalesce("own_id", digest)).otherwise(
         F.concat(F.lit(REJECTED), digest)
@@ -305,12 +366,20 @@ def _identity(accepted: Column) -> Column:
 
 
 def _literals(values: Iterable[str]) -> Column:
+    """Array literal of strings."""
     return F.lit(list(values))
 
 
 def _fault_struct(
     reason: Reason, path: str | Column | None = None, rule: str | Column | None = None
 ) -> Column:
+    """Struct (reason, path, rule) of strings.
+
+    Args:
+        reason: reason code.
+        path: JSONPath of the place; None for null.
+        rule: keyword or rule that is broken; None for null.
+    """
     detail = {"path": path, "rule": rule}
     return F.struct(
         F.lit(str(reason)).alias("reason"),

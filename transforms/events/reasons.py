@@ -1,4 +1,4 @@
-"""Why a record is quarantined: the closed list."""
+"""The reasons for quarantine, a closed list."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """The reason code of a quarantined record; docs/contracts.md says when each is given.
+    """Reason code of a quarantined record.
 
-    The order is the order of judgement: a record carries the first reason that applies.
+    docs/contracts.md gives the condition of each. Checks run in this order: a record carries the
+    first reason that applies.
     """
 
     EMPTY_VALUE = "empty_value"

@@ -1,4 +1,4 @@
-"""The strict reading of a text: exactly one JSON document, each value held against its contract.
+"""The strict lane: parses a text as exactly one JSON document and checks it against its contract.
 
 All contracts are laid out as one table of places, and generic lambdas walk a parsed document
 down that table, level by level. So the plan stays as small for a hundred contracts as for one.
@@ -34,7 +34,7 @@ TYPES = {
 }
 DATE = r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-KEYWORDS = (  # those that a place carries under the name the contract gives them
+KEYWORDS = (  # constraints that a place holds under the contract's own names
     *("enum", "pattern", "format", "minLength", "maxLength", "multipleOf"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
 )
@@ -43,9 +43,9 @@ Lambda = Callable[[Column], Column]
 
 
 def wrap_twice(text: Column, digest: Column) -> Column:
-    """The text parsed as the first of two elements of an array; the second is its digest.
+    """Parse a text as the first of two elements of an array whose second is the text's digest.
 
-    A text cannot hold its own digest, so it cannot close the array early and be half ignored.
+    A text cannot contain its own digest, so it cannot close the array early and be half ignored.
 
     Args:
         text: string, valid UTF-8.
@@ -59,13 +59,29 @@ def wrap_twice(text: Column, digest: Column) -> Column:
 
 
 def document(pair: Column, digest: Column) -> Column:
-    """The one document of a text as a variant, from `wrap_twice`; null if it holds another."""
+    """Extract the sole document of a text.
+
+    Args:
+        pair: variant from `wrap_twice`.
+        digest: string, the SHA-256 of the text's bytes.
+
+    Returns:
+        Variant; null if the text holds more than one document, or for a null pair.
+    """
     sole = F.try_variant_get(pair, "$[1]", "string") == digest
     return F.when(sole, F.try_variant_get(pair, "$[0]", "variant"))
 
 
 def string_at(value: Column, path: str) -> Column:
-    """The string at a JSONPath of a variant; null if there is none or it is not a string."""
+    """The string at a JSONPath of a variant.
+
+    Args:
+        value: variant.
+        path: JSONPath.
+
+    Returns:
+        String; null if the place is absent or holds another type.
+    """
     found = F.try_variant_get(value, path, "variant")
     return F.when(_type_of(found) == "STRING", F.try_variant_get(value, path, "string"))
 
@@ -79,12 +95,12 @@ def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) 
     """The first place where a document breaks its contract, outer places before inner ones.
 
     Args:
-        value: variant.
-        contract: string, the name of the contract to hold it against.
+        value: variant, the document.
+        contract: string, the name of the contract to check it against.
         contracts: all contracts.
 
     Returns:
-        Struct reason, path, rule; null where the document keeps its contract.
+        Struct (reason, path, rule) of strings; null where the document satisfies its contract.
     """
     rows, roots, depth = _table(contracts)
     places = F.from_json(F.lit(json.dumps(rows)), f"array<{LOCATION}>")
@@ -106,11 +122,26 @@ def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) 
 
 
 def _item(place: Column, value: Column, within: Column) -> Column:
+    """Struct (place, value, within) of a value to check.
+
+    Args:
+        place: struct LOCATION.
+        value: variant; null if absent.
+        within: boolean, whether the parent is of a kind that can hold the place.
+    """
     return F.struct(place.alias("place"), value.alias("value"), within.alias("within"))
 
 
 def _below(item: Column, places: Column) -> Column:
-    """What lies one level below a place: the members it knows, or all its elements."""
+    """Items one level below an item: the members that its place declares, or all its elements.
+
+    Args:
+        item: struct from `_with_types`.
+        places: array of LOCATION, the table of all places.
+
+    Returns:
+        Array ITEMS; empty for a scalar.
+    """
     place, value = item["place"], item["value"]
     members = F.transform(
         F.transform(place["members"], lambda index: F.get(places, index)),
@@ -131,9 +162,20 @@ def _below(item: Column, places: Column) -> Column:
 
 
 def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[str, int], int]:
+    """Lay all contracts out as one table of places.
+
+    Returns:
+        The rows of the table as LOCATION, the index of each contract's root by name, and the
+        number of levels of the deepest contract.
+    """
     rows: list[dict[str, Any]] = []
 
     def add(node: Node, step: str | None, required: bool) -> tuple[int, int]:
+        """Append a node and all below it to the rows.
+
+        Returns:
+            The index of the node's row, and the number of levels from it down.
+        """
         index = len(rows)
         row: dict[str, Any] = {"path": node.path, "kind": node.kind, "required": required}
         rows.append(row)
@@ -156,6 +198,7 @@ def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[st
 
 
 def _constraints(node: Node) -> dict[str, Any]:
+    """Constraints of a node under the names of LOCATION, patterns in Java's syntax."""
     schema = node.schema
     told = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
     if "const" in schema:
@@ -172,14 +215,25 @@ def _constraints(node: Node) -> dict[str, Any]:
 
 
 def _members_of(value: Column) -> Column:
+    """Members of a JSON object.
+
+    Returns:
+        Map from string to variant; null for other types.
+    """
     return value.try_cast("map<string, variant>")
 
 
 def _elements_of(value: Column) -> Column:
+    """Elements of a JSON array.
+
+    Returns:
+        Array of variants; null for other types.
+    """
     return value.try_cast("array<variant>")
 
 
 def _type_of(value: Column) -> Column:
+    """SQL name of a variant's type without parameters, such as OBJECT, ARRAY, STRING or VOID."""
     return (
         F.when(_members_of(value).isNotNull(), "OBJECT")
         .when(_elements_of(value).isNotNull(), "ARRAY")
@@ -188,6 +242,14 @@ def _type_of(value: Column) -> Column:
 
 
 def _with_types(level: Column) -> Column:
+    """Add type, text, number, keys and size to each item of a level.
+
+    Args:
+        level: array ITEMS.
+
+    Returns:
+        Array of structs, as from `_with_measures`.
+    """
     typed = F.transform(
         level,
         lambda item: F.struct(
@@ -201,6 +263,12 @@ def _with_types(level: Column) -> Column:
 
 
 def _with_measures(item: Column) -> Column:
+    """Add text, number, keys and size to a typed item.
+
+    Returns:
+        Struct (place, value, within, type, text string, number double, keys array of strings, size
+        int); null in what the item's type lacks.
+    """
     value, is_type = item["value"], item["type"]
     keys = F.map_keys(_members_of(value))
     return F.struct(
@@ -218,6 +286,11 @@ def _with_measures(item: Column) -> Column:
 
 
 def _fault(item: Column) -> Column:
+    """The first check that an item fails.
+
+    Returns:
+        Struct (reason, path, rule) of strings; null if the item passes all.
+    """
     place = item["place"]
     found = F.when(
         item["value"].isNull(),
@@ -235,6 +308,13 @@ def _fault(item: Column) -> Column:
 
 
 def _fault_struct(item: Column, reason: Reason, keyword: str) -> Column:
+    """Struct (reason, path, rule) of an item's fault, the path extended by an odd key if it is one.
+
+    Args:
+        item: struct from `_with_measures`.
+        reason: reason code.
+        keyword: keyword of the contract.
+    """
     odd = _odd_keys(item) if reason in (Reason.WRONG_CASE_KEY, Reason.UNKNOWN_FIELD) else None
     path = item["place"]["path"]
     return F.struct(
@@ -245,19 +325,26 @@ def _fault_struct(item: Column, reason: Reason, keyword: str) -> Column:
 
 
 def _odd_keys(item: Column) -> Column:
+    """Keys of an object that its place does not declare."""
     return F.array_except(item["keys"], item["place"]["names"])
 
 
 def _has_odd_case(item: Column) -> Column:
+    """Whether an undeclared key differs from a declared one in letter case only."""
     lowered = F.transform(_odd_keys(item), F.lower)
     return F.arrays_overlap(lowered, item["place"]["lowered"])
 
 
 def _has_unknown(item: Column) -> Column:
+    """Whether a closed object has undeclared keys."""
     return item["place"]["closed"] & (F.size(_odd_keys(item)) > 0)
 
 
 def _has_wrong_type(item: Column) -> Column:
+    """Whether a value is not of the kind of its place.
+
+    An integer must be whole and at most MAX_SAFE_INTEGER in size, any number finite.
+    """
     kind, number = item["place"]["kind"], item["number"]
     fits = F.array_contains(item["place"]["types"], item["type"])
     whole = (number == F.floor(number)) & (F.abs(number) <= MAX_SAFE_INTEGER)
@@ -266,6 +353,11 @@ def _has_wrong_type(item: Column) -> Column:
 
 
 def _has_wrong_format(item: Column) -> Column:
+    """Whether a text breaks the `format` of its place.
+
+    Returns:
+        Boolean; null without a format.
+    """
     text = item["text"]
     date = text.rlike(DATE + r"\z") & text.try_cast("date").isNotNull()
     moment = text.rlike(DATE + TIME + r"\z") & text.try_cast("timestamp").isNotNull()

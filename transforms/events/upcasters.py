@@ -1,7 +1,7 @@
 """Upcasters: pure functions from the body of one major version to the body of the next.
 
-An upcaster takes the body of the last minor version before, and names what the first minor
-version of its own major holds, the envelope excepted, which is carried over. Steps between minor
+An upcaster takes the body of the last minor version before, and returns the fields of the first
+minor version of its own major, the envelope excepted, which is carried over. Steps between minor
 versions need no function, as they only add optional fields: those are null. `upcast` composes
 the steps.
 """
@@ -49,7 +49,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
 
 
 def upcast(body: Column, versions: Sequence[Contract]) -> Column:
-    """The body in the shape of the last of `versions`.
+    """Convert a body to the shape of the last of `versions`.
 
     Args:
         body: struct in the shape of the first of `versions`, or null.
@@ -68,7 +68,14 @@ def upcast(body: Column, versions: Sequence[Contract]) -> Column:
 
 
 def conform(members: Members, node: Node) -> Column:
-    """The struct of an object node from its members by name; one that is not given is null.
+    """Build the struct of an object node from its members.
+
+    Args:
+        members: columns or nested members, by field; a missing one is null.
+        node: object node.
+
+    Returns:
+        Struct with all fields of the node.
 
     Raises:
         ContractError: a member is not a field of the node.
@@ -82,6 +89,11 @@ def conform(members: Members, node: Node) -> Column:
 
 
 def _member(value: Column | Members | None, node: Node) -> Column:
+    """Cast one member to the Spark type of its node.
+
+    Returns:
+        Column of that type; null for None.
+    """
     if value is None:
         return F.lit(None).cast(spark_type(node))
     if isinstance(value, Mapping):
@@ -90,6 +102,11 @@ def _member(value: Column | Members | None, node: Node) -> Column:
 
 
 def _step(body: Column, old: Contract, new: Contract) -> Members:
+    """Members of a body, converted from one version to the next.
+
+    Raises:
+        ContractError: the major version changes and has no upcaster.
+    """
     if old.major_minor[0] == new.major_minor[0]:
         return _members(body, old.body)
     try:
@@ -103,6 +120,7 @@ def _step(body: Column, old: Contract, new: Contract) -> Members:
 
 
 def _members(struct: Column, node: Node) -> Members:
+    """Members of a struct by field, nested objects as members of their own."""
     return {
         name: _members(struct[name], child) if child.kind == "object" else struct[name]
         for name, child in node.fields.items()
@@ -110,4 +128,5 @@ def _members(struct: Column, node: Node) -> Members:
 
 
 def _whole_seconds(milliseconds: Column) -> Column:
+    """Convert milliseconds to whole seconds, rounded down."""
     return F.floor(milliseconds / MS_PER_S)

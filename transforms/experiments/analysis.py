@@ -1,4 +1,4 @@
-"""One experiment analysed: its definition and its arms' sums in, results and a decision out."""
+"""Analysis of one experiment: from its definition and its arms' sums to results and a decision."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from transforms.experiments.validation import require_known
 
 @dataclass(frozen=True)
 class Observed:
-    """What was observed in an experiment up to an instant.
+    """Observations of an experiment up to an instant.
 
     Attributes:
-        at: the instant, with its time zone.
-        arms: by variant; one in which nobody was exposed yet may be missing.
-        contaminated: users seen in two variants; they are in no arm.
-        overlapping_changes: changes of the catalogue or the model that touch the experiment.
+        at: the instant, an aware datetime.
+        arms: data by variant; one in which nobody was exposed yet may be missing.
+        contaminated: number of users exposed to two variants; they are in no arm.
+        overlapping_changes: changes of the catalogue or a model that touch the experiment.
     """
 
     at: datetime
@@ -48,7 +48,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class Estimate:
-    """An effect, its interval and the two-sided p-value of none, by the plan's procedure."""
+    """An effect with its interval and p-value, by the plan's procedure.
+
+    Attributes:
+        value: estimate of the effect.
+        lower: lower end of the interval.
+        upper: upper end of the interval.
+        p_value: two-sided p-value of the null hypothesis of no effect.
+    """
 
     value: float
     lower: float
@@ -58,15 +65,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the arms say about each other.
+    """The comparison of an arm with the control on one metric.
 
     Attributes:
-        lift: the relative effect: what is judged.
-        difference: the absolute effect, in the metric's unit.
-        adjusted_p_value: the lift's, corrected over goals and variants; a guardrail's is not.
-        chance_to_win: the posterior probability that the lift is an improvement.
-        minimum_detectable_lift: by the users there are now, with the plan's power.
-        days_to_decision: until the plan's smallest lift that matters would be found, if users
+        lift: relative effect, which is judged.
+        difference: absolute effect, in the metric's unit.
+        adjusted_p_value: p-value of the lift, corrected over goals and variants; a guardrail's is
+            not.
+        chance_to_win: posterior probability that the lift is an improvement.
+        minimum_detectable_lift: smallest lift that the current users detect with the plan's power.
+        days_to_decision: days until the plan's smallest lift that matters would be found, if users
             keep coming as they did so far; None if never.
     """
 
@@ -83,10 +91,12 @@ class MetricResult:
     """One metric in one variant.
 
     Attributes:
-        control, treatment: the arms' estimates, unadjusted, in the metric's unit; None if an arm
-            has none.
-        evidence: or why there is none.
-        judgement: what the plan makes of it, as a goal or as a guardrail.
+        variant: name of the variant.
+        metric: name of the metric.
+        control: the control's estimate, unadjusted, in the metric's unit; None if an arm has none.
+        treatment: the variant's estimate, likewise.
+        evidence: comparison with the control, or why there is none.
+        judgement: state of the metric by the plan, as a goal or as a guardrail.
     """
 
     variant: str
@@ -99,13 +109,14 @@ class MetricResult:
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What is known of an experiment.
+    """The result of an analysis.
 
     Attributes:
-        results: by variant, goals before guardrails.
-        mismatch_p_value: of the sample ratio, by the plan's procedure; None while undefined.
-        decisions: for each variant but the control.
-        decision: for the experiment.
+        results: results by variant, goals before guardrails.
+        mismatch_p_value: p-value of the sample ratio, by the plan's procedure; None while
+            undefined.
+        decisions: decisions by variant, the control excepted.
+        decision: decision on the experiment.
     """
 
     results: tuple[MetricResult, ...]
@@ -124,12 +135,12 @@ def procedure_of(plan: Plan) -> Procedure:
 def analyse(
     experiment: Experiment, metrics: Mapping[str, Metric], observed: Observed
 ) -> ExperimentResult:
-    """Every metric of every variant against the control, and what to do.
+    """Compare every variant with the control on every metric, and decide.
 
     Args:
         experiment: its definition.
-        metrics: the definitions of its metrics, by name.
-        observed: what was observed.
+        metrics: definitions of its metrics, by name.
+        observed: observations up to an instant.
 
     Raises:
         DefinitionError: an arm that is no variant of the experiment.
@@ -142,6 +153,7 @@ def analyse(
     window = timedelta(hours=max(metrics[name].hours[1] for name in experiment.metrics))
 
     def decision(variant: str) -> Decision:
+        """Decide on one variant."""
         judged = [result.judgement for result in results if result.variant == variant]
         return decide(
             [judgement for judgement in judged if isinstance(judgement, Goal)],
@@ -157,7 +169,16 @@ def analyse(
 
 @dataclass(frozen=True, eq=False)
 class _Question:
-    """One metric in one variant, with its lift and difference; a guardrail has a margin."""
+    """One metric in one variant, with its lift and difference.
+
+    Attributes:
+        variant: name of the variant.
+        name: name of the metric.
+        better: direction that is an improvement.
+        margin: margin of a guardrail; None for a goal.
+        arms: control and treatment, or why there is no estimate.
+        effects: lift and difference, or why there are none.
+    """
 
     variant: str
     name: str
@@ -170,6 +191,7 @@ class _Question:
 def _results(
     experiment: Experiment, metrics: Mapping[str, Metric], observed: Observed
 ) -> tuple[MetricResult, ...]:
+    """The result of each metric in each variant."""
     control = observed.arms.get(experiment.control, NOBODY)
     roles: list[tuple[str, float | None]] = [(goal, None) for goal in experiment.goals]
     roles += [(guard.metric, guard.margin) for guard in experiment.guardrails]
@@ -196,6 +218,7 @@ def _results(
 
 
 def _effects(arms: tuple[Arm, Arm] | Undefined) -> tuple[Effect, Effect] | Undefined:
+    """The relative and the absolute effect between two arms, or why there are none."""
     if isinstance(arms, Undefined):
         return arms
     lift, difference = contrast(*arms, relative=True), contrast(*arms, relative=False)
@@ -205,11 +228,16 @@ def _effects(arms: tuple[Arm, Arm] | Undefined) -> tuple[Effect, Effect] | Undef
 
 
 def _values(arms: tuple[Arm, Arm] | Undefined) -> tuple[float | None, float | None]:
+    """The unadjusted estimates of control and treatment.
+
+    Returns:
+        Both in the metric's unit; both None if undefined.
+    """
     return (None, None) if isinstance(arms, Undefined) else (arms[0].raw, arms[1].raw)
 
 
 def _corrected_p_values(questions: Sequence[_Question], plan: Plan) -> dict[_Question, float]:
-    """Of the lifts that are defined."""
+    """P-values of the lifts that are defined, those of goals corrected for multiplicity."""
     procedure = procedure_of(plan)
     p_values = {
         question: procedure.p_value(question.effects[0])
@@ -234,6 +262,18 @@ def _evidence(
     p_values: Mapping[_Question, float],
     days: float,
 ) -> Evidence | Undefined:
+    """The evidence on one question.
+
+    Args:
+        question: metric in a variant.
+        plan: plan of analysis.
+        strictest: procedure of `_strictest`, with which goals are planned.
+        p_values: corrected p-values.
+        days: days of exposure so far, for the pace of new users.
+
+    Returns:
+        The evidence, or why there is none.
+    """
     if isinstance(question.effects, Undefined):
         return question.effects
     lift, difference = question.effects
@@ -255,6 +295,11 @@ def _evidence(
 def _judgement(
     question: _Question, plan: Plan, p_values: Mapping[_Question, float]
 ) -> Goal | Guardrail:
+    """The state of one metric by the plan.
+
+    Returns:
+        The state of a goal or of a guardrail; undecided without evidence.
+    """
     if isinstance(question.effects, Undefined):
         return Goal.UNDECIDED if question.margin is None else Guardrail.UNDECIDED
     lift, _ = question.effects
@@ -264,10 +309,16 @@ def _judgement(
 
 
 def _estimate(effect: Effect, procedure: Procedure) -> Estimate:
+    """An effect with its interval and p-value by a procedure."""
     return Estimate(effect.estimate, *procedure.interval(effect), procedure.p_value(effect))
 
 
 def _mismatch_p_value(experiment: Experiment, observed: Observed) -> float | None:
+    """P-value of the sample ratio by the plan's procedure.
+
+    Returns:
+        The p-value; None with too few users for a fixed horizon.
+    """
     counts = {variant: arm.sums.count for variant, arm in observed.arms.items()}
     if experiment.plan.procedure == "always_valid":
         return anytime_p_value(counts, experiment.weights)
@@ -278,6 +329,11 @@ def _mismatch_p_value(experiment: Experiment, observed: Observed) -> float | Non
 def _faults(
     experiment: Experiment, observed: Observed, mismatch: float | None
 ) -> tuple[Reason, ...]:
+    """The reasons not to trust the experiment.
+
+    Returns:
+        The reasons in the order of Reason; empty if there are none.
+    """
     plan = experiment.plan
     counts = [observed.arms.get(name, NOBODY).sums.count for name in experiment.weights]
     everybody = sum(counts) + observed.contaminated

@@ -1,4 +1,4 @@
-"""The same effect as a posterior distribution: the chance to win, and what choosing wrong costs.
+"""The posterior distribution of an effect: the chance to win, and the cost of a wrong choice.
 
 The estimate is normal around the true effect, the prior of the true effect is normal, so the
 posterior is; conjugate, and GrowthBook's model. A posterior looked at often is still a posterior,
@@ -17,14 +17,14 @@ from transforms.experiments.inference import Interval
 
 
 class Normal(NamedTuple):
-    """A normal distribution; of a prior, in the unit of the effect it is about."""
+    """A normal distribution, in the unit of the effect it is about."""
 
     mean: float
     sd: float
 
     @property
     def chance_to_win(self) -> float:
-        """The probability that the effect is greater than zero; the other sign is 1 less this."""
+        """The probability that the effect is greater than zero, 0 to 1."""
         return float(ndtr(self.mean / self.sd))
 
     @property
@@ -49,8 +49,8 @@ def posterior(effect: Effect, prior: Normal | None = None) -> Normal:
     """The distribution of the true effect, given the data.
 
     Args:
-        effect: the estimate and its standard error.
-        prior: None for a flat one.
+        effect: estimate and its standard error.
+        prior: prior of the true effect; None for a flat one.
     """
     if prior is None:
         return Normal(effect.estimate, effect.std_error)

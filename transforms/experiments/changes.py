@@ -1,4 +1,4 @@
-"""What may change while an experiment runs: nothing that moves a user who is already in it."""
+"""Changes of definitions while an experiment runs: refused if they move a user who takes part."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def refuse_moves(old: Catalogue, new: Catalogue, at: datetime) -> None:
     everything may change.
 
     Args:
-        old: the definitions in force.
-        new: what is to replace them.
-        at: now, with its time zone.
+        old: definitions in force.
+        new: definitions that are to replace them.
+        at: current instant, an aware datetime.
 
     Raises:
-        DefinitionError: the experiment, and what may not change.
+        DefinitionError: a forbidden change; names the experiment and the field.
     """
     for name, experiment in old.experiments.items():
         if not experiment.start <= at < experiment.end:
@@ -41,6 +41,11 @@ def refuse_moves(old: Catalogue, new: Catalogue, at: datetime) -> None:
 
 
 def _moving(old: Experiment, new: Experiment, at: datetime) -> list[str]:
+    """Describe the forbidden changes of one experiment.
+
+    Returns:
+        A phrase for each; empty if there are none.
+    """
     found = [
         f"its {field} must stay" for field in _FROZEN if getattr(old, field) != getattr(new, field)
     ]

@@ -1,4 +1,4 @@
-"""Ship, stop, keep running or invalid: what the numbers of an experiment mean for the product.
+"""The decision on an experiment from its results: ship, stop, keep running or invalid.
 
 The rule is that of Schultzberg, Ankargren and Frånberg 2024, "Risk-aware product decisions in A/B
 tests with multiple metrics", arXiv 2402.11609: ship what is shown to improve at least one goal,
@@ -18,7 +18,7 @@ from transforms.experiments.inference import Alternative, Procedure
 
 
 class Verdict(StrEnum):
-    """What to do; the decision of ExperimentResultPublished."""
+    """The recommended action, as the decision of ExperimentResultPublished."""
 
     SHIP = "ship"
     STOP = "stop"
@@ -27,17 +27,17 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why: the closed list, each with the verdict it leads to."""
+    """The reasons of a decision: the closed list, each with the verdict it leads to."""
 
     # invalid
     SAMPLE_RATIO_MISMATCH = "sample_ratio_mismatch"  # the arms' sizes contradict the weights
-    CONTAMINATION = "contamination"  # too many users were seen in two variants
-    TOO_FEW_UNITS = "too_few_units"  # an arm is too small for anything to be said
-    OVERLAPPING_CHANGE = "overlapping_change"  # the catalogue or model changed under it
+    CONTAMINATION = "contamination"  # too many users were exposed to two variants
+    TOO_FEW_UNITS = "too_few_units"  # an arm is too small for any statement
+    OVERLAPPING_CHANGE = "overlapping_change"  # the catalogue or a model changed while it ran
     # stop
     GUARDRAIL_BROKEN = "guardrail_broken"  # shown to be worse than the margin allows
     GOAL_WORSENED = "goal_worsened"
-    NO_GOAL_IMPROVED = "no_goal_improved"  # planned end reached; which is not "no effect"
+    NO_GOAL_IMPROVED = "no_goal_improved"  # planned end reached; this does not mean "no effect"
     GUARDRAIL_UNPROVEN = "guardrail_unproven"  # planned end reached, harm not ruled out
     # ship
     GOAL_IMPROVED = "goal_improved"
@@ -49,26 +49,26 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict, and its reasons, the most important first."""
+    """A verdict and its reasons, the most important first."""
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
 
 
 class Better(StrEnum):
-    """Which direction of a metric is good."""
+    """The direction of a metric that is an improvement."""
 
     HIGHER = "higher"
     LOWER = "lower"
 
     @property
     def sign(self) -> int:
-        """+1 or -1: an effect times this is positive where it is an improvement."""
+        """+1 or -1, such that an effect times this is positive where it is an improvement."""
         return 1 if self is Better.HIGHER else -1
 
 
 class Goal(StrEnum):
-    """What is known of a goal metric."""
+    """State of a goal metric."""
 
     IMPROVED = "improved"
     WORSENED = "worsened"
@@ -76,7 +76,7 @@ class Goal(StrEnum):
 
 
 class Guardrail(StrEnum):
-    """What is known of a guardrail metric."""
+    """State of a guardrail metric."""
 
     HOLDS = "holds"
     BROKEN = "broken"
@@ -84,13 +84,16 @@ class Guardrail(StrEnum):
 
 
 def judge_goal(effect: Effect, adjusted_p: float, alpha: float, better: Better) -> Goal:
-    """Superiority, two-sided: significant after correction, and in which direction.
+    """Test superiority of a goal, two-sided: significant after correction, and in which direction.
 
     Args:
-        effect: of the variant on the metric.
-        adjusted_p: its two-sided p-value, adjusted over goals and variants.
-        alpha: what the p-value is compared with.
-        better: the metric's good direction.
+        effect: effect of the variant on the metric.
+        adjusted_p: two-sided p-value of the effect, adjusted over goals and variants.
+        alpha: significance level.
+        better: direction that is an improvement.
+
+    Returns:
+        UNDECIDED if it is not significant, else IMPROVED or WORSENED.
     """
     if adjusted_p > alpha:
         return Goal.UNDECIDED
@@ -100,13 +103,16 @@ def judge_goal(effect: Effect, adjusted_p: float, alpha: float, better: Better) 
 def judge_guardrail(
     effect: Effect, procedure: Procedure, margin: float, better: Better
 ) -> Guardrail:
-    """Non-inferiority: is a loss greater than the margin ruled out, or shown?
+    """Test non-inferiority of a guardrail: whether a loss beyond the margin is ruled out or shown.
 
     Args:
-        effect: of the variant on the metric.
-        procedure: each of the two one-sided questions is asked at its alpha.
-        margin: the loss that is tolerated, in the unit of the effect; positive.
-        better: the metric's good direction.
+        effect: effect of the variant on the metric.
+        procedure: procedure of both one-sided tests, each at its alpha.
+        margin: tolerated loss, in the unit of the effect; positive.
+        better: direction that is an improvement.
+
+    Returns:
+        HOLDS if it is ruled out, BROKEN if it is shown, else UNDECIDED.
     """
     bound = -margin * better.sign
     good, bad = Alternative.GREATER, Alternative.LESS
@@ -127,12 +133,12 @@ def decide(
     at_planned_end: bool,
     may_stop_early: bool,
 ) -> Decision:
-    """The decision about one variant.
+    """Decide on one variant.
 
     Args:
-        goals: what is known of each goal metric.
-        guardrails: what is known of each guardrail metric.
-        faults: why the experiment cannot be believed; any makes it invalid.
+        goals: state of each goal metric.
+        guardrails: state of each guardrail metric.
+        faults: reasons not to trust the experiment; any makes it invalid.
         at_planned_end: whether the planned end has been reached.
         may_stop_early: whether the procedure is valid at any time.
     """
@@ -157,10 +163,15 @@ def decide(
 
 
 def decide_overall(decisions: Iterable[Decision]) -> Decision:
-    """The decision about an experiment, from those about its variants.
+    """Decide on an experiment from the decisions on its variants.
 
-    Invalid if any is; else ship if any does; else keep running while any does; else stop. The
-    reasons are those of the variants with that verdict, each once.
+    Invalid if any is; else ship if any does; else keep running while any does; else stop.
+
+    Args:
+        decisions: decisions on the variants, at least one.
+
+    Returns:
+        The verdict, and the reasons of the variants that have it, without duplicates.
     """
     decisions = list(decisions)
     order = (Verdict.INVALID, Verdict.SHIP, Verdict.KEEP_RUNNING, Verdict.STOP)
@@ -170,4 +181,5 @@ def decide_overall(decisions: Iterable[Decision]) -> Decision:
 
 
 def _which(*findings: tuple[bool, Reason]) -> tuple[Reason, ...]:
+    """The reasons whose condition is true."""
     return tuple(reason for found, reason in findings if found)

@@ -1,4 +1,4 @@
-"""What an experiment, a layer and a holdout are, and all definitions of conf/experiments/ together.
+"""Definitions of experiments, layers and holdouts, and all of conf/experiments/ together.
 
 metrics.yaml and layers.yaml hold what experiments share; every other file is one experiment, named
 by its id. A fault in any of them is one line that says where it is and what is allowed.
@@ -39,16 +39,21 @@ class Layer(Definition):
     """A partition of all users: experiments in it that run at once own disjoint buckets.
 
     Attributes:
-        salt: what users are hashed with; another salt is another partition.
+        salt: salt that users are hashed with; another salt is another partition.
     """
 
     salt: Name
 
 
 class Holdout(Definition):
-    """Users kept out of every experiment of some layers, to see what all of them did together.
+    """Users kept out of every experiment of some layers, to measure what all of them did together.
 
     It is for the layers' whole life: one that comes later would take users out of experiments.
+
+    Attributes:
+        salt: salt that users are hashed with.
+        share: share of all users that is held out.
+        layers: names of the layers.
     """
 
     salt: Name
@@ -57,48 +62,69 @@ class Holdout(Definition):
 
 
 class Variant(Definition):
-    """An arm, and the share of the experiment's users that it gets."""
+    """An arm of an experiment.
+
+    Attributes:
+        name: name of the variant.
+        weight: share of the experiment's users that it gets.
+    """
 
     name: Name
     weight: Annotated[Share, Field(gt=0)]
 
 
 class Step(Definition):
-    """From an instant on, the share of the experiment's buckets' users that take part."""
+    """One step of a traffic ramp.
+
+    Attributes:
+        at: instant from which it holds.
+        share: share of the users of the experiment's buckets that take part.
+    """
 
     at: Instant
     share: Share
 
 
 class Guard(Definition):
-    """A metric that must not get worse by more than a margin, a share of the control's value."""
+    """A guardrail: a metric that must not get worse by more than a margin.
+
+    Attributes:
+        metric: name of the metric.
+        margin: tolerated loss, as a share of the control's value.
+    """
 
     metric: Name
     margin: float = Field(gt=0, lt=1)
 
 
 class Prior(Definition):
-    """What is believed of a relative effect beforehand: normal."""
+    """Normal prior of a relative effect.
+
+    Attributes:
+        mean: mean of the prior.
+        sd: standard deviation of the prior.
+    """
 
     mean: float
     sd: float = Field(gt=0)
 
 
 class Plan(Definition):
-    """How the experiment will be judged, fixed beforehand.
+    """The plan of analysis, fixed beforehand.
 
     Attributes:
-        procedure: "always_valid" may be looked at, and acted on, at any time; "fixed_horizon"
-            once, at the end.
-        alpha: the probability of error accepted, for the goals together and for each guardrail.
-        correction: over the goals and variants.
-        tuning_units: of AlwaysValid; near the users at which a decision is likely.
-        power: wanted for an effect of `effect`.
-        effect: the smallest relative effect that matters.
-        minimum_units: users an arm must have before anything is said.
-        mismatch_alpha: below it a sample ratio p-value makes the experiment invalid.
-        contamination_limit: the share of users seen in two variants above which it is invalid.
-        prior: for the chance to win; None for a flat one.
+        procedure: "always_valid", valid for looks and decisions at any time, or "fixed_horizon",
+            valid once, at the end.
+        alpha: accepted probability of error, for the goals together and for each guardrail.
+        correction: correction for multiplicity over the goals and variants.
+        tuning_units: AlwaysValid's parameter: about the number of users at which a decision is
+            likely.
+        power: desired power for an effect of `effect`.
+        effect: smallest relative effect that matters.
+        minimum_units: minimum of users in an arm before any result.
+        mismatch_alpha: sample ratio p-value below which the experiment is invalid.
+        contamination_limit: share of users exposed to two variants above which it is invalid.
+        prior: prior for the chance to win; None for a flat one.
     """
 
     procedure: Literal["always_valid", "fixed_horizon"] = "always_valid"
@@ -114,11 +140,13 @@ class Plan(Definition):
 
 
 class Overlap(Definition):
-    """Whose changes while an experiment runs make its outcomes before and after incomparable.
+    """Models and titles whose changes during an experiment invalidate it.
+
+    Outcomes before and after such a change cannot be compared.
 
     Attributes:
         models: names of recommendation models; a change is a version published.
-        titles: a change is an update of the title's metadata, or its removal.
+        titles: ids of titles; a change is an update of a title's metadata, or its removal.
     """
 
     models: tuple[Name, ...] = ()
@@ -126,21 +154,23 @@ class Overlap(Definition):
 
 
 class Experiment(Definition):
-    """An experiment.
+    """The definition of an experiment.
 
     Attributes:
-        id: as in its events.
-        layer: whose buckets it owns a part of.
-        buckets: the first, and the one after the last; 0 to BUCKETS.
-        salt: what users are hashed with to take part and to get a variant; the id by default.
-        variants: the first is the control.
-        traffic: the ramp; shares never fall, so nobody who takes part is ever dropped.
-        start, end: instants between which users are exposed.
-        population: keys of the assignment's context and the values allowed in them.
-        goals: metrics, of which one must improve.
+        id: id of the experiment, as in its events.
+        description: text for readers.
+        layer: name of the layer that it owns buckets of.
+        buckets: first bucket, inclusive, and end, exclusive; 0 to BUCKETS.
+        salt: salt that users are hashed with to take part and to get a variant; the id by default.
+        variants: the arms; the first is the control.
+        traffic: ramp of the share that takes part; shares never fall, so nobody is ever dropped.
+        start: instant from which users are exposed, inclusive.
+        end: instant until which users are exposed, exclusive.
+        population: allowed values of the assignment's context, by key.
+        goals: names of metrics of which at least one must improve.
         guardrails: metrics that must not get worse.
-        invalidated_by: what must not change while it runs.
-        plan: how it will be judged.
+        invalidated_by: models and titles that must not change while it runs.
+        plan: plan of analysis.
     """
 
     id: Name
@@ -161,11 +191,13 @@ class Experiment(Definition):
     @model_validator(mode="before")
     @classmethod
     def _salted_by_id(cls, raw: Any) -> Any:
+        """Default the salt to the id."""
         return {"salt": raw.get("id"), **raw} if isinstance(raw, Mapping) else raw
 
     @field_validator("buckets")
     @classmethod
     def _buckets_ascend(cls, buckets: tuple[int, int]) -> tuple[int, int]:
+        """Refuse an empty range of buckets."""
         if buckets[0] >= buckets[1]:
             raise ValueError("the first bucket must be before the end of the range")
         return buckets
@@ -173,6 +205,7 @@ class Experiment(Definition):
     @field_validator("variants")
     @classmethod
     def _weights_sum(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        """Refuse repeated variants, and weights that do not sum to 1."""
         refuse_repeats("variant", [variant.name for variant in variants])
         total = sum(variant.weight for variant in variants)
         if total != 1:
@@ -182,6 +215,7 @@ class Experiment(Definition):
     @field_validator("traffic")
     @classmethod
     def _traffic_grows(cls, traffic: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Refuse steps that are not later than the step before, or smaller."""
         for before, after in pairwise(traffic):
             if after.at <= before.at or after.share < before.share:
                 raise ValueError("each step must be later than the one before, and no smaller")
@@ -189,11 +223,13 @@ class Experiment(Definition):
 
     @model_validator(mode="after")
     def _judged_once_by_each(self) -> Experiment:
+        """Refuse a metric that is listed twice among goals and guardrails."""
         refuse_repeats("metric", self.metrics)
         return self
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Experiment:
+        """Refuse an end that is not after the start."""
         if self.end <= self.start:
             raise ValueError(
                 f"it ends at {self.end:%FT%TZ}, not after its start {self.start:%FT%TZ}"
@@ -202,28 +238,28 @@ class Experiment(Definition):
 
     @property
     def control(self) -> str:
-        """The variant that the others are compared with."""
+        """Name of the variant that the others are compared with."""
         return self.variants[0].name
 
     @property
     def treatments(self) -> tuple[str, ...]:
-        """The other variants."""
+        """Names of the other variants."""
         return tuple(variant.name for variant in self.variants[1:])
 
     @property
     def weights(self) -> dict[str, Decimal]:
-        """The weight of each variant."""
+        """Weights of the variants, by name."""
         return {variant.name: variant.weight for variant in self.variants}
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Goals and guardrails."""
+        """Names of the metrics, goals before guardrails."""
         return (*self.goals, *(guard.metric for guard in self.guardrails))
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All definitions together, consistent with each other; indexed by id or name.
+    """All definitions together, consistent with each other, indexed by id or name.
 
     Raises:
         DefinitionError: a metric or layer that is not defined, or two experiments of a layer that
@@ -251,13 +287,17 @@ class Catalogue:
                 _refuse_collision(one, other)
 
     def experiment(self, experiment_id: str) -> Experiment:
-        """The definition of an experiment; DefinitionError if there is none."""
+        """The definition of an experiment.
+
+        Raises:
+            DefinitionError: there is none.
+        """
         require_known("experiment", experiment_id, self.experiments, "the catalogue")
         return self.experiments[experiment_id]
 
     @property
     def metrics_asked_for(self) -> dict[str, Metric]:
-        """The metrics of the experiments, by name."""
+        """The metrics that any experiment uses, by name."""
         names = {name for experiment in self.experiments.values() for name in experiment.metrics}
         return {name: self.metrics[name] for name in sorted(names)}
 
@@ -282,7 +322,14 @@ class Catalogue:
 
 
 def parse_definition(definition: str) -> tuple[Experiment, dict[str, Metric]]:
-    """The experiment and its metrics by name, from what Catalogue.definition gave."""
+    """Parse the output of `Catalogue.definition`.
+
+    Args:
+        definition: canonical JSON.
+
+    Returns:
+        The experiment, and its metrics by name.
+    """
     first, *rest = json.loads(definition)
     experiment = parse(Experiment, first, origin="definition")
     names = sorted(experiment.metrics)
@@ -291,26 +338,27 @@ def parse_definition(definition: str) -> tuple[Experiment, dict[str, Metric]]:
 
 
 class MetricsFile(Definition):
-    """metrics.yaml."""
+    """Content of metrics.yaml: the metrics by name."""
 
     metrics: Mapping[Name, Metric]
 
 
 class LayersFile(Definition):
-    """layers.yaml."""
+    """Content of layers.yaml: the layers and the holdouts, by name."""
 
     layers: Mapping[Name, Layer]
     holdouts: Mapping[Name, Holdout] = Field(default_factory=dict)
 
 
 def catalogue(documents: Mapping[str, Any]) -> Catalogue:
-    """The catalogue in conf/experiments/.
+    """Build the catalogue of conf/experiments/.
 
     Args:
-        documents: file name to its parsed content; metrics.yaml and layers.yaml among them.
+        documents: parsed content of the files, by file name; metrics.yaml and layers.yaml among
+            them.
 
     Raises:
-        DefinitionError: one line: the file, the key, what was found, what is allowed.
+        DefinitionError: a fault, in one line: the file, the key, what was found, what is allowed.
     """
     for name in (METRICS_FILE, LAYERS_FILE):
         if name not in documents:
@@ -327,12 +375,20 @@ def catalogue(documents: Mapping[str, Any]) -> Catalogue:
 
 
 def traffic_share(experiment: Experiment, at: datetime) -> Decimal:
-    """The share of its buckets' users that take part at an instant; 0 before the first step."""
+    """Share of the users of an experiment's buckets that take part at an instant, 0 to 1.
+
+    It is 0 before the first step.
+    """
     reached = [step.share for step in experiment.traffic if step.at <= at]
     return reached[-1] if reached else Decimal(0)
 
 
 def _refuse_names_of_variables(metrics: Iterable[str]) -> None:
+    """Refuse names of metrics that end as the names of derived variables do.
+
+    Raises:
+        DefinitionError: a name ends with PER or BEFORE.
+    """
     for name in metrics:
         if name.endswith((PER, BEFORE)):
             raise DefinitionError(
@@ -341,10 +397,16 @@ def _refuse_names_of_variables(metrics: Iterable[str]) -> None:
 
 
 def _layer_and_start(experiment: Experiment) -> tuple[str, datetime]:
+    """Key that sorts experiments by layer and start."""
     return experiment.layer, experiment.start
 
 
 def _refuse_collision(one: Experiment, other: Experiment) -> None:
+    """Refuse two experiments of one layer that own the same buckets at the same time.
+
+    Raises:
+        DefinitionError: they do.
+    """
     apart = (
         one.end <= other.start
         or other.end <= one.start

@@ -1,4 +1,4 @@
-"""Two arms compared: absolute or relative, of means, proportions or ratios, with or without CUPED.
+"""Effects between two arms: absolute or relative, of means, proportions or ratios, with CUPED.
 
 One mechanism serves them all, the delta method. An estimator is a ratio of two means, Σy / Σd,
 where d is 1 for a plain mean. To first order it is linear in its variables, so its variance over
@@ -8,9 +8,9 @@ a covariate observed before exposure (Deng, Xu, Kohavi and Walker 2013, "Improvi
 of online controlled experiments by utilizing pre-experiment data", WSDM; θ is their equation 4).
 A relative effect is again a ratio, linearised again (Deng, Knoblich and Lu 2018, section 2).
 
-tea-tasting computes the absolute effects too, and the tests hold this module to it. It is not
+tea-tasting computes the absolute effects too, and the tests compare this module with it. It is not
 called here: its relative interval is on the logarithmic scale and divides by the adjusted mean,
-it keeps its standard error and degrees of freedom to itself, and answers impossible input with
+it does not expose its standard error and degrees of freedom, and answers impossible input with
 NaN.
 """
 
@@ -30,12 +30,12 @@ class Undefined(StrEnum):
 
     TOO_FEW_UNITS = "too_few_units"  # fewer than two in an arm, or too few for the approximation
     ZERO_VARIANCE = "zero_variance"  # an arm in which every unit has the same value
-    ZERO_BASELINE = "zero_baseline"  # relative to a control that is zero
-    ZERO_DENOMINATOR = "zero_denominator"  # a ratio of sums, and an arm whose lower sum is zero
+    ZERO_BASELINE = "zero_baseline"  # a relative effect with a control of zero
+    ZERO_DENOMINATOR = "zero_denominator"  # a ratio whose denominator sums to zero in an arm
 
 
 class Slope(StrEnum):
-    """Where CUPED takes its coefficient θ, and with it the gradient of a relative effect.
+    """The source of CUPED's coefficient θ, and with it of the gradient of a relative effect.
 
     POOLED: θ from both arms thrown together, as Deng et al. 2013 have it; the gradient at the
     ratio of the unadjusted means, which randomisation makes equal to that of the adjusted ones in
@@ -49,7 +49,12 @@ class Slope(StrEnum):
 
 
 class Ratio(NamedTuple):
-    """A ratio of two means over the units, by the names of the variables."""
+    """A ratio of two means over the units, by the names of the variables.
+
+    Attributes:
+        numerator: name of a variable.
+        denominator: name of a variable; None for the plain mean of the numerator.
+    """
 
     numerator: str
     denominator: str | None = None
@@ -57,13 +62,13 @@ class Ratio(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimator:
-    """What is estimated in each arm.
+    """The quantity that is estimated in each arm.
 
     Attributes:
-        outcome: the outcome after exposure.
-        covariate: the same before exposure, for CUPED; None is no adjustment.
+        outcome: outcome after exposure.
+        covariate: the same outcome before exposure, for CUPED; None for no adjustment.
         ddof: 1 for the unbiased sample variance; 0 for that of a proportion, p (1 - p).
-        slope: see Slope; it matters only with a covariate.
+        slope: source of CUPED's coefficient; it matters only with a covariate.
     """
 
     outcome: Ratio
@@ -73,17 +78,17 @@ class Estimator:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The variables whose sums, and sums of products with each other, it needs."""
+        """Names of the variables whose sums, and sums of products with each other, it needs."""
         return tuple(name for name in (*self.outcome, *(self.covariate or ())) if name is not None)
 
 
 def mean(value: str, covariate: str | None = None) -> Estimator:
-    """The mean of a variable over the units."""
+    """Estimator of the mean of a variable over the units."""
     return Estimator(Ratio(value), Ratio(covariate) if covariate else None)
 
 
 def proportion(success: str, covariate: str | None = None) -> Estimator:
-    """The share of units whose variable is 1, the others' being 0."""
+    """Estimator of the share of units whose variable is 1, the others' being 0."""
     return Estimator(Ratio(success), Ratio(covariate) if covariate else None, ddof=0)
 
 
@@ -94,7 +99,14 @@ def ratio(
     *,
     slope: Slope = Slope.WITHIN,
 ) -> Estimator:
-    """The sum of one variable over the sum of another: clicks per impression, not per unit."""
+    """Estimator of a ratio of sums: clicks per impression, not per unit.
+
+    Args:
+        numerator: name of a variable.
+        denominator: name of a variable.
+        covariate: names of numerator and denominator before exposure; None for no adjustment.
+        slope: source of CUPED's coefficient.
+    """
     return Estimator(
         Ratio(numerator, denominator), Ratio(*covariate) if covariate else None, slope=slope
     )
@@ -105,11 +117,13 @@ class Arm:
     """The estimate in one arm, and its variance as an estimator.
 
     Attributes:
-        count: the number of units.
-        raw: the estimate without adjustment: what a reader expects to see, and what a relative
-            effect is divided by.
-        adjusted: the estimate that is compared; equal to `raw` without CUPED.
-        var_raw, var_adjusted, cov: their variances and their covariance.
+        count: number of units.
+        raw: estimate without adjustment, which readers expect to see and a relative effect is
+            divided by.
+        adjusted: estimate that is compared; equal to `raw` without CUPED.
+        var_raw: variance of `raw`.
+        var_adjusted: variance of `adjusted`.
+        cov: covariance of `raw` and `adjusted`.
         at_adjusted: whether a relative effect takes its gradient at the adjusted ratio; see Slope.
     """
 
@@ -124,13 +138,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Effect:
-    """How much an arm differs from the control.
+    """The difference between an arm and the control.
 
     Attributes:
-        estimate: the difference, in the metric's unit, or as a share of the control.
+        estimate: difference, in the metric's unit, or as a share of the control.
         std_error: its standard error, greater than zero.
         df: Welch and Satterthwaite's degrees of freedom.
-        count: the units of both arms together; when planning, not always a whole number.
+        count: number of units of both arms together; when planning, not always whole.
     """
 
     estimate: float
@@ -142,15 +156,18 @@ class Effect:
 def compare(
     control: Sums, treatment: Sums, estimator: Estimator, *, relative: bool
 ) -> Effect | Undefined:
-    """The effect of the treatment over the control.
+    """Estimate the effect of a treatment over the control.
 
     Args:
-        control: the sums of the control's units.
-        treatment: the sums of the other arm's units.
-        estimator: what is estimated in each.
-        relative: as a share of the control's unadjusted estimate (GrowthBook's choice: people
-            know that number, and the adjusted one depends on who else is in the experiment);
-            otherwise in the metric's unit.
+        control: sums of the control's units.
+        treatment: sums of the other arm's units.
+        estimator: quantity that is estimated in each.
+        relative: whether the effect is a share of the control's unadjusted estimate (GrowthBook's
+            choice: people know that number, and the adjusted one depends on who else is in the
+            experiment); otherwise it is in the metric's unit.
+
+    Returns:
+        The effect, or why there is none.
     """
     arms = estimate_arms(control, treatment, estimator)
     return arms if isinstance(arms, Undefined) else contrast(*arms, relative=relative)
@@ -159,7 +176,16 @@ def compare(
 def estimate_arms(
     control: Sums, treatment: Sums, estimator: Estimator
 ) -> tuple[Arm, Arm] | Undefined:
-    """Both arms' estimates; together, because CUPED adjusts both by one coefficient."""
+    """Estimate both arms together, because CUPED adjusts both by one coefficient.
+
+    Args:
+        control: sums of the control's units.
+        treatment: sums of the other arm's units.
+        estimator: quantity that is estimated in each.
+
+    Returns:
+        The control and the treatment, or why there is no estimate.
+    """
     if min(control.count, treatment.count) < 2:
         return Undefined.TOO_FEW_UNITS
     if _empty(control, estimator.outcome) or _empty(treatment, estimator.outcome):
@@ -169,9 +195,15 @@ def estimate_arms(
 
 
 def cuped_coefficient(control: Sums, treatment: Sums, estimator: Estimator) -> Fraction:
-    """θ = cov(outcome, covariate) / var(covariate), both linearised; 0 without a covariate.
+    """CUPED's θ = cov(outcome, covariate) / var(covariate), both linearised.
 
-    A covariate that does not vary, or whose denominator is zero in an arm, adjusts nothing.
+    Args:
+        control: sums of the control's units.
+        treatment: sums of the other arm's units.
+        estimator: quantity that is estimated in each.
+
+    Returns:
+        θ; 0 without a covariate, or if it does not vary or its denominator is zero in an arm.
     """
     covariate = estimator.covariate
     if covariate is None or _empty(control, covariate) or _empty(treatment, covariate):
@@ -190,6 +222,14 @@ def contrast(control: Arm, treatment: Arm, *, relative: bool) -> Effect | Undefi
     [var(t) + var(c) + 2 g cov(c, raw) + g² var(raw)] / raw², where all but t is of the control:
     the delta method for (t - c) / raw. Without CUPED c is raw, and that is the usual
     [var(t) + (1 + g)² var(c)] / c².
+
+    Args:
+        control: estimate of the control.
+        treatment: estimate of the other arm.
+        relative: whether to divide by the control's raw estimate.
+
+    Returns:
+        The effect, or why there is none.
     """
     if min(control.var_adjusted, treatment.var_adjusted) <= 0:
         return Undefined.ZERO_VARIANCE
@@ -215,6 +255,7 @@ class _Linear(NamedTuple):
 
 
 def _linear(sums: Sums, ratio: Ratio) -> _Linear:
+    """Linearise a ratio of means at the sums of a sample."""
     top = sums.mean(ratio.numerator)
     if ratio.denominator is None:
         return _Linear(top, {ratio.numerator: 1})
@@ -224,7 +265,10 @@ def _linear(sums: Sums, ratio: Ratio) -> _Linear:
 
 
 def _arm(sums: Sums, estimator: Estimator, theta: Fraction) -> Arm:
+    """The estimate in one arm, adjusted by θ."""
+
     def cov(left: _Linear, right: _Linear) -> float:
+        """Covariance of two linearised estimators."""
         covariance = sums.covariance(left.weights, right.weights, ddof=estimator.ddof)
         return float(covariance / sums.count)
 
@@ -249,11 +293,13 @@ def _arm(sums: Sums, estimator: Estimator, theta: Fraction) -> Arm:
 def _regression_moments(
     sums: Sums, estimator: Estimator, covariate: Ratio
 ) -> tuple[Fraction, Fraction]:
+    """Covariance of outcome and covariate, and variance of the covariate, both linearised."""
     x, y = _linear(sums, covariate).weights, _linear(sums, estimator.outcome).weights
     return sums.covariance(y, x, ddof=estimator.ddof), sums.covariance(x, x, ddof=estimator.ddof)
 
 
 def _empty(sums: Sums, ratio: Ratio) -> bool:
+    """Whether the denominator of a ratio sums to zero."""
     return ratio.denominator is not None and sums.totals[ratio.denominator] == 0
 
 

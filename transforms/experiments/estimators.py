@@ -1,4 +1,4 @@
-"""Which estimator a metric is, and by what names its variables go in the sums of an arm."""
+"""Estimators of metrics, and the names of their variables in the sums of an arm."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from transforms.experiments.sums import Sums
 
 @dataclass(frozen=True)
 class ArmData:
-    """What was observed in one arm.
+    """The observations in one arm.
 
     Attributes:
-        sums: over all its users, of the variables of every metric but quantiles; a user without
-            outcomes counts, with zeros.
-        quantiles: of the quantile metrics, by name.
+        sums: sums over all its users, of the variables of every metric but quantiles; a user
+            without outcomes counts, with zeros.
+        quantiles: samples of the quantile metrics, or why there is none, by name.
     """
 
     sums: Sums
@@ -44,10 +44,17 @@ NOBODY = ArmData(Sums(0, {}, {}))
 
 
 def estimator_of(name: str, metric: Metric) -> Estimator | None:
-    """How a metric is estimated from Sums; None for a quantile, which is not a matter of sums.
+    """The estimator that a metric is computed with from Sums.
 
     Its variables are `name`, and with PER and BEFORE appended those of a ratio's denominator and
     of the covariates. For proportions and retention a variable is 1 or 0 for each user.
+
+    Args:
+        name: name of the metric.
+        metric: its definition.
+
+    Returns:
+        The estimator; None for a quantile, which cannot be computed from sums.
     """
     if isinstance(metric, QuantileMetric):
         return None
@@ -61,7 +68,17 @@ def estimator_of(name: str, metric: Metric) -> Estimator | None:
 def arms_of(
     name: str, metric: Metric, control: ArmData, treatment: ArmData
 ) -> tuple[Arm, Arm] | Undefined:
-    """The estimates of a metric in two arms, or why there are none."""
+    """Estimate a metric in two arms.
+
+    Args:
+        name: name of the metric.
+        metric: its definition.
+        control: observations in the control.
+        treatment: observations in the other arm.
+
+    Returns:
+        The control and the treatment, or why there is no estimate.
+    """
     estimator = estimator_of(name, metric)
     if estimator is not None:
         return estimate_arms(control.sums, treatment.sums, estimator)
@@ -72,5 +89,6 @@ def arms_of(
 
 
 def _quantile(name: str, arm: ArmData) -> Arm | Undefined:
+    """Estimate a quantile metric in one arm."""
     sample = arm.quantiles.get(name, Undefined.TOO_FEW_UNITS)
     return sample if isinstance(sample, Undefined) else quantile_arm(sample)

@@ -1,6 +1,6 @@
-"""What an effect says: looked at once, at a fixed horizon, or at any time and as often as wanted.
+"""Intervals and p-values of an effect: for one look at a fixed horizon, or for looks at any time.
 
-Both procedures answer the same questions, so whoever uses one may be given the other.
+Both procedures have the same interface, so one can replace the other.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from transforms.experiments.effects import Effect
 
 
 class Alternative(StrEnum):
-    """What is set against the null hypothesis."""
+    """The alternative hypothesis."""
 
-    TWO_SIDED = "two_sided"  # the effect is another
+    TWO_SIDED = "two_sided"  # the effect is different
     GREATER = "greater"  # the effect is greater; the interval has no upper end
     LESS = "less"  # the effect is less; the interval has no lower end
 
 
 class Interval(NamedTuple):
-    """The effects that the data do not contradict."""
+    """The range of effects that the data do not contradict."""
 
     lower: float
     upper: float
@@ -36,14 +36,14 @@ class Procedure(ABC):
     """A family of intervals with its matching p-values: p < alpha where the null is outside.
 
     Attributes:
-        alpha: the probability of an error that is accepted, in (0, 1).
+        alpha: accepted probability of an error, in (0, 1).
     """
 
     alpha: float
 
     @abstractmethod
     def half_width(self, effect: Effect, alternative: Alternative = Alternative.TWO_SIDED) -> float:
-        """The distance from the estimate to an end of its interval."""
+        """Distance from the estimate to an end of its interval, in the unit of the effect."""
 
     @abstractmethod
     def p_value(
@@ -53,12 +53,23 @@ class Procedure(ABC):
         null: float = 0,
         alternative: Alternative = Alternative.TWO_SIDED,
     ) -> float:
-        """The p-value of the null hypothesis that the effect is `null`."""
+        """P-value of the null hypothesis that the effect is `null`.
+
+        Args:
+            effect: estimated effect.
+            null: effect under the null hypothesis, in the unit of the effect.
+            alternative: alternative hypothesis.
+        """
 
     def interval(
         self, effect: Effect, alternative: Alternative = Alternative.TWO_SIDED
     ) -> Interval:
-        """The interval that covers the true effect with probability 1 - alpha."""
+        """The interval that covers the true effect with probability 1 - alpha.
+
+        Args:
+            effect: estimated effect.
+            alternative: alternative hypothesis; a one-sided one leaves an end infinite.
+        """
         width = self.half_width(effect, alternative)
         return Interval(
             -math.inf if alternative is Alternative.LESS else effect.estimate - width,
@@ -68,7 +79,7 @@ class Procedure(ABC):
 
 @dataclass(frozen=True)
 class FixedHorizon(Procedure):
-    """Welch's t: right for one look, at a time fixed beforehand. More looks, more false alarms."""
+    """Welch's t: valid for one look, at a time fixed beforehand. More looks, more false alarms."""
 
     def half_width(self, effect: Effect, alternative: Alternative = Alternative.TWO_SIDED) -> float:
         """Student's quantile times the standard error."""
@@ -99,9 +110,9 @@ class AlwaysValid(Procedure):
     before it holds: do not look at a few dozen.
 
     Attributes:
-        tuning_units: the number of units, over both arms, at which the interval is tightest. Fix
-            it beforehand, near the number at which a decision is likely; it costs validity
-            nothing. It sets the mixture's variance, rho² = (l + ln(l + 1)) / tuning_units with
+        tuning_units: number of units, over both arms, at which the interval is tightest. Fix it
+            beforehand, near the number at which a decision is likely; it costs validity nothing.
+            It sets the mixture's variance, rho² = (l + ln(l + 1)) / tuning_units with
             l = -2 ln(alpha), the paper's equation 161, as in GrowthBook.
     """
 
@@ -146,6 +157,7 @@ class AlwaysValid(Procedure):
 
 
 def _standardised(effect: Effect, null: float, alternative: Alternative) -> float:
+    """Distance of effect and null, in standard errors, positive towards the alternative."""
     z = (effect.estimate - null) / effect.std_error
     return {
         Alternative.TWO_SIDED: abs(z),

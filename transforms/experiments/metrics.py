@@ -1,4 +1,4 @@
-"""What a metric is: which events after exposure count, and how they become one number an arm."""
+"""Definitions of metrics: the events after exposure that count, and their aggregation by arm."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class OutcomeEvent:
     """An event that metrics may count or sum, by the columns of its silver table.
 
     Attributes:
-        measures: what may be summed: integer columns, each with its unit.
-        filters: what a metric may be restricted by.
+        measures: units of the integer columns that may be summed, by column.
+        filters: columns that a metric may be restricted by.
     """
 
     measures: Mapping[str, str]
@@ -47,9 +47,9 @@ class Outcome(Definition):
     """Events after exposure, counted, or summed by a column.
 
     Attributes:
-        event: an event type of OUTCOME_EVENTS.
-        field: the column that is summed, a null being nothing; None counts the events.
-        where: columns and the values allowed in them; a null is not among them.
+        event: event type, one of OUTCOME_EVENTS.
+        field: column to sum, nulls count as 0; None to count the events.
+        where: allowed values by column; a null is not among them.
     """
 
     event: Literal[
@@ -60,6 +60,7 @@ class Outcome(Definition):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Outcome:
+        """Refuse a field or filter that the event does not have."""
         known = OUTCOME_EVENTS[self.event]
         if self.field is not None and self.field not in known.measures:
             raise ValueError(unknown(f"field of {self.event}", self.field, known.measures))
@@ -70,12 +71,12 @@ class Outcome(Definition):
 
 
 class _Metric(Definition):
-    """What every metric has.
+    """The fields that every metric has.
 
     Attributes:
-        outcome: what is counted or summed for each user.
-        better: the direction that is an improvement.
-        description: for readers of results.
+        outcome: events that are counted or summed for each user.
+        better: direction that is an improvement.
+        description: text for readers of results.
     """
 
     outcome: Outcome
@@ -84,12 +85,12 @@ class _Metric(Definition):
 
 
 class _Windowed(_Metric):
-    """A metric of the time from exposure on.
+    """A metric of a window of time from exposure on.
 
     Attributes:
-        window_h: outcomes count until this many hours after exposure.
-        covariate_days: CUPED's covariate is the same outcome over this many days before exposure;
-            0 is no adjustment.
+        window_h: length of the window, in hours.
+        covariate_days: days before exposure over which the same outcome is CUPED's covariate; 0 for
+            no adjustment.
     """
 
     window_h: int = Field(default=168, gt=0)
@@ -97,7 +98,7 @@ class _Windowed(_Metric):
 
     @property
     def hours(self) -> tuple[int, int]:
-        """Hours after exposure: the first, and the one before which outcomes count."""
+        """Span in which outcomes count, in hours after exposure: start inclusive, end exclusive."""
         return 0, self.window_h
 
 
@@ -105,7 +106,8 @@ class MeanMetric(_Windowed):
     """The mean over users of a count or a sum.
 
     Attributes:
-        cap: a user's total above it is taken for it (winsorisation), in the outcome's unit.
+        cap: upper limit that a user's total is cut to (winsorisation), in the outcome's unit; None
+            for no limit.
     """
 
     kind: Literal["mean"]
@@ -119,18 +121,24 @@ class ProportionMetric(_Windowed):
 
 
 class RatioMetric(_Windowed):
-    """The sum over users of one outcome over that of another, as clicks per impression."""
+    """The sum over users of one outcome over that of another, as clicks per impression.
+
+    Attributes:
+        per: outcome of the denominator.
+    """
 
     kind: Literal["ratio"]
     per: Outcome
 
 
 class QuantileMetric(_Windowed):
-    """A quantile of a column over events, or of its sums over users; never adjusted by CUPED.
+    """A quantile of a column over events, or of its sums over users, never adjusted by CUPED.
 
     Attributes:
-        level: of the quantile.
-        over: "events" makes the variance robust to several events of one user.
+        level: level of the quantile, in (0, 1).
+        over: unit of observation; with "events" the variance is robust to several events of one
+            user.
+        covariate_days: always 0.
     """
 
     kind: Literal["quantile"]
@@ -140,20 +148,25 @@ class QuantileMetric(_Windowed):
 
     @model_validator(mode="after")
     def _has_values(self) -> QuantileMetric:
+        """Refuse an outcome without a field, which has no values."""
         if self.outcome.field is None:
             raise ValueError("a quantile needs a field of the outcome to be taken of")
         return self
 
 
 class RetentionMetric(_Metric):
-    """The share of users with such an event on day n: hours 24 n to 24 (n + 1) after exposure."""
+    """The share of users with such an event on day n: hours 24 n to 24 (n + 1) after exposure.
+
+    Attributes:
+        day: n, from 1.
+    """
 
     kind: Literal["retention"]
     day: int = Field(gt=0)
 
     @property
     def hours(self) -> tuple[int, int]:
-        """Hours after exposure: the first, and the one before which outcomes count."""
+        """Span in which outcomes count, in hours after exposure: start inclusive, end exclusive."""
         return 24 * self.day, 24 * (self.day + 1)
 
 

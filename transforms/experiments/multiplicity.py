@@ -1,4 +1,4 @@
-"""Several questions at once: p-values adjusted over goal metrics and variants.
+"""Multiplicity: p-values adjusted over goal metrics and variants.
 
 An adjusted p-value is compared with alpha like any other. Anytime-valid p-values may be adjusted
 the same way, and stay valid at any time.
@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control
 
 
 class Correction(StrEnum):
-    """What is kept below alpha."""
+    """The error rate that is kept below alpha."""
 
     HOLM = "holm"  # the probability of any false discovery
     BENJAMINI_HOCHBERG = "benjamini_hochberg"  # the expected share of false ones among discoveries
@@ -22,7 +22,11 @@ class Correction(StrEnum):
 
 
 def adjust(p_values: Sequence[float], correction: Correction) -> list[float]:
-    """The adjusted p-values, in the order of the given ones."""
+    """Adjust p-values by a correction.
+
+    Returns:
+        The adjusted p-values, in the order of the given ones.
+    """
     return _ADJUSTMENTS[correction](p_values)
 
 
@@ -31,6 +35,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     The i-th smallest of m p-values is multiplied by m - i + 1, and no adjusted p-value is less
     than that of a smaller one.
+
+    Returns:
+        The adjusted p-values, at most 1, in the order of the given ones.
     """
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     stepped = ((len(order) - i) * p_values[at] for i, at in enumerate(order))
@@ -39,7 +46,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Benjamini and Hochberg 1995, "Controlling the false discovery rate"; scipy's."""
+    """Benjamini and Hochberg 1995, "Controlling the false discovery rate", as scipy implements it.
+
+    Returns:
+        The adjusted p-values, in the order of the given ones.
+    """
     return [float(p) for p in false_discovery_control(p_values)] if len(p_values) else []
 
 

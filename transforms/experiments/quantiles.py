@@ -1,4 +1,4 @@
-"""Quantiles compared: the estimate and its variance from order statistics, robust to clusters.
+"""Quantiles: the estimate and its variance from order statistics, robust to clusters.
 
 Deng, Knoblich and Lu 2018, "Applying the delta method in metric analytics", KDD, section 4: the
 variance of a sample quantile follows from the distance between two order statistics around it, so
@@ -28,13 +28,14 @@ _Z = float(ndtri(0.975))
 
 @dataclass(frozen=True)
 class QuantileSample:
-    """A sample quantile of one arm, and what its variance is computed from.
+    """A sample quantile of one arm, and the data behind its variance.
 
     Attributes:
-        level: of the quantile, in (0, 1).
-        count: the number of observations: users, or events.
+        level: level of the quantile, in (0, 1).
+        count: number of observations: users, or events.
         value: the quantile.
-        lower, upper: the order statistics at the levels level ± 1.96 √(level (1 - level) / count).
+        lower: order statistic at level - 1.96 √(level (1 - level) / count).
+        upper: order statistic at level + 1.96 √(level (1 - level) / count).
         clusters: for events: over the users, the Sums of BELOW, a user's events with a value not
             above the quantile, and EVENTS, all of a user's events. None: the observations are
             independent, one a user.
@@ -54,9 +55,12 @@ def sample_quantile(
     """The quantile of a histogram: the least value that a share `level` does not exceed.
 
     Args:
-        histogram: of the arm's observations.
-        level: in (0, 1).
-        clusters: see QuantileSample.
+        histogram: histogram of the arm's observations.
+        level: level of the quantile, in (0, 1).
+        clusters: Sums of BELOW and EVENTS; see QuantileSample.
+
+    Returns:
+        The sample quantile; TOO_FEW_UNITS if an order statistic would lie outside of the sample.
     """
     count = sum(histogram.values())
     if count < _least_count(level):
@@ -70,10 +74,16 @@ def sample_quantile(
 
 
 def quantile_arm(sample: QuantileSample) -> Arm | Undefined:
-    """The quantile as an estimate with a variance, to be contrasted with another arm's.
+    """Convert a sample quantile to an estimate with a variance, to contrast it with another arm's.
 
     Zero variance means that the quantile sits on a value so common that its neighbours equal it;
     GrowthBook substitutes a small constant there, which claims a certainty that nobody has.
+
+    Args:
+        sample: the sample quantile.
+
+    Returns:
+        The estimate, or why there is none.
     """
     if sample.count < _least_count(sample.level):
         return Undefined.TOO_FEW_UNITS
@@ -86,6 +96,7 @@ def quantile_arm(sample: QuantileSample) -> Arm | Undefined:
 
 
 def _design_effect(sample: QuantileSample, clusters: Sums) -> float | Undefined:
+    """Factor by which clusters inflate the variance, relative to independent events."""
     arms = estimate_arms(clusters, clusters, ratio(BELOW, EVENTS))
     if isinstance(arms, Undefined):
         return arms
@@ -93,11 +104,12 @@ def _design_effect(sample: QuantileSample, clusters: Sums) -> float | Undefined:
 
 
 def _order_statistic(histogram: Histogram, rank: int) -> int:
+    """The value of a given rank, from 1, in ascending order."""
     values = sorted(histogram)
     reached = accumulate(histogram[value] for value in values)
     return next(value for value, seen in zip(values, reached, strict=True) if seen >= rank)
 
 
 def _least_count(level: float) -> float:
-    """Above it, both order statistics' levels lie within (0, 1)."""
+    """Number of observations above which both order statistics' levels lie within (0, 1)."""
     return _Z**2 * max(level / (1 - level), (1 - level) / level)

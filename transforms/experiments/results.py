@@ -1,4 +1,4 @@
-"""What is known of an experiment, as rows of gold.experiment_results."""
+"""The results of an experiment as rows of gold.experiment_results."""
 
 from __future__ import annotations
 
@@ -53,13 +53,16 @@ def result_rows(
     result: ExperimentResult,
     states: Mapping[str, int],
 ) -> Iterator[dict[str, Any]]:
-    """A row for each variant and metric.
+    """Yield a row for each variant and metric.
 
     Args:
         experiment: its definition.
-        observed: what was analysed.
-        result: what came of it.
-        states: users of gold.experiment_user by state.
+        observed: observations that were analysed.
+        result: result of the analysis.
+        states: number of users of gold.experiment_user, by state.
+
+    Yields:
+        Values by name of COLUMNS; a missing column stands for null.
     """
     users = {name: observed.arms.get(name, NOBODY).sums.count for name in experiment.weights}
     for one in result.results:
@@ -83,6 +86,7 @@ def result_rows(
 
 
 def _evidence(one: MetricResult) -> dict[str, Any]:
+    """The columns of the evidence, or `undefined`."""
     evidence = one.evidence
     if isinstance(evidence, Undefined):
         return {"undefined": str(evidence)}
@@ -90,6 +94,7 @@ def _evidence(one: MetricResult) -> dict[str, Any]:
 
 
 def _numbers(evidence: Evidence) -> dict[str, Any]:
+    """The numeric columns of the evidence."""
     return {
         "lift": _estimate(evidence.lift),
         "difference": _estimate(evidence.difference),
@@ -101,6 +106,7 @@ def _numbers(evidence: Evidence) -> dict[str, Any]:
 
 
 def _estimate(one: Estimate) -> dict[str, float | None]:
+    """An estimate as its struct."""
     return {
         "value": _finite(one.value),
         "lower": _finite(one.lower),
@@ -110,8 +116,10 @@ def _estimate(one: Estimate) -> dict[str, float | None]:
 
 
 def _decision(one: Decision) -> dict[str, Any]:
+    """A decision as its struct."""
     return {"verdict": str(one.verdict), "reasons": [str(reason) for reason in one.reasons]}
 
 
 def _finite(number: float | None) -> float | None:
+    """Replace NaN and infinity by None."""
     return None if number is None or not math.isfinite(number) else float(number)

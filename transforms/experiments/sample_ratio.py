@@ -1,6 +1,6 @@
-"""Sample ratio mismatch: did the arms get the shares of users that they were meant to get?
+"""Sample ratio mismatch: a test of whether the arms got their intended shares of users.
 
-If not, users were lost or added in one arm, and nothing else about the experiment can be believed
+If not, users were lost or added in one arm, and no other result of the experiment can be trusted
 (Fabijan and others 2019, "Diagnosing sample ratio mismatch in online controlled experiments").
 """
 
@@ -20,11 +20,14 @@ LEAST_EXPECTED = 5
 
 
 def chi_square(counts: Mapping[str, int], weights: Weights) -> float | Undefined:
-    """The p-value of Pearson's test, for one look.
+    """P-value of Pearson's chi-square test, for one look.
 
     Args:
         counts: users by variant; a variant without users may be missing.
-        weights: what each variant was meant to get, in any unit, all positive.
+        weights: intended share of each variant, in any unit, all positive.
+
+    Returns:
+        The p-value; TOO_FEW_UNITS if an arm expects fewer than LEAST_EXPECTED users.
 
     Raises:
         ValueError: users in a variant that has no weight, or a weight that is not positive.
@@ -42,7 +45,7 @@ def chi_square(counts: Mapping[str, int], weights: Weights) -> float | Undefined
 def anytime_p_value(
     counts: Mapping[str, int], weights: Weights, *, concentration: float = 10_000
 ) -> float:
-    """A p-value that may be looked at as often as wanted.
+    """P-value of the sample ratio that stays valid over any number of looks.
 
     Lindon and Malek 2022, "Anytime-valid inference for multinomial count data", NeurIPS: the
     Bayes factor of multinomial counts whose shares have a Dirichlet prior around the intended
@@ -52,9 +55,12 @@ def anytime_p_value(
 
     Args:
         counts: users by variant so far.
-        weights: what each variant was meant to get, in any unit, all positive.
-        concentration: of the prior, in users; the greater, the smaller the mismatch that is
-            found best. 10,000 is GrowthBook's.
+        weights: intended share of each variant, in any unit, all positive.
+        concentration: concentration of the prior, in users; the greater, the smaller the mismatch
+            that is detected best. 10,000 is GrowthBook's.
+
+    Returns:
+        The p-value, at most 1.
 
     Raises:
         ValueError: users in a variant that has no weight, or a weight that is not positive.
@@ -68,6 +74,11 @@ def anytime_p_value(
 
 
 def _shares(counts: Mapping[str, int], weights: Weights) -> dict[str, float]:
+    """Intended share of each variant, normalised to sum to 1.
+
+    Raises:
+        ValueError: users in a variant that has no weight, or a weight that is not positive.
+    """
     unknown = counts.keys() - weights.keys()
     if unknown:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""An experiment's goals in parts of its users: where is the effect, if there is one?
+"""Segments: an experiment's goals in parts of its users, to locate an effect if there is one.
 
-Who looks at ten segments finds one that stands out. The p-values of all segments, goals and
+Whoever looks at ten segments finds one that stands out. The p-values of all segments, goals and
 variants are therefore corrected together, by the plan's correction.
 """
 
@@ -22,9 +22,13 @@ class SegmentEffect:
     """A goal in one variant, among the users of one segment.
 
     Attributes:
-        users: in the control and in the variant.
-        lift: the relative effect by the plan's procedure, or why there is none.
-        adjusted_p_value: corrected over all segments, goals and variants; None without a lift.
+        segment: name of the segment.
+        variant: name of the variant.
+        metric: name of the goal.
+        users: number of users in the control and in the variant.
+        lift: relative effect by the plan's procedure, or why there is none.
+        adjusted_p_value: p-value corrected over all segments, goals and variants; None without a
+            lift.
     """
 
     segment: str
@@ -40,12 +44,15 @@ def segment_effects(
     metrics: Mapping[str, Metric],
     segments: Mapping[str, Mapping[str, ArmData]],
 ) -> list[SegmentEffect]:
-    """The goals in every segment.
+    """Compare every variant with the control on every goal, in each segment.
 
     Args:
         experiment: its definition.
-        metrics: of its metrics, by name.
-        segments: the arms of each segment by variant.
+        metrics: definitions of its metrics, by name.
+        segments: arms by variant, by segment.
+
+    Returns:
+        One effect for each goal, variant and segment, in this order.
     """
     procedure = procedure_of(experiment.plan)
     asked = [
@@ -77,6 +84,7 @@ def segment_effects(
 def _lift(
     arms: Mapping[str, ArmData], experiment: Experiment, variant: str, goal: str, metric: Metric
 ) -> Effect | Undefined:
+    """Relative effect of a variant on a goal within a segment, or why there is none."""
     control, treatment = (arms.get(name, NOBODY) for name in (experiment.control, variant))
     pair = arms_of(goal, metric, control, treatment)
     return pair if isinstance(pair, Undefined) else contrast(*pair, relative=True)

@@ -16,18 +16,18 @@ Weights = Mapping[str, Exact]
 
 
 class SumsError(ValueError):
-    """No sample has these sums."""
+    """Sums that no sample can have."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What every statistic of this package is computed from.
+    """The sums that every statistic of this package is computed from.
 
     Sums of two disjoint groups of units add up to the sums of their union, exactly and in any
     order. Moments are rational numbers: rounding happens once, when a result becomes a float.
 
     Attributes:
-        count: the number of units (users).
+        count: number of units (users).
         totals: for each variable, the sum of its values over the units, in the variable's unit
             (seconds, plays, half stars). Gold holds integers; a Fraction serves where the unit is
             finer, and a float is taken for the binary fraction that it is.
@@ -52,10 +52,13 @@ class Sums:
 
     @classmethod
     def of(cls, **observations: Iterable[Number]) -> Sums:
-        """The sums of observed units, all pairs of variables included.
+        """Compute the sums of observed units, all pairs of variables included.
 
         Args:
-            observations: for each variable its values, one per unit, in one order of units.
+            observations: values of each variable, one per unit, in one order of units.
+
+        Raises:
+            ValueError: the variables have different numbers of values.
         """
         columns = {
             name: [_exact(value) for value in values] for name, values in observations.items()
@@ -70,7 +73,11 @@ class Sums:
         )
 
     def __add__(self, other: Sums) -> Sums:
-        """The sums of both groups together; ValueError if their variables differ."""
+        """The sums of both groups together.
+
+        Raises:
+            ValueError: the groups have different variables.
+        """
         if (
             self.totals.keys() != other.totals.keys()
             or self.products.keys() != other.products.keys()
@@ -86,16 +93,16 @@ class Sums:
         )
 
     def mean(self, name: str) -> Fraction:
-        """The mean of a variable over the units; there must be at least one."""
+        """Mean of a variable over the units, of which there must be at least one."""
         return Fraction(self.totals[name]) / self.count
 
     def covariance(self, left: Weights, right: Weights, *, ddof: int = 1) -> Fraction:
-        """The covariance, over the units, of two linear combinations of variables.
+        """Covariance, over the units, of two linear combinations of variables.
 
         Args:
-            left: the weight of each variable in the one combination.
-            right: the same of the other; the variance is the covariance with itself.
-            ddof: the divisor is the count less this; the count must be greater.
+            left: weights of the variables in one combination, by name.
+            right: weights in the other one; with equal weights the result is the variance.
+            ddof: difference between the count, which must be greater, and the divisor.
         """
         terms = (
             weight * other_weight * self._centred(name, other_name)
@@ -109,6 +116,11 @@ class Sums:
         return self.count * self.products[_pair(x, y)] - self.totals[x] * self.totals[y]
 
     def _check(self) -> None:
+        """Refuse impossible sums.
+
+        Raises:
+            SumsError: see the class.
+        """
         if self.count < 0:
             raise SumsError(f"a count of {self.count} units")
         for x, y in self.products:
@@ -123,9 +135,10 @@ class Sums:
 
 
 def _exact(value: Number) -> Exact:
-    """The same number; also from numpy, whose integers overflow in silence."""
+    """Convert a number to an equal int or Fraction, as numpy's integers overflow in silence."""
     return int(value) if isinstance(value, Integral) else Fraction(value)
 
 
 def _pair(x: str, y: str) -> Pair:
+    """A pair of variables in alphabetical order."""
     return (x, y) if x <= y else (y, x)

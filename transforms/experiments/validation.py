@@ -1,4 +1,4 @@
-"""How a definition is checked, and how its first fault is said in one line."""
+"""Validation of definitions, and the one-line message of the first fault."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ BUCKETS = 10_000
 
 
 class DefinitionError(ValueError):
-    """A definition that cannot be used; the text is one line for whoever wrote it."""
+    """A definition that cannot be used, with a message of one line for its author."""
 
 
 class Definition(BaseModel):
-    """Immutable, and a key it does not know is an error."""
+    """Base of all definitions: immutable, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _in_utc(instant: datetime) -> datetime:
+    """Convert an instant to UTC."""
     return instant.astimezone(UTC)
 
 
@@ -45,15 +46,16 @@ D = TypeVar("D", bound=Definition)
 
 
 def parse(model: type[D], content: Any, *, origin: str) -> D:
-    """Content as a definition.
+    """Validate parsed YAML as a definition.
 
     Args:
-        model: what it should be.
+        model: class of the definition.
         content: parsed YAML.
-        origin: where it is from, for the message.
+        origin: name of the source, for the message.
 
     Raises:
-        DefinitionError: the origin, the key, what is wrong with it, what was found.
+        DefinitionError: invalid content; the message has the origin, the key, the fault and what
+            was found.
     """
     try:
         return model.model_validate(content)
@@ -66,20 +68,40 @@ def parse(model: type[D], content: Any, *, origin: str) -> D:
 
 
 def require_known(what: str, name: str, known: Iterable[str], where: str) -> None:
-    """DefinitionError with the nearest known names if the name is not one of them."""
+    """Refuse an unknown name.
+
+    Args:
+        what: kind of the name, for the message.
+        name: name to look up.
+        known: known names.
+        where: place of the name, for the message.
+
+    Raises:
+        DefinitionError: the name is unknown; the message lists the nearest known names.
+    """
     if name not in known:
         raise DefinitionError(f"{where}: {unknown(what, name, known)}")
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """That a name is not known, and which ones are: the nearest, else the first ten."""
+    """Message that a name is unknown, with the nearest known names, else the first ten.
+
+    Args:
+        what: kind of the name.
+        name: the unknown name.
+        known: known names.
+    """
     known = sorted(known)
     near = get_close_matches(name, known) or known[:10]
     return f"unknown {what} {name!r}; known: {', '.join(near) or 'none'}"
 
 
 def refuse_repeats(what: str, names: Sequence[str]) -> None:
-    """ValueError if a name is there twice."""
+    """Refuse a list with a repeated name.
+
+    Raises:
+        ValueError: a name occurs twice.
+    """
     repeated = [name for i, name in enumerate(names) if name in names[:i]]
     if repeated:
         raise ValueError(f"{what} {repeated[0]!r} is there twice")

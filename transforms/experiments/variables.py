@@ -1,4 +1,4 @@
-"""What metrics measure of one user: the variables whose sums are the statistics of an arm.
+"""Variables: the totals of one user behind metrics, whose sums are the statistics of an arm.
 
 docs/semantics.md, Experiment users, has the table; estimators has the names.
 """
@@ -27,11 +27,12 @@ class Variable:
     """A total over a user's events in a span of time around the first exposure.
 
     Attributes:
-        name: as in sums.
-        outcome: the events, and what is summed.
-        from_s, to_s: the span, in seconds from the first exposure; its end is not in it.
-        cap: a total above it is taken for it.
-        indicator: 1 if there is an event, else 0, in place of the total.
+        name: name in the sums of an arm.
+        outcome: events, and the column that is summed.
+        from_s: start of the span, inclusive, in seconds from the first exposure.
+        to_s: end of the span, exclusive, in seconds from the first exposure.
+        cap: upper limit that a total is cut to; None for no limit.
+        indicator: whether it is 1 if there is an event, else 0, in place of the total.
     """
 
     name: str
@@ -43,7 +44,16 @@ class Variable:
 
 
 def variables_of(name: str, metric: Metric) -> tuple[Variable, ...]:
-    """The variables of a metric, those of estimator_of; of a quantile over users its total."""
+    """The variables that a metric's estimator reads.
+
+    Args:
+        name: name of the metric.
+        metric: its definition.
+
+    Returns:
+        The variables of `estimator_of`; the total for a quantile over users, none for one over
+        events.
+    """
     if isinstance(metric, QuantileMetric) and metric.over == "events":
         return ()
     first, end = (hour * HOUR_S for hour in metric.hours)
@@ -67,7 +77,11 @@ def variables_of(name: str, metric: Metric) -> tuple[Variable, ...]:
 
 
 def sample_of(name: str, metric: Metric) -> Variable | None:
-    """For a quantile over events the field and the span of its values; else None."""
+    """The field and span of the values of a quantile over events.
+
+    Returns:
+        The field and span as a variable; None for other metrics.
+    """
     if not isinstance(metric, QuantileMetric) or metric.over == "users":
         return None
     first, end = (hour * HOUR_S for hour in metric.hours)
@@ -75,6 +89,6 @@ def sample_of(name: str, metric: Metric) -> Variable | None:
 
 
 def variables_behind(name: str, metric: Metric) -> tuple[Variable, ...]:
-    """The variables of a metric, or its sample."""
+    """The variables of a metric, or its sample for a quantile over events."""
     sample = sample_of(name, metric)
     return variables_of(name, metric) if sample is None else (sample,)

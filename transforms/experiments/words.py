@@ -1,4 +1,4 @@
-"""Results in words that claim no more than the numbers do."""
+"""Results as sentences that claim no more than the numbers do."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ CORRECTIONS = {
 
 
 def percent(share: float) -> str:
-    """A relative effect, signed: +1.2 %."""
+    """Format a relative effect as signed percent, such as +1.2 %."""
     return f"{100 * share:+.1f} %"
 
 
 def describe_result(row: Mapping[str, Any]) -> str:
-    """What a row of gold.experiment_results says of its metric.
+    """Describe the result of one metric in a phrase.
 
     Args:
-        row: of a goal or a guardrail.
+        row: row of gold.experiment_results, of a goal or a guardrail.
     """
     if row["undefined"] is not None:
         return UNDEFINED[row["undefined"]]

@@ -1,10 +1,10 @@
-"""Features as of an instant: what was true of a user just then, or what was known by then.
+"""Features as of an instant: those true of a user just then, or those known by then.
 
 docs/semantics.md, Features as of an instant. A sweep over each user's time: an event **enters** the
-windows when it can be seen and **leaves** each of them its length after it happened, so a window
-is the running sum of what entered less what left. Sums of integers are exact in any order, and one
-sort by user and time serves all windows of all rows, however many events a user has. Only a sum
-can be taken out again; what is last is a running merge of what entered.
+windows when it becomes visible and **leaves** each of them its length after it happened, so a
+window is the running sum of what entered less what left. Sums of integers are exact in any order,
+and one sort by user and time serves all windows of all rows, however many events a user has. Only
+sums can be taken out again; the last play and rating are a running merge of what entered.
 """
 
 from __future__ import annotations
@@ -42,18 +42,25 @@ AS_OF = Fold("as_of", {"user_id": "STRING"}, USER_DAY.where, {**WINDOWED, **LAST
 
 
 def features(days: Sequence[int] = DAYS) -> list[str]:
-    """The names of the features: <statistic>_<days>d, and last_<play or rating>_<column>."""
+    """Names of the features.
+
+    Args:
+        days: lengths of the windows, in days of 24 hours.
+
+    Returns:
+        <statistic>_<days>d for each window, and last_<play or rating>_<column>.
+    """
     return [*(f"{name}_{d}d" for d in days for name in (*WINDOWED, *RATES)), *LAST_COLUMNS]
 
 
 def feature_events(silver: Mapping[str, DataFrame]) -> DataFrame:
-    """The facts behind the features, each event of a user once: the first copy by arrival order.
+    """The facts behind the features, deduplicated by user and event_id.
 
     Args:
-        silver: the tables of FACT_SOURCES by name.
+        silver: tables of FACT_SOURCES by name.
 
     Returns:
-        FACT_COLUMNS and PLACE.
+        FACT_COLUMNS and PLACE of the first copy of each event by arrival order.
     """
     return deduplicate(facts(silver, *PLACE).repartition("user_id"), "user_id")
 
@@ -66,18 +73,18 @@ def features_as_of(
     days: Sequence[int] = DAYS,
     known: bool = False,
 ) -> DataFrame:
-    """Each row of a spine with the features of its user at its instant.
+    """Add to each row of a spine the features of its user at its instant.
 
     Args:
         spine: SPINE, neither null, and any other columns; rows may repeat.
         events: `feature_events`.
         catalog: rows of silver.catalog, a batch DataFrame.
-        days: the lengths of the windows, in days of 24 hours.
-        known: leave out what had not arrived by then.
+        days: lengths of the windows, in days of 24 hours.
+        known: whether to leave out events and changes that had not arrived by then.
 
     Returns:
-        The columns of the spine and `features(days)`. Without events counts and sums are 0, rates
-        and what is last are null.
+        The columns of the spine and `features(days)`. Without events, counts and sums are 0, rates
+        and the columns of the last play and rating are null.
     """
     asked = spine.repartition("user_id").select(
         *("user_id", F.unix_micros("at").alias("t"), F.lit(0).alias("is_step")),
@@ -96,10 +103,18 @@ def features_as_of(
 
 
 def _steps(events: DataFrame, days: Sequence[int], known: bool) -> DataFrame:
-    """What events do to the windows: user_id, t, is_step, the statistics, and `in_<days>d` of each.
+    """The steps by which events change the windows.
 
-    That is 1 where the event enters the window, -1 where it leaves it, 0 where it does neither: an
-    event that arrives when it would have left never enters.
+    in_<days>d is 1 where the event enters the window, -1 where it leaves it, 0 where it does
+    neither: an event that arrives when it would have left never enters.
+
+    Args:
+        events: `feature_events`.
+        days: lengths of the windows, in days.
+        known: whether events enter no earlier than they arrive.
+
+    Returns:
+        user_id, t bigint (microseconds), is_step int (1), the statistics, and in_<days>d int.
     """
     happened = "unix_micros(event_time)"
     seen = f"greatest({happened}, unix_micros(kafka_timestamp))" if known else happened
@@ -120,12 +135,19 @@ def _steps(events: DataFrame, days: Sequence[int], known: bool) -> DataFrame:
 
 
 def _step(t: str, signs: Mapping[int, str], *, is_entry: bool) -> str:
+    """SQL of one step: a struct of t, is_entry and in_<days>d.
+
+    Args:
+        t: SQL of the instant, in microseconds.
+        signs: SQL of in_<days>d, by days.
+        is_entry: whether the event enters windows at this step.
+    """
     within = "".join(f", 'in_{d}d', {sign}" for d, sign in signs.items())
     return f"named_struct('t', {t}, 'is_entry', {is_entry}{within})"
 
 
 def _running(days: Sequence[int]) -> dict[str, str]:
-    """SQL aggregates over the steps up to a row of the spine."""
+    """SQL aggregates over the steps up to a row of the spine, by name."""
     windows = {
         f"{name}_{d}d": stat.merge.format(f"{name} * in_{d}d")
         for d in days
@@ -135,7 +157,7 @@ def _running(days: Sequence[int]) -> dict[str, str]:
 
 
 def _read(days: Sequence[int]) -> dict[str, str]:
-    """SQL of the features over what the sweep came to."""
+    """SQL of the features over the running aggregates, by name."""
     counts = {f"{name}_{d}d": f"coalesce({name}_{d}d, 0L)" for d in days for name in WINDOWED}
     rates = {
         f"{name}_{d}d": f"try_divide({part}_{d}d, {whole}_{d}d)"
@@ -147,7 +169,16 @@ def _read(days: Sequence[int]) -> dict[str, str]:
 
 
 def _with_entry(rows: DataFrame, catalog: DataFrame, known: bool) -> DataFrame:
-    """Add `entry`: the last change of the title of the last play by the time of that play."""
+    """Add `entry`, the last change of the title of the last play by the time of that play.
+
+    Args:
+        rows: rows with last_play, and the row of the spine as the struct `row`.
+        catalog: rows of silver.catalog, a batch DataFrame.
+        known: whether to leave out changes that had not arrived by the instant of the row.
+
+    Returns:
+        The columns of `rows` and entry, a struct; null without such a change.
+    """
     change = ("event_time", "event_id", "kafka_timestamp", "removed", "genres")
     changes = (
         deduplicate(catalog)

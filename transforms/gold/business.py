@@ -1,4 +1,4 @@
-"""What recommendations came to each day: ratios over gold.business_day, which holds only sums."""
+"""Success of recommendations by day: ratios over gold.business_day, which holds only sums."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ _SUMMED = ("watch_s", "recommended_watch_s", "recommended_clicks", "recommended_
 
 
 def recommended_by_date(business_day: DataFrame, catalog: DataFrame) -> DataFrame:
-    """Share of viewing, position of clicks and coverage of the catalogue, over all regions.
+    """Share of viewing, rank of clicks and coverage of the catalogue by recommendations, by date.
 
     Args:
         business_day: rows of gold.business_day.
         catalog: rows of silver.catalog, a batch DataFrame.
 
     Returns:
-        date, UTC; viewing: the share of the time watched that was recommended; click_rank: the
-        mean rank of recommended clicks, from 1; coverage: the share of the titles that were in
-        the catalogue at some instant of the day which a recommendation made somebody play. A
-        double each, null where there is nothing to divide by. In order of date.
+        One row a date over all regions, in order of date: date, UTC; viewing double, the
+        recommended share of the time watched, 0 to 1; click_rank double, the mean rank, from 1, of
+        recommended clicks; coverage double, the share of the titles in the catalogue at some
+        instant of the day that were played from a recommendation. Each is null where its divisor is
+        0.
     """
     days = business_day.groupBy("date").agg(
         *(F.sum(name).alias(name) for name in _SUMMED),
@@ -40,7 +41,15 @@ def recommended_by_date(business_day: DataFrame, catalog: DataFrame) -> DataFram
 
 
 def _coverage(days: DataFrame, catalog: DataFrame) -> DataFrame:
-    """The coverage of each date, of the dates on which there was a catalogue."""
+    """Coverage of the catalogue by date, without the dates on which there was none.
+
+    Args:
+        days: date, and titles array of strings, those played from recommendations.
+        catalog: rows of silver.catalog, a batch DataFrame.
+
+    Returns:
+        date, coverage double, 0 to 1.
+    """
     began_before_its_end = F.to_date("valid_from") <= F.col("date")
     ended_after_its_start = F.col("valid_to").isNull() | (
         F.col("valid_to") > F.col("date").cast("timestamp")

@@ -1,4 +1,4 @@
-"""The arms of experiments: gold.experiment_user summed up to what statistics need.
+"""The arms of experiments: gold.experiment_user aggregated to the sums that statistics need.
 
 docs/experiments.md, What statistics need. Everything is a sum of whole numbers, so it is exact.
 """
@@ -23,21 +23,28 @@ ARM = ("experiment_id", "variant")
 
 
 def states(rows: DataFrame) -> DataFrame:
-    """Users by experiment and state: experiment_id, state, users."""
+    """Count users by experiment and state.
+
+    Args:
+        rows: rows of gold.experiment_user.
+
+    Returns:
+        experiment_id string, state string, users bigint.
+    """
     return rows.groupBy("experiment_id", "state").agg(F.count(F.lit(1)).alias("users"))
 
 
 def arm_sums(rows: DataFrame, metrics: Mapping[str, Metric], *by: str) -> DataFrame:
-    """The sums of each arm.
+    """Sum the variables of each arm, and the products of each pair of a metric's variables.
 
     Args:
-        rows: of gold.experiment_user.
-        metrics: those wanted, by name.
+        rows: rows of gold.experiment_user.
+        metrics: metrics to sum for, by name.
         by: columns that divide an arm further, such as the region.
 
     Returns:
-        experiment_id, variant, `by`, users, and for each variable x and each pair x, y of a
-        metric's variables the sums `x` and `x*y`, null for a metric that the experiment has not.
+        experiment_id, variant, `by`, users bigint, and for each variable x and each pair x, y of a
+        metric's variables the sums `x` and `x*y`, null for metrics that the experiment lacks.
     """
     sums: dict[str, Column] = {}
     for x, y in _pairs(metrics):
@@ -49,17 +56,31 @@ def arm_sums(rows: DataFrame, metrics: Mapping[str, Metric], *by: str) -> DataFr
 
 
 def sums_of(row: Row, metrics: Mapping[str, Metric]) -> Sums:
-    """A row of `arm_sums` as Sums of the metrics that it has."""
+    """Convert a row of `arm_sums` to Sums.
+
+    Args:
+        row: row of `arm_sums`.
+        metrics: metrics that it was summed for, by name.
+
+    Returns:
+        The sums of the metrics that the row's experiment has.
+    """
     pairs = [pair for pair in _pairs(metrics) if row[pair[0]] is not None]
     totals = {name: int(row[name]) for pair in pairs for name in pair}
     return Sums(row["users"], totals, {(x, y): int(row[f"{x}*{y}"]) for x, y in pairs})
 
 
 def histograms(rows: DataFrame, metrics: Mapping[str, Metric], *by: str) -> DataFrame:
-    """The values that quantiles are taken of, counted.
+    """Count the observed values of quantile metrics.
+
+    Args:
+        rows: rows of gold.experiment_user.
+        metrics: metrics by name; those without a quantile are ignored.
+        by: columns that divide an arm further.
 
     Returns:
-        experiment_id, variant, `by`, metric, value, observations; nothing without quantiles.
+        experiment_id, variant, `by`, metric string, value bigint, observations bigint; no rows
+        without quantile metrics.
     """
     entries = [
         F.struct(F.lit(name).alias("metric"), _values(name, metric).alias("values"))
@@ -74,15 +95,16 @@ def histograms(rows: DataFrame, metrics: Mapping[str, Metric], *by: str) -> Data
 
 
 def clusters(rows: DataFrame, quantiles: DataFrame, *by: str) -> DataFrame:
-    """For quantiles over events: the sums over users of events, and of those not above it.
+    """Sum, over users, the events and those not above the quantile, for quantiles over events.
 
     Args:
-        rows: of gold.experiment_user.
-        quantiles: experiment_id, `by`, variant, metric, value: the quantile of the arm.
-        by: as in `histograms`.
+        rows: rows of gold.experiment_user.
+        quantiles: experiment_id, variant, `by`, metric, value: the quantile of each arm.
+        by: columns that divide an arm further, as in `histograms`.
 
     Returns:
-        experiment_id, variant, `by`, metric, users, and the sums `x` and `x*y` of EVENTS, BELOW.
+        experiment_id, variant, `by`, metric, users bigint, and the sums `x` and `x*y` of EVENTS and
+        BELOW.
     """
     in_arms = rows.where(F.col("state") == ATTRIBUTED)
     values = F.element_at("samples", F.col("metric"))
@@ -104,7 +126,7 @@ def clusters(rows: DataFrame, quantiles: DataFrame, *by: str) -> DataFrame:
 
 
 def cluster_sums(row: Row) -> Sums:
-    """A row of `clusters` as Sums."""
+    """Convert a row of `clusters` to Sums."""
     pairs = list(combinations_with_replacement((BELOW, EVENTS), 2))
     totals = {name: row[name] for name in (BELOW, EVENTS)}
     return Sums(row["users"], totals, {(x, y): row[f"{x}*{y}"] for x, y in pairs})
@@ -116,13 +138,13 @@ def arm_data(
     values: Mapping[str, Histogram],
     clustered: Mapping[str, Sums],
 ) -> ArmData:
-    """An arm, put together.
+    """Assemble the data of one arm.
 
     Args:
-        sums: of its users.
-        metrics: of the experiment, by name.
-        values: the histograms of its quantile metrics, by name.
-        clustered: for quantiles over events, `cluster_sums` by metric.
+        sums: sums of its users.
+        metrics: metrics of the experiment, by name.
+        values: histograms of its quantile metrics, by name of the metric.
+        clustered: `cluster_sums` of its quantiles over events, by name of the metric.
     """
     samples = {
         name: sample_quantile(values.get(name, {}), metric.level, clustered.get(name))
@@ -133,7 +155,7 @@ def arm_data(
 
 
 def _pairs(metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str]]:
-    """The pairs of variables of each metric but quantiles, a variable with itself included."""
+    """Yield the pairs of variables, each with itself too, of all metrics but quantiles."""
     for name, metric in metrics.items():
         if not isinstance(metric, QuantileMetric):
             names: Iterable[str] = sorted(one.name for one in variables_of(name, metric))
@@ -141,20 +163,31 @@ def _pairs(metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str]]:
 
 
 def _value(name: str) -> Column:
+    """Total of a variable.
+
+    Returns:
+        Bigint; null where the user has none.
+    """
     return F.col("totals").getItem(name)
 
 
 def _wide(name: str) -> Column:
-    """Wide enough for the product of any two totals."""
+    """Total of a variable as a decimal, wide enough for the product of any two totals."""
     return _value(name).cast("DECIMAL(19, 0)")
 
 
 def _values(name: str, metric: QuantileMetric) -> Column:
+    """Observed values of a quantile metric.
+
+    Returns:
+        Array of bigint; empty where the user has none.
+    """
     if metric.over == "events":
         return F.coalesce(F.col("samples").getItem(name), F.array().cast("ARRAY<BIGINT>"))
     return F.filter(F.array(_value(name)), lambda value: value.isNotNull())
 
 
 def _no_values() -> Column:
+    """Empty array of the type that `histograms` unpacks."""
     kind: Any = "ARRAY<STRUCT<metric: STRING, values: ARRAY<BIGINT>>>"
     return F.array().cast(kind)

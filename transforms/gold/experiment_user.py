@@ -1,4 +1,4 @@
-"""gold.experiment_user: what experiments measure of each user, from the user's events.
+"""gold.experiment_user: exposures of users and their outcomes for the metrics of experiments.
 
 docs/semantics.md, Experiment users. One function serves stream and batch: it computes the rows of
 some users from all of their events.
@@ -88,7 +88,10 @@ SOURCES = (ASSIGNMENTS, *OUTCOMES)
 
 
 def assignments(silver: DataFrame) -> DataFrame:
-    """The exposures of silver.experiments, streaming or batch.
+    """The exposures in silver.experiments, streaming or batch.
+
+    Args:
+        silver: rows of silver.experiments.
 
     Returns:
         EVENT_COLUMNS; region and device_type are those of the assignment's context.
@@ -103,10 +106,13 @@ def assignments(silver: DataFrame) -> DataFrame:
 
 
 def outcomes(silver: Mapping[str, DataFrame]) -> DataFrame:
-    """The events of the tables of OUTCOMES that metrics may ask for, streaming or batch.
+    """The events that metrics may use as outcomes, streaming or batch.
+
+    Args:
+        silver: rows of the tables of OUTCOMES, by table name.
 
     Returns:
-        EVENT_COLUMNS; a column that a table does not have is null.
+        EVENT_COLUMNS; columns that a table lacks are null.
     """
     wanted = F.col("event_type").isin(*OUTCOME_EVENTS)
     return reduce(
@@ -119,7 +125,11 @@ def outcomes(silver: Mapping[str, DataFrame]) -> DataFrame:
 
 
 def plans(catalogue: Catalogue) -> list[tuple[Any, ...]]:
-    """What attribution needs of each experiment, as rows of PLAN_COLUMNS."""
+    """The parameters of attribution, a row of PLAN_COLUMNS for each experiment.
+
+    Args:
+        catalogue: all definitions.
+    """
     return [
         plan(experiment, catalogue.metrics, catalogue.definition_hash(name))
         for name, experiment in catalogue.experiments.items()
@@ -129,9 +139,16 @@ def plans(catalogue: Catalogue) -> list[tuple[Any, ...]]:
 def plan(
     experiment: Experiment, metrics: Mapping[str, Metric], definition_hash: str
 ) -> tuple[Any, ...]:
-    """What attribution needs of an experiment, as a row of PLAN_COLUMNS.
+    """The parameters of attribution of one experiment.
 
-    before_s and after_s say how far before and after the first exposure any metric looks.
+    Args:
+        experiment: its definition.
+        metrics: definitions of its metrics, by name.
+        definition_hash: hash of its definition.
+
+    Returns:
+        A row of PLAN_COLUMNS; before_s and after_s are the seconds before and after the first
+        exposure within which outcomes count for any metric.
     """
     spans = [one for name in experiment.metrics for one in variables_behind(name, metrics[name])]
     return (
@@ -147,15 +164,16 @@ def plan(
 
 
 def exposures(events: DataFrame, planned: DataFrame, *also: str) -> DataFrame:
-    """The first exposures that assignments come to.
+    """Find the first exposure of each user in each experiment, and the user's state.
 
     Args:
-        events: `assignments` of some users, all of them; repeats do no harm.
+        events: all `assignments` of some users; duplicates do no harm.
         planned: PLAN_COLUMNS, one row an experiment.
-        also: columns of events that are part of the key too, such as the instant of a look.
+        also: columns of events that belong to the key too, such as the instant of an analysis.
 
     Returns:
-        The key, state, variant, exposed_at, region, device_type, variants, before_s and after_s.
+        `also`, KEY, state, variant, exposed_at, region, device_type, variants, before_s and
+        after_s.
     """
     packed = F.struct("event_time", "event_id", "variant", "region", "device_type")
     found = events.groupBy(*also, *KEY).agg(
@@ -177,14 +195,14 @@ def exposures(events: DataFrame, planned: DataFrame, *also: str) -> DataFrame:
 
 
 def touched_users(events: DataFrame) -> DataFrame:
-    """What some events may change.
+    """Summarise the rows that events may change.
 
     Args:
         events: `assignments` and `outcomes` together, some or all.
 
     Returns:
-        user_id; assigned, the experiments of the user's assignments; earliest and latest, the
-        event times of the user's outcomes, null without any.
+        user_id; assigned array of strings, the experiments of the user's assignments; earliest and
+        latest timestamp, event times of the user's outcomes, null without any.
     """
     at = F.when(F.col("event_type") != ASSIGNMENT, F.col("event_time"))
     return events.groupBy("user_id").agg(
@@ -200,6 +218,9 @@ def affected_exposures(exposed: DataFrame, touches: DataFrame) -> DataFrame:
     Args:
         exposed: `exposures` of the users of touches.
         touches: rows of `touched_users`.
+
+    Returns:
+        The columns of `exposed`.
     """
     first, last = reach()
     reached = (
@@ -214,7 +235,12 @@ def affected_exposures(exposed: DataFrame, touches: DataFrame) -> DataFrame:
 
 
 def reach() -> tuple[Column, Column]:
-    """Of an exposure, the first instant at which an outcome counts, and the one after the last."""
+    """The span around an exposure in which outcomes count.
+
+    Returns:
+        Timestamps: the start, inclusive, and the end, exclusive; they read exposed_at, before_s and
+        after_s.
+    """
     return (
         F.col("exposed_at") - F.make_dt_interval(secs=F.col("before_s")),
         F.col("exposed_at") + F.make_dt_interval(secs=F.col("after_s")),
@@ -222,7 +248,7 @@ def reach() -> tuple[Column, Column]:
 
 
 def deduplicate_per_user(events: DataFrame) -> DataFrame:
-    """The first by arrival order of a user's copies of each event."""
+    """Keep the first copy, by arrival order, of each event of a user."""
     return deduplicate(events, "user_id")
 
 
@@ -233,15 +259,15 @@ def attribute_outcomes(
     metrics: Mapping[str, Metric],
     *also: str,
 ) -> DataFrame:
-    """What the metrics measure of exposed users.
+    """Compute the rows of gold.experiment_user of exposed users.
 
     Args:
         exposed: `exposures` of some experiments and users.
         events: `outcomes` of those users, all from before_s before an exposure to after_s after;
             `deduplicate_per_user`.
         planned: PLAN_COLUMNS, one row an experiment.
-        metrics: those that the experiments of `planned` ask for, by name.
-        also: columns that are part of the key too, of both exposed and events.
+        metrics: metrics of the experiments of `planned`, by name.
+        also: columns that belong to the key too, of both exposed and events.
 
     Returns:
         `also` and COLUMNS, one row a key.
@@ -273,14 +299,22 @@ def attribute_outcomes(
 
 
 def differing_users(one: DataFrame, other: DataFrame) -> DataFrame:
-    """The keys whose rows are not identical, from a full outer join of two tables of COLUMNS."""
+    """The keys whose rows are not identical, from a full outer join of two tables.
+
+    Args:
+        one: COLUMNS, one row a key.
+        other: COLUMNS, one row a key.
+
+    Returns:
+        KEY of each difference.
+    """
     left, right = _packed(one, "left"), _packed(other, "right")
     joined = left.join(right, [*KEY], "full_outer")
     return joined.where(~F.col("left").eqNullSafe(F.col("right"))).select(*KEY)
 
 
 def _packed(rows: DataFrame, name: str) -> DataFrame:
-    """The columns besides the key as one that can be compared, which maps cannot."""
+    """KEY, and the other columns as a comparable struct, with maps as sorted arrays of entries."""
     columns = (
         F.sort_array(F.map_entries(column)).alias(column)
         if ddl.startswith("MAP")
@@ -292,6 +326,13 @@ def _packed(rows: DataFrame, name: str) -> DataFrame:
 
 
 def _projected(rows: DataFrame, own: Mapping[str, str]) -> DataFrame:
+    """Select EVENT_COLUMNS from rows.
+
+    Args:
+        rows: rows of a silver table.
+        own: SQL expressions over `rows`, by column, besides those of the lineage; a column without
+            one is null.
+    """
     have = {**{name: f"`{name}`" for name in _LINEAGE}, **own}
     return rows.selectExpr(
         *(
@@ -302,6 +343,7 @@ def _projected(rows: DataFrame, own: Mapping[str, str]) -> DataFrame:
 
 
 def _state() -> Column:
+    """State of a user in an experiment, string, one of STATES."""
     at = F.col("first.event_time")
     return (
         F.when(F.col("definition_hash").isNull(), "undefined")
@@ -313,7 +355,7 @@ def _state() -> Column:
 
 
 def _in_reach(exposed: DataFrame, lifted: DataFrame, also: Iterable[str]) -> Column:
-    """Could a metric of the exposure's experiment ask for the outcome?"""
+    """Whether an outcome may count for the experiment of an exposure."""
     first, end = reach()
     at = F.col("outcome_time")
     in_reach = (F.col("state") == ATTRIBUTED) & (at >= first) & (at < end)
@@ -324,7 +366,17 @@ def _in_reach(exposed: DataFrame, lifted: DataFrame, also: Iterable[str]) -> Col
 def _lifted(
     events: DataFrame, variables: Iterable[Variable], *also: str
 ) -> tuple[DataFrame, dict[str, str]]:
-    """Each outcome as what it adds to each distinct outcome of the variables, null for nothing."""
+    """Lift each event to its contribution to each distinct outcome of the variables.
+
+    Args:
+        events: `outcomes`, deduplicated.
+        variables: variables and samples of the metrics.
+        also: columns to carry over.
+
+    Returns:
+        A DataFrame of `also`, user_id, outcome_time and a bigint for each distinct outcome, null
+        where the event does not count; and the names of those columns, by `_key`.
+    """
     columns: dict[str, str] = {}
     lifts = []
     for variable in variables:
@@ -338,11 +390,20 @@ def _lifted(
 
 
 def _key(variable: Variable) -> str:
+    """Key of a variable's outcome, the same for variables that events contribute to alike.
+
+    An indicator does not depend on the summed field.
+    """
     counted = variable.outcome.model_copy(update={"field": None})
     return (counted if variable.indicator else variable.outcome).model_dump_json()
 
 
 def _lift(variable: Variable) -> Column:
+    """Contribution of an event to a variable.
+
+    Returns:
+        Bigint: 1, or the value of the summed field; null if the event does not count.
+    """
     outcome: Outcome = variable.outcome
     asked = F.col("event_type") == outcome.event
     for column, allowed in outcome.where.items():
@@ -352,11 +413,13 @@ def _lift(variable: Variable) -> Column:
 
 
 def _within(variable: Variable) -> Column:
+    """Whether an outcome lies in the span of a variable."""
     after = F.col("after_us")
     return (after >= variable.from_s * 1_000_000) & (after < variable.to_s * 1_000_000)
 
 
 def _total(variable: Variable, columns: Mapping[str, str]) -> Column:
+    """Total of a variable over the outcomes in its span, bigint, capped or as an indicator."""
     summed = F.sum(F.when(_within(variable), F.col(columns[_key(variable)])))
     total = F.coalesce(summed, F.lit(0).cast("BIGINT"))
     if variable.indicator:
@@ -365,13 +428,21 @@ def _total(variable: Variable, columns: Mapping[str, str]) -> Column:
 
 
 def _sample(variable: Variable, columns: Mapping[str, str]) -> Column:
+    """Sorted array of the values of a sample in its span."""
     return F.sort_array(F.collect_list(F.when(_within(variable), F.col(columns[_key(variable)]))))
 
 
 def _variable_map(
     prefix: str, variables: Iterable[Variable], metrics: Mapping[str, Metric], ddl: str
 ) -> Column:
-    """The columns of the variables of the experiment's own metrics, as one map."""
+    """Map from name to value, of the variables of the experiment's own metrics.
+
+    Args:
+        prefix: prefix of the columns that hold the values.
+        variables: variables or samples.
+        metrics: metrics by name.
+        ddl: SQL type of the map.
+    """
     metric_of = {one.name: name for name, m in metrics.items() for one in variables_behind(name, m)}
     entries = []
     for one in variables:

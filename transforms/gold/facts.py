@@ -1,4 +1,4 @@
-"""Facts: what folds read, one narrow shape over the silver families that they count."""
+"""Facts: the input of folds, one narrow shape over the silver families that they count."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _RENAMED = {"date": "event_date AS date", "region": "coalesce(region, 'unknown')
 
 
 def facts(silver: Mapping[str, DataFrame], *also: str) -> DataFrame:
-    """The facts of the silver tables of FACT_SOURCES, streaming or batch.
+    """Project the silver tables of FACT_SOURCES to facts, streaming or batch.
 
     Args:
-        silver: table name to rows.
-        also: columns of every silver table to carry along.
+        silver: rows of silver tables, by table name.
+        also: columns that every one of the tables has, to carry over.
 
     Returns:
-        FACT_COLUMNS and `also`; a column that a family does not have is null, a missing region is
-        `unknown`, the date is the UTC date of the event time. Of silver.engagement the clicks.
+        FACT_COLUMNS and `also`. A column that a family lacks is null, a missing region is
+        `unknown`, date is the UTC date of the event time. Of silver.engagement only clicks.
     """
     counted = {t: silver[t].where(_COUNTED.get(t, "true")) for t in FACT_SOURCES}
     projected = (_projected(counted[t], have, also) for t, have in FACT_SOURCES.items())
@@ -58,6 +58,7 @@ def facts(silver: Mapping[str, DataFrame], *also: str) -> DataFrame:
 
 
 def _projected(rows: DataFrame, have: Collection[str], also: Collection[str]) -> DataFrame:
+    """Select FACT_COLUMNS and `also`, with null for the columns that are not among `have`."""
     return rows.selectExpr(
         *(
             _RENAMED.get(name, name) if name in have else f"CAST(NULL AS {ddl}) AS {name}"

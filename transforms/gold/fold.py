@@ -1,9 +1,9 @@
 """Folds: gold tables declared as a key and statistics that merge exactly, in any order.
 
-A statistic says two things: how one fact is lifted to a value, and how values merge. Merging is
-associative and commutative and never rounds, so every way of computing a fold is one function:
-batch is merge(lift(facts)), a micro-batch's partials are merge(lift(its facts)), compaction and
-the reader are merge(base and partials).
+A statistic defines how one fact is lifted to a value, and how values merge. Merging is associative
+and commutative and never rounds, so every way of computing a fold is one function: batch is
+merge(lift(facts)), a micro-batch's partials are merge(lift(its facts)), compaction and the reader
+are merge(base and partials).
 
 Declarations hold SQL text and are plain values: they need no session, compare and hash.
 """
@@ -24,7 +24,7 @@ class Statistic:
     Attributes:
         lift: SQL over a fact, the statistic of that fact alone.
         merge: SQL aggregate over rows holding the statistic; `{}` stands for its column.
-        ddl: the column's SQL type.
+        ddl: SQL type of the column.
     """
 
     lift: str
@@ -33,40 +33,83 @@ class Statistic:
 
 
 def count(where: str) -> Statistic:
-    """How many facts satisfy `where`; long, never null."""
+    """Declare the number of facts that satisfy a condition.
+
+    Args:
+        where: SQL condition over a fact.
+
+    Returns:
+        Statistic of type bigint, never null.
+    """
     return Statistic(f"IF({where}, 1L, 0L)", "sum({})", "BIGINT")
 
 
 def total(of: str, where: str = "true") -> Statistic:
-    """The sum of the integer `of` over the facts that satisfy `where`, null as 0; long."""
+    """Declare the sum of an integer over the facts that satisfy a condition.
+
+    Args:
+        of: SQL expression over a fact; null counts as 0.
+        where: SQL condition over a fact.
+
+    Returns:
+        Statistic of type bigint, never null.
+    """
     return Statistic(f"IF({where}, coalesce({of}, 0L), 0L)", "sum({})", "BIGINT")
 
 
 def greatest(of: str, ddl: str) -> Statistic:
-    """The greatest `of`; null if no fact has one."""
+    """Declare the greatest value over all facts.
+
+    Args:
+        of: SQL expression over a fact.
+        ddl: SQL type of the value.
+
+    Returns:
+        Statistic of that type; null if no fact has a value.
+    """
     return Statistic(of, "max({})", ddl)
 
 
 def least(of: str, ddl: str) -> Statistic:
-    """The least `of`; null if no fact has one."""
+    """Declare the least value over all facts.
+
+    Args:
+        of: SQL expression over a fact.
+        ddl: SQL type of the value.
+
+    Returns:
+        Statistic of that type; null if no fact has a value.
+    """
     return Statistic(of, "min({})", ddl)
 
 
 def latest(of: Mapping[str, str], where: str) -> Statistic:
-    """The columns `of` (name to SQL type) of the last fact by order that satisfies `where`.
+    """Declare columns of the last fact, by order, that satisfies a condition.
 
-    A struct led by (event_time, event_id). That pair is unique and compares first, so the
-    greatest struct is the last fact and no tie is left to chance. Null if no fact qualifies.
+    Args:
+        of: SQL types of the columns, by name.
+        where: SQL condition over a fact.
+
+    Returns:
+        Statistic of a struct led by (event_time, event_id); null if no fact qualifies. That pair is
+        unique and compares first, so the greatest struct is the last fact and ties cannot occur.
     """
     packed, ddl = _ordered(of)
     return Statistic(f"IF({where}, {packed}, NULL)", "max({})", ddl)
 
 
 def every(of: Mapping[str, str], where: str) -> Statistic:
-    """The columns `of` (name to SQL type) of all facts that satisfy `where`, sorted by order.
+    """Declare columns of all facts that satisfy a condition, sorted by order.
 
-    Structs led by (event_time, event_id). Exact, at the price of holding every fact: sized for
-    the ratings that one user gives one title. (array_sort would interpret its comparisons.)
+    Exact, at the price of holding every fact: sized for the ratings that one user gives one
+    title. (array_sort would interpret its comparisons.)
+
+    Args:
+        of: SQL types of the columns, by name.
+        where: SQL condition over a fact.
+
+    Returns:
+        Statistic of an array of structs led by (event_time, event_id).
     """
     packed, ddl = _ordered(of)
     return Statistic(
@@ -77,9 +120,16 @@ def every(of: Mapping[str, str], where: str) -> Statistic:
 
 
 def distinct(of: str, where: str) -> Statistic:
-    """The distinct values of the string `of` over the facts that satisfy `where`, sorted.
+    """Declare the distinct values over the facts that satisfy a condition.
 
     Exact, at the price of holding every value: sized for the viewers of a title-day.
+
+    Args:
+        of: SQL expression over a fact, string.
+        where: SQL condition over a fact.
+
+    Returns:
+        Statistic of a sorted array of strings.
     """
     return Statistic(
         f"IF({where}, array({of}), array())",
@@ -90,13 +140,13 @@ def distinct(of: str, where: str) -> Statistic:
 
 @dataclass(frozen=True)
 class Fold:
-    """A gold table: one row a key, its columns the key and the statistics.
+    """A gold table with one row a key, whose columns are the key and the statistics.
 
     Attributes:
-        name: the table, `gold.<name>`.
-        key: columns of the facts (name to SQL type), never null in a fact that counts.
-        where: SQL over a fact: does it count here at all?
-        statistics: column name to statistic.
+        name: name of the table, `gold.<name>`.
+        key: SQL types of key columns of the facts, by name; never null in a fact that counts.
+        where: SQL condition over a fact; others do not count.
+        statistics: statistics by column name.
     """
 
     name: str
@@ -106,33 +156,61 @@ class Fold:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The table's columns, name to SQL type, in order."""
+        """SQL types of the table's columns, by name, in order."""
         return {**self.key, **{name: stat.ddl for name, stat in self.statistics.items()}}
 
 
 def lift(fold: Fold, facts: DataFrame, *also: str) -> DataFrame:
-    """Each fact that counts, as the key and statistics of itself alone, and the columns `also`."""
+    """Convert each fact that counts to the key and the statistics of that fact alone.
+
+    Args:
+        fold: declaration of the table.
+        facts: FACT_COLUMNS, or whatever the fold's SQL reads.
+        also: columns of the facts to carry over.
+
+    Returns:
+        `fold.columns` and `also`, one row a fact.
+    """
     statistics = (F.expr(stat.lift).alias(name) for name, stat in fold.statistics.items())
     return facts.where(fold.where).select(*fold.key, *statistics, *also)
 
 
 def merge(fold: Fold, rows: DataFrame) -> DataFrame:
-    """Rows of `fold.columns` merged to one row a key.
+    """Merge rows of a fold to one row a key.
 
     Grouped by a hash of the key first: where Spark sorts, keys that begin alike, as ids do, would
     be compared whole.
+
+    Args:
+        fold: declaration of the table.
+        rows: `fold.columns`, any number of rows a key.
+
+    Returns:
+        `fold.columns`.
     """
     hashed = F.xxhash64(*fold.key).alias("hash")
     return rows.groupBy(hashed, *fold.key).agg(*_merged(fold)).drop("hash")
 
 
 def evaluate(fold: Fold, facts: DataFrame) -> DataFrame:
-    """The fold of these facts: one row a key that any of them touches."""
+    """Compute the fold of facts.
+
+    Args:
+        fold: declaration of the table.
+        facts: FACT_COLUMNS, or whatever the fold's SQL reads.
+
+    Returns:
+        `fold.columns`, one row for each key with a fact that counts.
+    """
     return merge(fold, lift(fold, facts))
 
 
 def _ordered(of: Mapping[str, str]) -> tuple[str, str]:
-    """SQL that packs a fact's columns into a struct which compares by order, and its type."""
+    """Pack columns of a fact into a struct that compares by order.
+
+    Returns:
+        SQL of the struct, and its SQL type.
+    """
     fields = {"event_time": "TIMESTAMP", "event_id": "STRING", **of}
     packed = ", ".join(f"'{name}', {name}" for name in fields)
     ddl = ", ".join(f"{name}: {ddl}" for name, ddl in fields.items())
@@ -140,6 +218,7 @@ def _ordered(of: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _merged(fold: Fold) -> list[Column]:
+    """Merging aggregates of the statistics, named as their columns."""
     return [
         F.expr(stat.merge.format(f"`{name}`")).alias(name) for name, stat in fold.statistics.items()
     ]

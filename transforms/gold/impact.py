@@ -1,4 +1,4 @@
-"""Impact: what people would notice if one build of gold took the place of another.
+"""Impact: the changes that people would notice if one build of gold replaced another.
 
 docs/semantics.md, Impact. All counts are of integers, so they are exact.
 """
@@ -20,16 +20,17 @@ LIST = ("user_id", "context_type")
 
 
 def features_moved(old: DataFrame, new: DataFrame, percent: int) -> DataFrame:
-    """How many users' features moved.
+    """Count the users whose features moved.
 
     Args:
         old: rows of gold.user_features.
-        new: likewise.
-        percent: a number moved if it changed by more than so much of its old value; what is last
-            moved if it is another.
+        new: rows of gold.user_features of the other build.
+        percent: threshold for numbers, in percent of the old value; a number has moved if it
+            changed by more, a column of the last play if it differs.
 
     Returns:
-        One row: users, on either side; each of FEATURES, the users of whom it moved; any.
+        One row: users bigint, on either side; a bigint for each of FEATURES, the users for whom it
+        moved; any bigint, the users for whom at least one did.
     """
     both = _flat(old, "old").join(_flat(new, "new"), "user_id", "full_outer")
     moved = {
@@ -42,17 +43,17 @@ def features_moved(old: DataFrame, new: DataFrame, percent: int) -> DataFrame:
 
 
 def lists_changed(old: DataFrame, new: DataFrame, length: int) -> DataFrame:
-    """How many of the lists that people see changed at the top.
+    """Count the recommendation lists that changed at the top.
 
     Args:
         old: rows of gold.recommendations.
-        new: likewise.
-        length: the top of a list, in titles.
+        new: rows of gold.recommendations of the other build.
+        length: length of the top of a list, in titles.
 
     Returns:
-        context_type; lists, on either side; changed, those with other titles or in another order;
-        titles, at the top of the old lists; replaced, those of them that are not at the top of
-        the new one. One row a context, by name.
+        One row a context, sorted: context_type; lists, on either side; changed, those with other
+        titles or another order; titles, at the top of the old lists; replaced, those of them that
+        are not at the top of the new one. All counts are bigint.
     """
     both = _tops(old, length, "old").join(_tops(new, length, "new"), [*LIST], "full_outer")
     before, after = (F.coalesce(side, F.array()) for side in ("old", "new"))
@@ -69,15 +70,15 @@ def lists_changed(old: DataFrame, new: DataFrame, length: int) -> DataFrame:
 
 
 def business_by_date(old: DataFrame, new: DataFrame) -> DataFrame:
-    """The business totals of both sides by date.
+    """The business totals of both sides by date, over all regions.
 
     Args:
         old: rows of gold.business_day.
-        new: likewise.
+        new: rows of gold.business_day of the other build.
 
     Returns:
-        date, and for each of TOTALS old_<total> and new_<total>, long, 0 where that side has no
-        row; in order of date.
+        In order of date: date, and for each of TOTALS old_<total> and new_<total>, bigint, 0 where
+        that side has no row.
     """
     sides = []
     for side, rows in (("old", old), ("new", new)):
@@ -89,24 +90,29 @@ def business_by_date(old: DataFrame, new: DataFrame) -> DataFrame:
 
 
 def _flat(rows: DataFrame, side: str) -> DataFrame:
+    """user_id, the numbers and the columns of the last play, all prefixed with the side's name."""
     numbers = (F.col(name).alias(f"{side}_{name}") for name in NUMBERS)
     last = (F.col(f"last_play.{name}").alias(f"{side}_last_play_{name}") for name in LAST_PLAY)
     return rows.select("user_id", *numbers, *last)
 
 
 def _moved(name: str, percent: int) -> Column:
+    """Whether a number changed by more than `percent` percent of its old value."""
     before, after = _number(f"old_{name}"), _number(f"new_{name}")
     return F.abs(after - before) * 100 > before * percent
 
 
 def _number(name: str) -> Column:
+    """A column with 0 in place of null."""
     return F.coalesce(name, F.lit(0))
 
 
 def _same(left: str, right: str) -> Column:
+    """Whether two columns are equal, nulls included."""
     return F.col(left).eqNullSafe(F.col(right))
 
 
 def _tops(rows: DataFrame, length: int, side: str) -> DataFrame:
+    """The first titles of each list, as an array column named as the side, in order of rank."""
     ranked = F.sort_array(F.collect_list(F.struct("rank", "title_id")))["title_id"]
     return rows.where(F.col("rank") <= length).groupBy(*LIST).agg(ranked.alias(side))

@@ -1,4 +1,4 @@
-"""Lateness: what a watermark, or a look back, of some length would have missed.
+"""Lateness: the events that a watermark, or a lookback, of a given length would have missed.
 
 docs/semantics.md, Lateness. Two measures of each event, and a fold that counts by both.
 """
@@ -19,7 +19,7 @@ RULES = {"watermark": "behind_us", "lookback": "delay_us"}
 
 
 def lateness(facts: DataFrame) -> DataFrame:
-    """Each fact with how late it came.
+    """Measure how late each fact came.
 
     The running maximum over all arrivals is put together from that within a minute of arrival and
     that over the minutes before, so no task has to sort everything.
@@ -28,9 +28,9 @@ def lateness(facts: DataFrame) -> DataFrame:
         facts: FACT_COLUMNS and PLACE, a batch DataFrame.
 
     Returns:
-        The columns of `facts`, and in microseconds behind_us, long, never negative: how far its
-        event time lies before the greatest that had arrived; and delay_us, long: from event time
-        to arrival, negative for an event that arrived before its own time.
+        The columns of `facts`, and in microseconds behind_us bigint, never negative: the greatest
+        event time that had arrived, less its own; and delay_us bigint: from event time to arrival,
+        negative for an event that arrived before its own time.
     """
     happened = F.unix_micros("event_time")
     placed = facts.withColumn("minute", F.expr(f"unix_micros(kafka_timestamp) div {MINUTE_US}"))
@@ -39,7 +39,7 @@ def lateness(facts: DataFrame) -> DataFrame:
     earlier = minutes.select("minute", F.max("newest").over(sooner).alias("earlier"))
     by_arrival = Window.partitionBy("minute").orderBy(*ARRIVAL_ORDER)
     within = F.max(happened).over(by_arrival.rowsBetween(Window.unboundedPreceding, -1))
-    newest = F.greatest(happened, within, "earlier")  # greatest passes nulls over
+    newest = F.greatest(happened, within, "earlier")  # greatest ignores nulls
     return (
         placed.join(earlier, "minute")
         .withColumns(
@@ -53,10 +53,15 @@ def lateness(facts: DataFrame) -> DataFrame:
 
 
 def late_ledger(delays_s: Iterable[int]) -> Fold:
-    """The fold of `lateness` by date: what each rule would have missed at each delay.
+    """Declare the fold of `lateness` by date: the events that each rule would miss at each delay.
 
-    Its statistics: events and watch_s of the date; behind_us and delay_us, the greatest; and for
-    each rule and delay <rule>_<delay>s_events and <rule>_<delay>s_watch_s, what would be missed.
+    Args:
+        delays_s: lengths of watermark and lookback, in seconds.
+
+    Returns:
+        A fold with the statistics events and watch_s (seconds) of the date; behind_us and delay_us,
+        the greatest; and for each rule and delay the missed events and watch time (seconds) as
+        <rule>_<delay>s_events and <rule>_<delay>s_watch_s.
     """
     missed = {}
     for delay in delays_s:

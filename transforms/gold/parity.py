@@ -1,8 +1,8 @@
-"""Parity: are two builds of a gold table the same, bit by bit, and if not, why?
+"""Parity: whether two builds of a gold table are the same, bit by bit, and the causes if not.
 
-A row that differs has a cause when two things are shown. Each side's row is the fold of the
-side's own events, so nothing but events can be behind the difference; and every event on which
-the sides disagree has a cause, with evidence. What is not shown is unexplained.
+A difference of rows has a cause when two things are shown. Each side's row is the fold of the
+side's own events, so only events can be behind the difference; and every event on which the
+sides disagree has a cause, with evidence. Anything else is unexplained.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ SECONDS_AN_HOUR = 3600
 
 @dataclass(frozen=True)
 class Side:
-    """What one build holds.
+    """The content of one build.
 
     Attributes:
-        facts: the facts behind its gold, with EVIDENCE.
-        holdings: where a record ended, of silver and quarantine as they are now: PLACE, event_id,
-            held_in (the table) and held_by (refined_by, or judged_by of a rejected record).
-        read_through: refine has read every record ingested until then; None: none.
+        facts: facts behind its gold, with EVIDENCE.
+        holdings: records of silver and quarantine as they are now: PLACE, event_id, held_in (the
+            table) and held_by (refined_by, or judged_by of a rejected record).
+        read_through: greatest ingest time up to which refine has read every record; None if it has
+            read none.
     """
 
     facts: DataFrame
@@ -50,12 +51,12 @@ class Side:
 
 @dataclass(frozen=True)
 class History:
-    """What bronze can witness.
+    """The evidence that bronze gives.
 
     Attributes:
         bronze: bronze.events now; PLACE at least.
-        erasing: have rows ever been deleted from it?
-        horizon_h: hours for which the stream recognises a repeat.
+        erasing: whether rows have ever been deleted from it.
+        horizon_h: duplicate horizon of the stream, in hours.
     """
 
     bronze: DataFrame
@@ -67,9 +68,9 @@ def differences(fold: Fold, old: DataFrame, new: DataFrame) -> DataFrame:
     """The keys whose rows are not identical, from a full outer join on the key.
 
     Args:
-        fold: the table.
+        fold: declaration of the table.
         old: `fold.columns`, one row a key.
-        new: likewise.
+        new: `fold.columns`, one row a key, of the other side.
 
     Returns:
         The key's columns, and the structs `old` and `new` of the statistics, null where that side
@@ -90,10 +91,15 @@ def event_differences(old: Side, new: Side, history: History) -> DataFrame:
       different contracts or time bounds, or by different code;
     - quarantine_released: likewise, and the old side had quarantined the record;
     - erased: the record was deleted from bronze;
-    - unexplained: nothing of that can be shown.
+    - unexplained: none of these can be shown.
+
+    Args:
+        old: the side that is compared.
+        new: the side that it is compared with.
+        history: evidence from bronze.
 
     Returns:
-        FACT_COLUMNS of each side's version of the event, and `causes`, an array.
+        FACT_COLUMNS of each side's version of the event, and causes, an array of strings.
     """
     found = _disagreements(old.facts, new.facts)
     place = F.coalesce(F.get("new", F.lit(0)), F.get("old", F.lit(0)))
@@ -111,15 +117,18 @@ def event_differences(old: Side, new: Side, history: History) -> DataFrame:
 def explain_differences(
     fold: Fold, differing: DataFrame, events: DataFrame, old: Side, new: Side, *, refolded: bool
 ) -> DataFrame:
-    """`differences` with the `cause` of each, several joined by +.
+    """Add the cause of each difference.
 
     Args:
-        fold: the table.
-        differing: from `differences`.
-        events: from `event_differences`.
+        fold: declaration of the table.
+        differing: rows of `differences`.
+        events: rows of `event_differences`.
         old: the side of the struct `old`.
         new: the side of the struct `new`.
-        refolded: were the sides folded by different declarations or code?
+        refolded: whether the sides were folded by different declarations or code.
+
+    Returns:
+        The columns of `differing`, and cause string: several causes are sorted and joined by +.
     """
     key = list(fold.key)
     behind = (
@@ -140,7 +149,12 @@ def explain_differences(
 
 
 def _disagreements(old: DataFrame, new: DataFrame) -> DataFrame:
-    """event_id, and the arrays `old` and `new` of its facts, where their content differs."""
+    """Collect the facts of the events whose content differs between the sides.
+
+    Returns:
+        event_id, and the arrays `old` and `new` of its facts, sorted by ingest time; empty where
+        that side has none.
+    """
     both = _told(old, "told_old").join(_told(new, "told_new"), "event_id", "full_outer")
     ids = both.where(~_same("told_old", "told_new")).select("event_id")
     return (
@@ -151,7 +165,7 @@ def _disagreements(old: DataFrame, new: DataFrame) -> DataFrame:
 
 
 def _told(facts: DataFrame, name: str) -> DataFrame:
-    """A digest of what a side says of each event."""
+    """event_id, and a struct named `name` that digests the content of its facts."""
     content = F.xxhash64(F.to_json(F.struct(*CONTENT)))
     return facts.groupBy("event_id").agg(
         F.struct(F.count(F.lit(1)), F.bit_xor(content), F.max(content)).alias(name)
@@ -159,19 +173,27 @@ def _told(facts: DataFrame, name: str) -> DataFrame:
 
 
 def _listed(facts: DataFrame, ids: DataFrame, name: str) -> DataFrame:
+    """event_id of `ids`, and an array named `name` of its facts, sorted by ingest time."""
     fact = F.struct("ingest_time", *PLACE, "refined_by", *FACT_COLUMNS)
     own = facts.join(ids, "event_id", "left_semi")
     return own.groupBy("event_id").agg(F.sort_array(F.collect_list(fact)).alias(name))
 
 
 def _with_holding(rows: DataFrame, side: Side, name: str) -> DataFrame:
-    """Add the struct of where a side holds the record of each row now, null if nowhere."""
+    """Add the struct (event_id, held_in, held_by) of a side's record at each row's place.
+
+    Args:
+        rows: PLACE and any others.
+        side: the side.
+        name: name of the struct; it is null where the side does not hold the record.
+    """
     held = F.struct("event_id", "held_in", "held_by")
     holdings = side.holdings.groupBy(*PLACE).agg(F.first(held).alias(name))
     return rows.join(holdings, [*PLACE], "left")
 
 
 def _causes(old: Side, new: Side, history: History) -> Column:
+    """Causes of an event's difference, an array of strings."""
     missing_new = _missing("old", new, F.col("held_new"), _moved("old", "held_new"))
     gone = F.lit(history.erasing) & F.col("in_bronze").isNull()
     return F.flatten(
@@ -186,7 +208,11 @@ def _causes(old: Side, new: Side, history: History) -> Column:
 
 
 def _doubled(name: str, horizon_h: int) -> Column:
-    """Why a side holds an event more than once."""
+    """Causes of a side's holding an event more than once.
+
+    Returns:
+        Array of one cause; empty if the side holds it once or not at all.
+    """
     copies = F.col(name)
     places = F.array_distinct(F.transform(copies, lambda c: F.struct(*(c[n] for n in PLACE))))
     times = F.transform(copies, lambda c: F.unix_seconds(c["ingest_time"]))
@@ -197,7 +223,14 @@ def _doubled(name: str, horizon_h: int) -> Column:
 
 
 def _missing(other: str, side: Side, held: Column, moved: Column) -> Column:
-    """Why the facts of `side` lack an event that the other side has."""
+    """Causes of an event's absence from the facts of a side.
+
+    Args:
+        other: name of the other side's array of facts.
+        side: the side that lacks the event.
+        held: struct from `_with_holding` of that side.
+        moved: causes if the side holds the record, but not as this event.
+    """
     event = F.get(other, F.lit(0))
     unread = (
         F.lit(True)
@@ -216,7 +249,7 @@ def _missing(other: str, side: Side, held: Column, moved: Column) -> Column:
 
 
 def _released() -> Column:
-    """Why a record that the old side holds elsewhere became this event on the new side."""
+    """Causes of a new event whose record the old side holds otherwise."""
     changed = _changed(F.col("held_old")["held_by"], F.get("new", F.lit(0))["refined_by"])
     quarantined = F.col("held_old")["held_in"] == "silver.quarantine"
     return F.when(
@@ -225,11 +258,16 @@ def _released() -> Column:
 
 
 def _moved(before: str, after: str) -> Column:
+    """Causes of a lost event whose record the side `after` holds otherwise."""
     return _changed(F.get(before, F.lit(0))["refined_by"], F.col(after)["held_by"])
 
 
 def _altered() -> Column:
-    """Why the sides hold an event with different content."""
+    """Causes of different content of an event that both sides have.
+
+    Returns:
+        Array of causes; empty if the content is the same.
+    """
     before, after = F.get("old", F.lit(0)), F.get("new", F.lit(0))
     same_place = reduce(and_, (before[name].eqNullSafe(after[name]) for name in PLACE))
     changed = _changed(before["refined_by"], after["refined_by"])
@@ -242,12 +280,20 @@ def _altered() -> Column:
 
 
 def _changed(before: Column, after: Column) -> Column:
-    """What differs between two signatures: contracts and bounds, the judge, the mapping."""
+    """Causes by the differences of two signatures: contracts and bounds, the judge, the mapping.
+
+    Args:
+        before: string, refined_by or judged_by on the old side.
+        after: string, the same on the new side.
+
+    Returns:
+        Array of CONTRACT_CHANGED and CODE_CHANGED as they apply, or of UNEXPLAINED.
+    """
     old, new = F.split(before, r"\."), F.split(after, r"\.")
     contracts = F.get(old, F.lit(0)) != F.get(new, F.lit(0))
     judge = F.get(old, F.lit(1)) != F.get(new, F.lit(1))
     mapping = F.coalesce(F.get(old, F.lit(2)) != F.get(new, F.lit(2)), F.lit(False))
-    unsigned = before.isNull() | after.isNull()  # by a playhead that did not sign yet
+    unsigned = before.isNull() | after.isNull()  # written before rows were signed
     code = unsigned | judge | mapping
     return (
         F.when(unsigned, _only(CODE_CHANGED))
@@ -265,16 +311,20 @@ def _own(fold: Fold, name: str, side: Side, keys: DataFrame) -> DataFrame:
 
 
 def _same(left: str, right: str) -> Column:
+    """Whether two columns are equal, nulls included."""
     return F.col(left).eqNullSafe(F.col(right))
 
 
 def _only(cause: str) -> Column:
+    """Array of one cause."""
     return F.array(F.lit(cause))
 
 
 def _none() -> Column:
+    """Empty array of causes."""
     return F.array().cast("array<string>")
 
 
 def _packed(fold: Fold, rows: DataFrame, name: str) -> DataFrame:
+    """The key's columns, and a struct named `name` of the statistics."""
     return rows.select(*fold.key, F.struct(*fold.statistics).alias(name))

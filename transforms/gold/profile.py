@@ -1,4 +1,4 @@
-"""gold.user_profile: what a user's profile events come to, as of any instant.
+"""gold.user_profile: the fold of a user's profile events, as of any instant.
 
 docs/semantics.md, Profile, declared as folds by user, by viewing and by rated title, and put
 together to one row a user when read.
@@ -64,6 +64,7 @@ _RATING = {
 
 
 def _struct(fields: Mapping[str, str]) -> str:
+    """SQL type of a struct with the given fields."""
     return f"STRUCT<{', '.join(f'{name}: {ddl}' for name, ddl in fields.items())}>"
 
 
@@ -83,22 +84,27 @@ _POSITIONS = (
 
 
 def _disputes(rated: str, met: str) -> str:
-    """SQL: does a rating, whose columns `rated` is put before, dispute the half stars `met`?"""
+    """SQL condition: a rating disputes the rating that precedes it.
+
+    Args:
+        rated: prefix of the rating's columns, such as `rated.`; may be empty.
+        met: SQL expression, half stars of the preceding rating; null for none.
+    """
     return f"{rated}event_type = 'ContentRated' AND NOT {rated}previous_half_stars <=> {met}"
 
 
 def profile_events(silver: Mapping[str, DataFrame], *, one_task: bool = False) -> DataFrame:
-    """The events of profiles, each once.
+    """The events of profiles, deduplicated by user and event_id.
 
     Args:
-        silver: the tables of PROFILE_SOURCES by name, of all users or of some.
-        one_task: they are few enough for one task, which is faster than an exchange.
+        silver: tables of PROFILE_SOURCES by name, of all users or of some.
+        one_task: whether they are few enough for one task, which is faster than an exchange.
 
     Returns:
         event_id, event_type, event_time, topic, partition, offset, kafka_timestamp, user_id,
-        title_id; session_id, watch_s, position_s and completion_percentage of views; the fields
-        of PREFERENCES; half_stars and previous_half_stars of ratings. What an event does not
-        have is null.
+        title_id; session_id, watch_s, position_s (seconds) and completion_percentage of views; the
+        fields of PREFERENCES; half_stars and previous_half_stars of ratings. Columns that an event
+        lacks are null.
     """
     heading = ("event_id", "event_type", "event_time", *ARRIVAL_ORDER, "user_id", "title_id")
     stored = silver["silver.profiles"].where(F.col("event_type") != ERASURE)
@@ -112,17 +118,17 @@ def profile_events(silver: Mapping[str, DataFrame], *, one_task: bool = False) -
     )
     rated = silver["silver.ratings"].selectExpr(*heading, "half_stars", "previous_half_stars")
     events = changed.unionByName(rated, allowMissingColumns=True)
-    # one exchange, or none, serves the removal of repeats, every fold and the joins of folds
+    # one exchange, or none, serves deduplication, every fold and the joins of folds
     placed = events.coalesce(1) if one_task else events.repartition("user_id")
     return deduplicate(placed, "user_id")
 
 
 def profiles(events: DataFrame, as_of: datetime | None = None) -> DataFrame:
-    """The profiles that events come to.
+    """Fold profile events to profiles.
 
     Args:
         events: `profile_events`.
-        as_of: an aware datetime; later events are left out. None: all count.
+        as_of: latest event time to count, an aware datetime; None to count all.
 
     Returns:
         COLUMNS, one row for each user with an event.
@@ -143,21 +149,26 @@ def profiles(events: DataFrame, as_of: datetime | None = None) -> DataFrame:
 
 
 def until(events: DataFrame, as_of: datetime | None) -> DataFrame:
-    """The events whose event time is `as_of` or earlier; None: all."""
+    """The events whose event time is at or before an instant.
+
+    Args:
+        events: event_time and any others.
+        as_of: the instant, an aware datetime; None for all events.
+    """
     return events if as_of is None else events.where(F.col("event_time") <= F.lit(as_of))
 
 
 def trail(events: DataFrame) -> DataFrame:
-    """What each event changed in its user's profile, from its place in the order.
+    """The change that each event made to its user's profile, at its place in the order.
 
     Args:
         events: `profile_events`.
 
     Returns:
         user_id, event_time, event_id, event_type, topic, partition, offset, and one of three
-        structs, the others null: preferences, of each field given a struct (from, to); view,
-        what the view adds; rating, a struct (title_id, from, to, previous, disputed) in half
-        stars. `from` is null where there was nothing.
+        structs, the others null: preferences, of each field given a struct (from, to); view, the
+        view's own fields; rating, a struct (title_id, from, to, previous, disputed) in half stars.
+        `from` is null where there was no value.
     """
     by_order = Window.partitionBy("user_id").orderBy("event_time", "event_id")
     of_title = Window.partitionBy("user_id", "title_id", F.expr(RATING)).orderBy(
@@ -188,7 +199,7 @@ def differing_profiles(stored: DataFrame, refolded: DataFrame) -> DataFrame:
 
     Args:
         stored: COLUMNS, one row a user.
-        refolded: likewise.
+        refolded: COLUMNS, one row a user, of the other side.
 
     Returns:
         user_id, and the structs `stored` and `refolded` of the other columns, null where that
@@ -205,6 +216,7 @@ def differing_profiles(stored: DataFrame, refolded: DataFrame) -> DataFrame:
 
 
 def _ratings(folded: DataFrame) -> DataFrame:
+    """The last rating of each user and title, with the event_ids of the disputed ones."""
     last = F.element_at("ratings", -1)
     disputes = _disputes("rated.", met="get(ratings, i - 1).half_stars")
     return folded.select(
@@ -224,5 +236,10 @@ def _listed(rows: DataFrame, name: str, fields: list[str]) -> DataFrame:
 
 
 def _change(name: str, before: Column) -> Column:
+    """The change of one preference by an event.
+
+    Returns:
+        Struct (from, to), named as the preference; null where the event does not give it.
+    """
     change = F.struct(before.alias("from"), F.col(name).alias("to"))
     return F.when(F.col(name).isNotNull(), change).alias(name)

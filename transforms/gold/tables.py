@@ -1,4 +1,4 @@
-"""The gold tables: docs/semantics.md, declared. Everything else about them is derived."""
+"""The gold tables as declarations of docs/semantics.md, from which all else is derived."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COMPLETION = "event_type = 'VideoPlaybackCompleted'"
 PLAYBACK = "event_type LIKE 'VideoPlayback%'"
 RATING = "half_stars IS NOT NULL"
 RECOMMENDED = "source = 'recommendation'"
-CLICK = "event_type = 'UserEngagement'"  # facts hold no engagement but clicks
+CLICK = "event_type = 'UserEngagement'"  # clicks are the only engagement among facts
 RANKED_CLICK = f"{CLICK} AND {RECOMMENDED} AND rank IS NOT NULL"
 
 DEVICE_TYPES = ("smart_tv", "mobile", "tablet", "desktop", "console", "streaming_stick")

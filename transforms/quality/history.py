@@ -1,4 +1,4 @@
-"""A table's days held to those before: how much came, and of which kinds."""
+"""A table's newest days compared with those before: the volume of rows and their distribution."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from statistics import median
 
-Day = Mapping[str, int]  # rows by value
+Day = Mapping[str, int]  # number of rows by value
 
-UNSEEN = 0.5  # rows that stand for none, so that a kind which is new has a finite weight
+UNSEEN = 0.5  # rows in place of 0, so that the index is finite where a side lacks a value
 
 
 def volume_ratio(days: Mapping[date, Day], before: int) -> float | None:
-    """Rows of the last complete day, in medians of the days before it.
+    """Rows of the last complete day, as a multiple of the median of the days before it.
 
-    The newest day is still being filled; the one before it is the last complete day. A day that is
-    not there had no rows.
+    The newest day is still being filled; the one before it is the last complete day. A missing day
+    counts as 0 rows.
 
     Args:
-        days: the rows of each date.
-        before: how many days the median is over.
+        days: rows of each date, by value.
+        before: number of days that the median is over.
 
     Returns:
-        None without so many days of history, or if half of them were empty.
+        The ratio; None if the history is shorter than that, or the median is 0.
     """
     if not days or max(days) - min(days) <= timedelta(before):
         return None
@@ -35,19 +35,19 @@ def volume_ratio(days: Mapping[date, Day], before: int) -> float | None:
 
 
 def drift(days: Mapping[date, Day], recent: int, before: int, least: int) -> float | None:
-    """The population stability index of the newest `recent` days against the `before` before them.
+    """Population stability index of the newest `recent` days against the `before` days before them.
 
     The sum over values of (p - q) ln(p / q), p and q being a value's share of the rows; see
     Siddiqi, Credit Risk Scorecards, 2006: below 0.1 nothing has changed, above 0.25 much has.
 
     Args:
-        days: the rows of each date, by value.
-        recent: how many of the newest days.
-        before: how many days before those.
-        least: rows that either side needs; with fewer, chance alone moves the index.
+        days: rows of each date, by value.
+        recent: number of newest days on one side.
+        before: number of days before those, the other side.
+        least: minimum of rows on each side; with fewer, chance alone moves the index.
 
     Returns:
-        None if a side has too few rows.
+        The index; None if a side has too few rows.
     """
     if not days:
         return None
@@ -61,10 +61,12 @@ def drift(days: Mapping[date, Day], recent: int, before: int, least: int) -> flo
 
 
 def _size(days: Mapping[date, Day], day: date) -> int:
+    """Number of rows of a day, over all values, a missing day having none."""
     return sum(days.get(day, {}).values())
 
 
 def _sum(days: Mapping[date, Day], begin: date, length: int) -> Counter[str]:
+    """Rows by value, summed over `length` days from `begin`."""
     found: Counter[str] = Counter()
     for back in range(length):
         found.update(days.get(begin + timedelta(back), {}))
@@ -72,6 +74,7 @@ def _sum(days: Mapping[date, Day], begin: date, length: int) -> Counter[str]:
 
 
 def _shares(side: Counter[str], values: set[str]) -> dict[str, float]:
+    """Share of each value in one side's rows, with UNSEEN rows for a value that has none."""
     weights = {value: side[value] or UNSEEN for value in sorted(values)}
     every = sum(weights.values())
     return {value: weight / every for value, weight in weights.items()}

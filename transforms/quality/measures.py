@@ -1,4 +1,4 @@
-"""What expectations measure of a table: numbers, so that one aggregation serves many of them."""
+"""Measures of a table behind expectations, as aggregates: one aggregation serves many of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,40 @@ HOUR_US = 3_600_000_000
 
 
 def repeated_keys(key: Sequence[str]) -> Column:
-    """Rows beyond the first of their key; a null in a key is a value like others."""
+    """Count the rows beyond the first of each key, comparing nulls as equal.
+
+    Args:
+        key: names of the key's columns.
+
+    Returns:
+        Aggregate, bigint.
+    """
     return F.count(F.lit(1)) - F.count_distinct(F.struct(*key))
 
 
 def rows_with_null(columns: Sequence[str]) -> Column:
-    """Rows in which any of the columns is null."""
+    """Count the rows in which any of the columns is null.
+
+    Args:
+        columns: names of columns.
+
+    Returns:
+        Aggregate, bigint.
+    """
     return F.count_if(F.expr(" OR ".join(f"{name} IS NULL" for name in columns)))
 
 
 def rows_outside(column: str, at_least: float | None, at_most: float | None) -> Column:
-    """Rows whose value is beyond a bound; null is beyond none, NaN beyond any upper one."""
+    """Count the rows whose value is out of bounds.
+
+    Args:
+        column: SQL expression of a number.
+        at_least: lower bound, inclusive; None for no bound.
+        at_most: upper bound, inclusive; None for no bound.
+
+    Returns:
+        Aggregate, bigint. Null is within all bounds, NaN exceeds any upper one.
+    """
     beyond = F.lit(False)
     if at_least is not None:
         beyond |= F.expr(column) < F.lit(at_least)
@@ -32,23 +55,41 @@ def rows_outside(column: str, at_least: float | None, at_most: float | None) -> 
 
 
 def rows_breaking(condition: str) -> Column:
-    """Rows for which an SQL condition is false; unknown is not false."""
+    """Count the rows for which an SQL condition is false, not null.
+
+    Args:
+        condition: SQL expression, boolean.
+
+    Returns:
+        Aggregate, bigint.
+    """
     return F.count_if(~F.expr(condition))
 
 
 def age_h(column: str, now: datetime) -> Column:
-    """Hours from the newest instant of a column to `now`; null without one."""
+    """Age of a column's newest instant.
+
+    Args:
+        column: name of a timestamp or date column.
+        now: instant to measure from.
+
+    Returns:
+        Aggregate, double, in hours; null if the column holds no instant.
+    """
     newest = F.max(F.unix_micros(F.col(column).cast("timestamp")))
     return (F.unix_micros(F.lit(now)) - newest) / HOUR_US
 
 
 def orphans(rows: DataFrame, column: str, referenced: DataFrame) -> DataFrame:
-    """The share of values that are not in `referenced`, as one row (`share`).
+    """Share of values without a counterpart in `referenced`.
 
     Args:
-        rows: the table; its nulls refer to nothing and do not count.
-        column: of `rows`.
-        referenced: one column, the values that there are.
+        rows: the referring table.
+        column: name of the referring column; its nulls do not count.
+        referenced: one column, the existing values.
+
+    Returns:
+        One row: share double, 0 to 1; null without values.
     """
     known = referenced.toDF("known").distinct()
     counts = rows.where(F.col(column).isNotNull()).groupBy(F.col(column).alias("value")).count()
@@ -58,12 +99,29 @@ def orphans(rows: DataFrame, column: str, referenced: DataFrame) -> DataFrame:
 
 
 def by_day(rows: DataFrame, date: str, value: Column) -> DataFrame:
-    """How many rows there are of each date (`day`) and `value` (a text, null as `null`)."""
+    """Count rows by date and value.
+
+    Args:
+        rows: the table.
+        date: name of its date column; rows where it is null do not count.
+        value: value to count by.
+
+    Returns:
+        day date, value string (null as `null`), count bigint.
+    """
     known = F.coalesce(value.cast("string"), F.lit("null")).alias("value")
     return rows.where(F.col(date).isNotNull()).groupBy(F.col(date).alias("day"), known).count()
 
 
 def bin_of(column: str, edges: Sequence[float]) -> Column:
-    """In which bin a number is: how many of the ascending edges do not exceed it."""
+    """Index of the bin that a number falls into: the number of edges that do not exceed it.
+
+    Args:
+        column: name of a numeric column.
+        edges: edges of the bins, ascending.
+
+    Returns:
+        Int, 0 to the number of edges; null for null.
+    """
     reached = (F.when(F.col(column) >= F.lit(edge), 1).otherwise(0) for edge in edges)
     return F.when(F.col(column).isNotNull(), sum(reached, F.lit(0)))

@@ -1,4 +1,4 @@
-"""Deduplication: of the records with one event_id, the first by arrival order is the event."""
+"""Deduplication: of the records that share an event_id, the first by arrival order is the event."""
 
 from __future__ import annotations
 
@@ -13,21 +13,32 @@ ARRIVAL_ORDER = ("kafka_timestamp", *PLACE)
 
 
 def deduplicate(rows: DataFrame, *within: str) -> DataFrame:
-    """The first of each event_id by arrival order; a batch DataFrame, without any horizon.
+    """Keep the first row of each event_id by arrival order.
 
     Args:
-        rows: event_id, the columns of ARRIVAL_ORDER and any others.
-        within: columns in which a repeat is equal too; without them event_id alone decides.
+        rows: event_id, the columns of ARRIVAL_ORDER and any others; a batch DataFrame.
+        within: names of columns that must be equal too for a row to be a duplicate; without them
+            event_id alone decides.
+
+    Returns:
+        The columns of `rows`, deduplicated without any horizon.
     """
     return _with_copy_number(rows, *within).where("_copy = 1").drop("_copy")
 
 
 def duplicate_places(*tables: DataFrame) -> DataFrame:
-    """The places of rows whose event_id an earlier row by arrival has, in the same table or not.
+    """Coordinates of duplicates: rows whose event_id occurs earlier in arrival order in any table.
 
-    As `deduplicate`, but only what is repeated is sorted, without its other columns. A hash of
-    the event_id finds it, in an eighth of the bytes; what merely shares one is no repeat. Spark is
-    told to keep those hashes at hand: it cannot know that they are few, and sorted everything.
+    As `deduplicate`, but only repeated rows are sorted, without their other columns. They are found
+    by a hash of the event_id, in an eighth of the bytes; a mere collision is no duplicate. The
+    join is a forced broadcast: Spark cannot know that the repeated hashes are few, and sorted
+    everything.
+
+    Args:
+        tables: event_id and the columns of ARRIVAL_ORDER, each a batch DataFrame.
+
+    Returns:
+        PLACE of each duplicate: topic string, partition int, offset bigint.
     """
     hashed = F.xxhash64("event_id").alias("hash")
     narrow = [rows.select("event_id", *ARRIVAL_ORDER, hashed) for rows in tables]
@@ -38,16 +49,23 @@ def duplicate_places(*tables: DataFrame) -> DataFrame:
 
 
 def _with_copy_number(rows: DataFrame, *within: str) -> DataFrame:
-    """Add _copy: 1 for the first of each event_id by arrival order."""
+    """Add _copy int: the rank, from 1, of each row among those of its event_id by arrival order."""
     first = Window.partitionBy(*within, "event_id").orderBy(*ARRIVAL_ORDER)
     return rows.withColumn("_copy", F.row_number().over(first))
 
 
 def deduplicate_stream(judged: DataFrame, horizon_h: int) -> DataFrame:
-    """The rows of a stream whose event_id was not met in the last `horizon_h` hours.
+    """Drop the rows of a stream whose event_id occurred in the last `horizon_h` hours.
 
     The watermark runs on ingest time, which never steps back between bronze commits: neither a
     producer's clock nor a partition that lags behind the others can make a row late.
+
+    Args:
+        judged: event_id, ingest_time and any others; a streaming DataFrame.
+        horizon_h: duplicate horizon in hours.
+
+    Returns:
+        The columns of `judged`.
     """
     watermarked = judged.withWatermark("ingest_time", f"{horizon_h} hours")
     return watermarked.dropDuplicatesWithinWatermark(["event_id"])

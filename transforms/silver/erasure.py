@@ -1,4 +1,4 @@
-"""Erasure: which records hold a user, and at which end each of them is counted."""
+"""Erasure: the records that hold a user, and the ledger's end that counts each of them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ DUPLICATE = "duplicate"
 
 
 def is_id(text: str) -> bool:
-    """Can this be a user's id by the contracts?"""
+    """Whether a text is a user's id as the contracts allow it."""
     return re.fullmatch(f"[{ID_CHARACTERS}]{{1,128}}", text) is not None
 
 
 def pattern(user: str) -> str:
-    """A regular expression, for Python and for Java, of a text that holds a user's id.
+    """Regular expression, for Python and Java, that finds a user's id in a text.
 
-    The id stands by itself, not inside a longer run of ID_CHARACTERS. One that is all digits must
-    also be in double quotes or be the whole text, else every such number would be the user.
+    The id stands by itself, not inside a longer run of ID_CHARACTERS. An id that is all digits must
+    also be in double quotes or be the whole text, else every such number would match.
+
+    Args:
+        user: the user's id.
+
+    Returns:
+        The expression, to search for (not to match the whole text).
     """
     if user.isdecimal():
         return rf'(?<="){user}(?=")|\A{user}\Z'
@@ -33,24 +39,41 @@ def pattern(user: str) -> str:
 
 
 def holds(text: Column, user: str) -> Column:
-    """Does a string hold the user? Null: no."""
+    """Whether a string contains the user's id.
+
+    Args:
+        text: string.
+        user: the user's id.
+
+    Returns:
+        Boolean, false for null.
+    """
     return F.coalesce(text.rlike(pattern(user)), F.lit(False))
 
 
 def row_holds(rows: DataFrame, user: str) -> Column:
-    """Does any string of a row hold the user, at any depth?"""
+    """Whether any string of a row, at any depth, contains the user's id.
+
+    Args:
+        rows: the row's DataFrame.
+        user: the user's id.
+
+    Returns:
+        Boolean, never null.
+    """
     return holds(F.to_json(F.struct("*")), user)
 
 
 def records_of(bronze: DataFrame, user: str) -> DataFrame:
-    """The records that hold a user.
+    """The records that hold a user in key, value or headers.
 
     Args:
         bronze: rows of bronze.events.
-        user: the id.
+        user: the user's id.
 
     Returns:
-        topic, partition, offset, and anothers: true if the record has a key that is not the id.
+        topic string, partition int, offset bigint, and anothers boolean: true if the record has a
+        key that is not the id.
     """
     in_headers = F.exists(
         F.coalesce("headers", F.array().cast(bronze.schema["headers"].dataType)),
@@ -62,15 +85,16 @@ def records_of(bronze: DataFrame, user: str) -> DataFrame:
 
 
 def ends_of(records: DataFrame, outputs: Mapping[str, DataFrame]) -> DataFrame:
-    """At which end one generation counts records.
+    """Count records by the end that they have in one generation.
 
     Args:
         records: topic, partition, offset.
-        outputs: the tables of silver by name, and silver.quarantine.
+        outputs: silver tables and silver.quarantine, by table name.
 
     Returns:
-        table_name, the output that holds the record, null of a duplicate; detail, as the ledger
-        names the end: `silver/<family>`, `quarantine/<reason>`, `duplicate`; rows, how many.
+        table_name string, the output that holds the records, null for duplicates; detail string,
+        the end as the ledger names it: `silver/<family>`, `quarantine/<reason>`, `duplicate`; rows
+        bigint, the number of records.
     """
     held = reduce(DataFrame.unionAll, (_held(*output) for output in outputs.items()))
     ended = records.select(*PLACE).join(held, [*PLACE], "left")
@@ -79,11 +103,12 @@ def ends_of(records: DataFrame, outputs: Mapping[str, DataFrame]) -> DataFrame:
 
 
 def _held(table: str, rows: DataFrame) -> DataFrame:
+    """PLACE of an output's rows, with table_name and detail as in `ends_of`."""
     named = F.lit(table.replace("silver.", "silver/"))
     detail = F.concat(F.lit("quarantine/"), "reason") if table == QUARANTINE else named
     return rows.select(*PLACE, F.lit(table).alias("table_name"), detail.alias("detail"))
 
 
 def _text(value: Column) -> Column:
-    """Bytes as a string in which each byte is a character: ids are ASCII."""
+    """Decode bytes to a string with one character for each byte, as ids are ASCII."""
     return F.decode(value, "ISO-8859-1")

@@ -1,4 +1,4 @@
-"""What a silver family is: a table's own columns, and how each of its events fills them."""
+"""A silver family: a table's own columns, and the mapping of each of its event types to them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Family:
     """A silver table.
 
     Attributes:
-        own_columns: the columns besides LINEAGE_COLUMNS, name to SQL type.
-        rows: for each event type, its newest shape (a struct) to own columns; a column that a
-            mapping leaves out is null.
+        own_columns: SQL types of the columns besides LINEAGE_COLUMNS, by name.
+        rows: mapping from an event's newest shape (struct) to own columns, by event type; a column
+            that a mapping leaves out is null.
     """
 
     own_columns: Mapping[str, str]
@@ -46,18 +46,19 @@ class Family:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The table's columns, name to SQL type, in order."""
+        """SQL types of all columns of the table, by name, in order."""
         return {**LINEAGE_COLUMNS, **self.own_columns}
 
     def silver(self, accepted: DataFrame, registry: Registry) -> DataFrame:
-        """Accepted rows of this family's event types as rows of its table.
+        """Map accepted events of this family to rows of its table.
 
         Args:
             accepted: rows of `judge` whose family is this one.
-            registry: the contracts that they were judged by.
+            registry: contracts that they were judged by.
 
         Returns:
-            refined_by is judged_by, a dot, and a digest of the code that maps events to rows.
+            The columns of `columns`; refined_by is judged_by, a dot, and a digest of the code that
+            maps events to rows.
         """
         derived = {
             "event_date": F.to_date("event_time"),
@@ -70,12 +71,13 @@ class Family:
 
     @cached_property
     def definition(self) -> str:
-        """A digest of the code that maps events to rows."""
+        """Digest of the code that maps events to rows."""
         modules = {inspect.getmodule(row) for row in self.rows.values()}
         return provenance.code(*(module for module in modules if module is not None))
 
     @cached_property
     def _own(self) -> list[Column]:
+        """The own columns of a row, from its event's struct, in order."""
         mapped = [row(F.col(event_type)) for event_type, row in self.rows.items()]
         return [
             F.coalesce(*(values[name] for values in mapped if name in values)).cast(ddl).alias(name)

@@ -23,5 +23,12 @@ COLUMNS = {
 
 
 def quarantine_rows(judged: DataFrame) -> DataFrame:
-    """The rejected rows of `judge`, as COLUMNS; event_id is the SHA-256 of the value's bytes."""
+    """The records that `judge` rejected, as rows of silver.quarantine.
+
+    Args:
+        judged: rows of `judge`.
+
+    Returns:
+        COLUMNS; event_id is `rejected/` and the hexadecimal SHA-256 of the value's bytes.
+    """
     return judged.where("reason IS NOT NULL").select(*COLUMNS)

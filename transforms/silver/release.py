@@ -1,4 +1,4 @@
-"""silver.released: what left quarantine, how, and all that quarantine said of it."""
+"""silver.released: records that left quarantine, their new fate and their whole quarantine row."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ COLUMNS = {
 
 
 def release_rows(quarantined: DataFrame, judged: DataFrame, silver_ids: DataFrame) -> DataFrame:
-    """The quarantined rows that are valid events by now, each with what becomes of it.
+    """The quarantined records that are valid events by now, each with its new fate.
 
     Args:
         quarantined: rows of silver.quarantine.
-        judged: `judge` of the same records, by the contracts of now.
+        judged: rows of `judge` for the same records, by the current contracts.
         silver_ids: event_id of every row of silver.
 
     Returns:
@@ -48,22 +48,29 @@ def release_rows(quarantined: DataFrame, judged: DataFrame, silver_ids: DataFram
 
 
 def released_events(released_rows: DataFrame) -> DataFrame:
-    """event_id and PLACE of the events that rows of silver.released became."""
+    """The events that became rows of silver by a release.
+
+    Args:
+        released_rows: rows of silver.released.
+
+    Returns:
+        event_id string and PLACE of each.
+    """
     events = released_rows.where(F.col("fate") == SILVER)
     return events.select(F.col("released_id").alias("event_id"), *PLACE)
 
 
 def without_copies(judged: DataFrame, events: DataFrame) -> DataFrame:
-    """Judged rows without later copies of events that `deduplicate_stream` never met.
+    """Drop the later copies of released events, which `deduplicate_stream` cannot recognise.
 
-    It met a released one as a rejected record, under another event_id.
+    The stream saw a released record as a rejected one, under another event_id.
 
     Args:
         judged: rows of `judge`, streaming or batch.
-        events: event_id and PLACE of each.
+        events: event_id and PLACE of each released event.
 
     Returns:
-        The rows, but those that have the event_id of an event and another place.
+        The rows of `judged`, without those that have the event_id of an event and another place.
     """
     known = events.select(*(F.col(name).alias(f"known_{name}") for name in ("event_id", *PLACE)))
     elsewhere = F.expr(" OR ".join(f"{name} <> known_{name}" for name in PLACE))

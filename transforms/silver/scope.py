@@ -1,4 +1,4 @@
-"""Scope: which events a partial recompute judges anew; all others stay as they are."""
+"""Scope: the events that a partial recompute judges anew; all others stay as they are."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from operator import and_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-ONE_DAY = timedelta(days=1)  # more than the future tolerance may be
+ONE_DAY = timedelta(days=1)  # exceeds any allowed future tolerance
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The events of some dates, types and users; None is all of them.
+    """Events of some dates, types and users, where None sets no limit.
 
     Attributes:
-        first: the first UTC date of event time.
-        last: the last one, included.
-        event_types: which.
-        users: whose; events without a user are then out of scope.
+        first: first UTC date of event time, inclusive.
+        last: last UTC date of event time, inclusive.
+        event_types: event types in scope.
+        users: user ids in scope; events without a user are then out of scope.
     """
 
     first: date | None = None
@@ -31,12 +31,19 @@ class Scope:
     users: Collection[str] | None = None
 
     def told(self) -> str:
-        """The scope as a text, the same for the same scope."""
+        """Canonical text of the scope: equal scopes have equal texts."""
         sets = (None if s is None else sorted(s) for s in (self.event_types, self.users))
         return repr((self.first, self.last, *sets))
 
     def holds(self, rows: DataFrame) -> Column:
-        """Is a row of a silver table in scope?"""
+        """Whether a row of a silver table is in scope.
+
+        Args:
+            rows: rows of one silver table.
+
+        Returns:
+            Boolean, for `rows`.
+        """
         conditions = [F.lit(True)]
         if self.first is not None:
             conditions.append(F.col("event_date") >= F.lit(self.first))
@@ -50,11 +57,14 @@ class Scope:
         return reduce(and_, conditions)
 
     def may_hold(self, topics: Collection[str], oldest_event_days: int) -> Column:
-        """Could a row of bronze become an event in scope?
+        """Whether a row of bronze could become an event in scope.
 
         Args:
-            topics: of the contracts of the event types.
-            oldest_event_days: how far behind its arrival an event time may lie.
+            topics: topics of the contracts of the event types.
+            oldest_event_days: greatest age of an event at its arrival, in days.
+
+        Returns:
+            Boolean, for rows of bronze.events.
         """
         conditions = [F.col("topic").isin(*topics)]
         if self.first is not None:

@@ -33,11 +33,14 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def silver_of(family: str, judged: DataFrame, registry: Registry) -> DataFrame:
-    """The accepted rows of one family, as rows of silver.<family>.
+    """The accepted events of one family, as rows of silver.<family>.
 
     Args:
-        family: the table's name.
+        family: name of the family.
         judged: rows of `judge`.
-        registry: the contracts that they were judged by.
+        registry: contracts that they were judged by.
+
+    Returns:
+        The columns of the family (`Family.columns`).
     """
     return FAMILIES[family].silver(judged.where(F.col("family") == family), registry)

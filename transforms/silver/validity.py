@@ -1,6 +1,6 @@
-"""The catalogue as of any instant, from the changes in silver.catalog (docs/semantics.md).
+"""The catalogue as of any instant, derived from the changes in silver.catalog (docs/semantics.md).
 
-Nothing of it is stored, so that a change which arrives late is in its place for every reader.
+Nothing of it is stored, so a change that arrives late is in its place for every reader.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ INTERVAL = ("valid_from", "valid_to")
 
 
 def entries(catalog: DataFrame) -> DataFrame:
-    """The catalogue's entries, each with the interval in which it is valid (SCD type 2).
+    """The catalogue's entries, each with its interval of validity (SCD type 2).
 
     Args:
         catalog: rows of silver.catalog, a batch DataFrame.
 
     Returns:
-        The columns of ENTRY, and valid_from and valid_to timestamp, UTC: an entry is valid from
-        the first, inclusive, to the second, exclusive; null: to this day. The intervals of a title
-        do not overlap.
+        The columns of ENTRY, and valid_from (inclusive) and valid_to (exclusive) timestamp, UTC;
+        valid_to is null for the current entry. The intervals of a title do not overlap.
     """
     by_order = Window.partitionBy("title_id").orderBy("event_time", "event_id")
     changes = deduplicate(catalog).withColumns(
@@ -35,15 +34,15 @@ def entries(catalog: DataFrame) -> DataFrame:
 
 
 def at_event_time(events: DataFrame, catalog: DataFrame) -> DataFrame:
-    """Each event with the entry of its title that was valid when it happened.
+    """Join each event with the catalogue entry of its title that was valid at its event time.
 
     Args:
         events: title_id, event_time and any other columns.
         catalog: rows of silver.catalog, a batch DataFrame.
 
     Returns:
-        The columns of `events`, and title: a struct of the other columns of `entries`; null
-        where the catalogue had no entry of the title then.
+        The columns of `events`, and title: struct of the other columns of `entries`; null where the
+        catalogue had no entry of the title then.
     """
     found = entries(catalog).select(
         F.col("title_id").alias("entry_of"),

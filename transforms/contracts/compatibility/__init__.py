@@ -1,4 +1,4 @@
-"""Whether one JSON Schema 2020-12 takes over from another without breaking anyone."""
+"""Compatibility of JSON Schema 2020-12 documents: whether one can replace another."""
 
 from transforms.contracts.compatibility.comparison import Comparison, Mode, accepts
 from transforms.contracts.compatibility.documents import Schema, SchemaDocumentError

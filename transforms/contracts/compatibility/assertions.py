@@ -1,4 +1,4 @@
-"""What keywords about values of one kind come to: numbers, texts, arrays, objects."""
+"""Meaning of keywords for values of one kind: numbers, texts, arrays, objects."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from transforms.contracts.compatibility.vocabulary import IN_PLACE
 
 
 def _limit(of: Keyword) -> Alternatives:
+    """Alternatives of bounds of numbers and sizes."""
     bound = Fraction(str(of.value))
     lower = "inimum" in of.keyword or of.keyword.startswith("min")
     strict = of.keyword.startswith("exclusive")
@@ -30,6 +31,7 @@ def _limit(of: Keyword) -> Alternatives:
 
 
 def _multiple_of(of: Keyword) -> Alternatives:
+    """Alternatives of `multipleOf`."""
     step = Fraction(str(of.value))
     if step.denominator > 1 and not (_is_power_of_two(step)):
         return of.opaque()  # implementations round differently
@@ -37,28 +39,34 @@ def _multiple_of(of: Keyword) -> Alternatives:
 
 
 def _is_power_of_two(step: Fraction) -> bool:
+    """Whether a step is 1 over a power of two."""
     return step.numerator == 1 and step.denominator.bit_count() == 1
 
 
 def _text(of: Keyword) -> Alternatives:
+    """Alternatives of `pattern` and `format`, which are only compared by their text."""
     return of.opaque()
 
 
 def _unique(of: Keyword) -> Alternatives:
+    """Alternatives of `uniqueItems`."""
     return of.opaque() if of.value else truth(of.claim, True)
 
 
 def _prefix_items(of: Keyword) -> Alternatives:
+    """Alternatives of `prefixItems`."""
     return of.every(*((Indices(i, i + 1), schema, f"[{i}]") for i, schema in enumerate(of.value)))
 
 
 def _items(of: Keyword) -> Alternatives:
+    """Alternatives of `items`."""
     assert isinstance(of.claim.schema, Mapping)
     start = len(of.claim.schema.get("prefixItems", ()))
     return of.every((Indices(start), of.value, "[*]"))
 
 
 def _contains(of: Keyword) -> Alternatives:
+    """Alternatives of `contains` with its `minContains` and `maxContains`."""
     assert isinstance(of.claim.schema, Mapping)
     least = of.claim.schema.get("minContains", 1)
     most = of.claim.schema.get("maxContains")
@@ -76,22 +84,26 @@ def _contains(of: Keyword) -> Alternatives:
 
 
 def _unevaluated_items(of: Keyword) -> Alternatives:
+    """Alternatives of `unevaluatedItems`."""
     return _unevaluated(of, _items, "items", IN_PLACE | {"$ref", "contains"})
 
 
 def _properties(of: Keyword) -> Alternatives:
+    """Alternatives of `properties`."""
     return of.every(
         *((Names(frozenset({name})), schema, f".{name}") for name, schema in of.value.items())
     )
 
 
 def _pattern_properties(of: Keyword) -> Alternatives:
+    """Alternatives of `patternProperties`."""
     return of.every(
         *((Names(patterns=frozenset({p})), schema, ".*") for p, schema in of.value.items())
     )
 
 
 def _additional_properties(of: Keyword) -> Alternatives:
+    """Alternatives of `additionalProperties`."""
     assert isinstance(of.claim.schema, Mapping)
     tolerant = of.claim.blamed and of.claim.document.ignore_undeclared
     if of.value is False and tolerant and not of.holds:
@@ -102,19 +114,20 @@ def _additional_properties(of: Keyword) -> Alternatives:
 
 
 def _unevaluated_properties(of: Keyword) -> Alternatives:
+    """Alternatives of `unevaluatedProperties`."""
     return _unevaluated(of, _additional_properties, "additionalProperties", IN_PLACE | {"$ref"})
 
 
 def _unevaluated(
     of: Keyword, alone: Callable[[Keyword], Alternatives], rest: str, evaluating: Set[str]
 ) -> Alternatives:
-    """What no other keyword evaluates.
+    """Alternatives of an `unevaluated` keyword.
 
     Args:
         of: the keyword.
-        alone: what it comes to where no keyword beside it but the plain ones evaluates.
-        rest: the keyword beside it that leaves it nothing.
-        evaluating: those whose part in it is not followed.
+        alone: its alternatives where only plain keywords beside it evaluate.
+        rest: keyword beside it that leaves it nothing to evaluate.
+        evaluating: keywords beside it whose evaluation is not followed, which make it opaque.
     """
     assert isinstance(of.claim.schema, Mapping)
     schema = of.claim.schema
@@ -124,12 +137,14 @@ def _unevaluated(
 
 
 def _required(of: Keyword) -> Alternatives:
+    """Alternatives of `required`."""
     return of.all_or_any(
         *(([[of.present(name, True)]], [[of.present(name, False)]]) for name in of.value)
     )
 
 
 def _dependent_required(of: Keyword) -> Alternatives:
+    """Alternatives of `dependentRequired`."""
     return of.all_or_any(
         *(
             (
@@ -143,6 +158,7 @@ def _dependent_required(of: Keyword) -> Alternatives:
 
 
 def _dependent_schemas(of: Keyword) -> Alternatives:
+    """Alternatives of `dependentSchemas`."""
     parts: list[tuple[Alternatives, Alternatives]] = []
     for name, schema in of.value.items():
         met: list[list[Item]] = [[of.present(name, False)], [of.here(schema, True)]]
@@ -152,6 +168,7 @@ def _dependent_schemas(of: Keyword) -> Alternatives:
 
 
 def _property_names(of: Keyword) -> Alternatives:
+    """Alternatives of `propertyNames`."""
     claim = of.below(of.value, of.holds, "")
     return [[(EveryName if of.holds else SomeName)(*of.facts, claim)]]
 

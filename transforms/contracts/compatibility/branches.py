@@ -1,4 +1,4 @@
-"""Claims taken apart into alternatives, each a plain conjunction of facts (method of tableaux)."""
+"""Expansion of claims into alternatives, each a plain conjunction of facts (method of tableaux)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,39 @@ class TooManyCasesError(Exception):
 
 @dataclass
 class Budget:
-    """How many steps may still be taken."""
+    """A limit on the number of steps.
+
+    Attributes:
+        steps: number of steps that are left.
+    """
 
     steps: int
 
     def spend(self) -> None:
-        """Take one step; TooManyCasesError if none is left."""
+        """Use up one step.
+
+        Raises:
+            TooManyCasesError: none is left.
+        """
         self.steps -= 1
         if self.steps < 0:
             raise TooManyCasesError
 
 
 def branches(claims: Iterable[Claim], kind: Kind, budget: Budget) -> Iterator[tuple[Fact, ...]]:
-    """The alternatives in which all claims are true of a value of one kind."""
+    """Yield the alternatives in which all claims are true of a value of one kind.
+
+    Args:
+        claims: claims about one value.
+        kind: kind of the value.
+        budget: limit on the steps taken.
+
+    Yields:
+        The facts of one alternative.
+
+    Raises:
+        TooManyCasesError: the budget is used up.
+    """
     yield from _expand(tuple(claims), (), frozenset(), kind, budget)
 
 
@@ -39,6 +59,15 @@ def _expand(
     kind: Kind,
     budget: Budget,
 ) -> Iterator[tuple[Fact, ...]]:
+    """Yield the conjunctions of facts that follow from pending items.
+
+    Args:
+        pending: items still to expand.
+        facts: facts found so far.
+        seen: claims expanded so far.
+        kind: kind of the value.
+        budget: limit on the steps taken.
+    """
     budget.spend()
     if not pending:
         yield facts
@@ -55,5 +84,5 @@ def _expand(
         item = Choice(alternatives(item, kind))
     options = [option for option in item.alternatives if Choice(FALSE) not in option]
     for option in options:
-        # what needs no choice comes first, so that hopeless branches end early
+        # items without a choice come first, so that contradictory branches end early
         yield from _expand((*option, *rest), facts, seen, kind, budget)

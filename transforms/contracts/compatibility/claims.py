@@ -1,7 +1,7 @@
-"""Claims about one value, and the facts that they come to.
+"""Claims about one value, and the facts that follow from them.
 
-A claim says that a value is valid under a schema, or that it is not. A fact says something plain
-of a value: a bound of a number, what each member of an object is, what some item of an array is.
+A claim states that a value is valid under a schema, or that it is not. A fact states one simple
+property of a value: a bound of a number, a claim on members of an object or items of an array.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from transforms.contracts.compatibility.documents import Schema, SchemaDocument,
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a claim or literal comes from.
+    """The part of a schema that a claim or fact comes from.
 
     Attributes:
         path: JSONPath in the documents, `[*]` any item, `.*` any member.
-        keyword: the keyword of the schema.
-        value: what the keyword says.
-        fixed: whether all that follows from it is told as coming from here.
+        keyword: keyword of the schema.
+        value: value of the keyword.
+        fixed: whether all that follows from it is reported with this origin.
     """
 
     path: str
@@ -33,7 +33,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class Claim:
-    """A value is valid (`holds`) or invalid under a schema of a document."""
+    """A statement that a value is valid, or invalid, under a schema of a document.
+
+    Attributes:
+        document: document of the schema.
+        schema: schema that the claim is about.
+        holds: True for valid, False for invalid.
+        origin: part of the schema that the claim comes from.
+        blamed: whether findings are reported for it.
+        text: canonical text of the schema, set from `schema`.
+    """
 
     document: SchemaDocument
     schema: Schema = field(compare=False)
@@ -51,7 +60,7 @@ class Claim:
 
     @property
     def is_exact(self) -> bool:
-        """Whether `accepts` judges all that the schema says."""
+        """Whether `accepts` checks every keyword of the schema."""
         return self.document.is_exact(self.schema)
 
     @cached_property
@@ -60,24 +69,36 @@ class Claim:
         return self.on(self.schema, not self.holds, self.origin)
 
     def contradicts(self, other: Claim) -> bool:
-        """Whether the one says that a schema holds, and the other that the same one does not."""
+        """Whether two claims state that one schema holds and that it does not."""
         if self.holds is other.holds or self.text != other.text:
             return False
         return not refers(self.text) or self.document.context == other.document.context
 
     def on(self, schema: Schema, holds: bool, origin: Origin) -> Claim:
-        """A claim on another schema of the same document."""
+        """A claim on another schema of the same document.
+
+        Args:
+            schema: schema that the claim is about.
+            holds: True for valid, False for invalid.
+            origin: part of the schema that the claim comes from.
+        """
         return Claim(self.document, schema, holds, origin, self.blamed)
 
 
 def refers(text: str) -> bool:
-    """Whether the canonical text of a schema means something by its document only."""
+    """Whether the meaning of a schema, given as canonical text, depends on its document."""
     return '"$ref"' in text or '"$dynamicRef"' in text
 
 
 @dataclass(frozen=True)
 class Names:
-    """Some names of members: those listed and those that match a pattern, or all others."""
+    """A set of member names: those listed and those that match a pattern, or all others.
+
+    Attributes:
+        names: listed names.
+        patterns: regular expressions of names.
+        others: whether the set is the complement of the two.
+    """
 
     names: frozenset[str] = frozenset()
     patterns: frozenset[str] = frozenset()
@@ -86,7 +107,12 @@ class Names:
 
 @dataclass(frozen=True)
 class Indices:
-    """Positions in an array, from `start` to before `stop`; no `stop`: to the end."""
+    """A range of positions in an array.
+
+    Attributes:
+        start: first position, from 0.
+        stop: position after the last; None for the end of the array.
+    """
 
     start: int = 0
     stop: int | None = None
@@ -94,7 +120,14 @@ class Indices:
 
 @dataclass(frozen=True)
 class Fact:
-    """A literal. By itself it only tells whence a branch comes; the others say more."""
+    """A literal.
+
+    By itself it only records the origin of a branch, its subclasses say more.
+
+    Attributes:
+        origin: part of the schema that it comes from.
+        blamed: whether findings are reported for it.
+    """
 
     origin: Origin = field(compare=False)
     blamed: bool = field(compare=False)
@@ -102,7 +135,12 @@ class Fact:
 
 @dataclass(frozen=True)
 class Bounded(Fact):
-    """A number, length or size is on one side of a bound, and not on it, if strict."""
+    """A number, length or size is on one side of a bound.
+
+    Attributes:
+        bound: the bound.
+        strict: whether the bound itself is excluded.
+    """
 
     bound: Fraction
     strict: bool = False
@@ -120,7 +158,12 @@ class AtMost(Bounded):
 
 @dataclass(frozen=True)
 class Divisible(Fact):
-    """A number is a multiple of a step, or is not."""
+    """A number is a multiple of a step, or is not.
+
+    Attributes:
+        step: the step.
+        holds: False if it is not a multiple.
+    """
 
     step: Fraction
     holds: bool
@@ -128,7 +171,12 @@ class Divisible(Fact):
 
 @dataclass(frozen=True)
 class Opaque(Fact):
-    """Something that is only compared by its text holds, or does not."""
+    """A condition that is only compared by its text holds, or does not.
+
+    Attributes:
+        text: text of the condition.
+        holds: False if it does not hold.
+    """
 
     text: str
     holds: bool
@@ -136,7 +184,12 @@ class Opaque(Fact):
 
 @dataclass(frozen=True)
 class Among(Fact):
-    """The value is one of those listed, or none of them."""
+    """The value is one of those listed, or none of them.
+
+    Attributes:
+        values: listed values.
+        holds: False if it is none of them.
+    """
 
     values: tuple[Any, ...] = field(compare=False)
     holds: bool
@@ -144,7 +197,12 @@ class Among(Fact):
 
 @dataclass(frozen=True)
 class Every(Fact):
-    """Each member or item at the places, if there is any, is as claimed."""
+    """The claim is true of each member or item at the places, if there is any.
+
+    Attributes:
+        places: names of members, or positions of items.
+        claim: claim on each.
+    """
 
     places: Names | Indices
     claim: Claim
@@ -152,7 +210,13 @@ class Every(Fact):
 
 @dataclass(frozen=True)
 class Some(Fact):
-    """At least so many members or items at the places are there and as claimed."""
+    """The claim is true of at least `least` existing members or items at the places.
+
+    Attributes:
+        places: names of members, or positions of items.
+        claim: claim on each.
+        least: minimum of them.
+    """
 
     places: Names | Indices
     claim: Claim
@@ -161,7 +225,12 @@ class Some(Fact):
 
 @dataclass(frozen=True)
 class Few(Fact):
-    """At most so many items are as claimed."""
+    """The claim is true of at most `most` items of an array.
+
+    Attributes:
+        most: maximum of them.
+        claim: claim on each.
+    """
 
     most: int
     claim: Claim
@@ -169,16 +238,20 @@ class Few(Fact):
 
 @dataclass(frozen=True)
 class Named(Fact):
-    """Something is claimed of the names of members."""
+    """A claim on the names of members.
+
+    Attributes:
+        claim: the claim.
+    """
 
     claim: Claim
 
 
 @dataclass(frozen=True)
 class EveryName(Named):
-    """The names of all members are as claimed."""
+    """The claim is true of the names of all members."""
 
 
 @dataclass(frozen=True)
 class SomeName(Named):
-    """The name of some member is as claimed."""
+    """The claim is true of the name of at least one member."""

@@ -1,4 +1,4 @@
-"""What keywords about values of any kind come to: types, listed values, combined schemas."""
+"""Meaning of keywords for values of any kind: types, listed values, combined schemas."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from transforms.contracts.compatibility.terms import FALSE, Alternatives, Keywor
 
 
 def _type(of: Keyword) -> Alternatives:
+    """Alternatives of `type`."""
     allowed = {of.value} if isinstance(of.value, str) else set(of.value)
     if of.kind == "number" and "number" not in allowed and "integer" in allowed:
         return [[Divisible(*of.facts, Fraction(1), of.holds)]]
@@ -17,22 +18,26 @@ def _type(of: Keyword) -> Alternatives:
 
 
 def _enum(of: Keyword) -> Alternatives:
+    """Alternatives of `enum` and `const`."""
     values = of.value if of.keyword == "enum" else [of.value]
     return [[Among(*of.facts, tuple(values), of.holds)]]
 
 
 def _ref(of: Keyword) -> Alternatives:
+    """Alternatives of `$ref`; opaque if it leads out of the document."""
     target = of.claim.document.target(of.value)
     return of.opaque() if target is None else [[of.here(target, of.holds)]]
 
 
 def _all_of(of: Keyword) -> Alternatives:
+    """Alternatives of `allOf`."""
     if of.holds:
         return [[of.here(schema, True) for schema in of.value]]
     return [[of.here(schema, False)] for schema in of.value]
 
 
 def _any_of(of: Keyword) -> Alternatives:
+    """Alternatives of `anyOf`."""
     if of.holds:
         return [[of.here(schema, True)] for schema in of.value]
     if len(of.value) == 1:
@@ -41,6 +46,7 @@ def _any_of(of: Keyword) -> Alternatives:
 
 
 def _one_of(of: Keyword) -> Alternatives:
+    """Alternatives of `oneOf`."""
     if len(of.value) == 1:
         return [[of.here(of.value[0], of.holds)]]
     each = range(len(of.value))
@@ -57,10 +63,12 @@ def _one_of(of: Keyword) -> Alternatives:
 
 
 def _not(of: Keyword) -> Alternatives:
+    """Alternatives of `not`."""
     return [[of.here(of.value, not of.holds, of.combined)]]
 
 
 def _if(of: Keyword) -> Alternatives:
+    """Alternatives of `if` with its `then` and `else`."""
     assert isinstance(of.claim.schema, Mapping)
     return [
         [

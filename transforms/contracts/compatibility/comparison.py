@@ -1,4 +1,4 @@
-"""Whether the documents valid under one JSON Schema are valid under another."""
+"""Comparison of two JSON Schemas: whether one accepts every document that the other accepts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MOST_SEEDS = 60
 
 
 class Mode(StrEnum):
-    """What may be in a document besides what its schema declares.
+    """Treatment of members that a schema does not declare.
 
-    strict: whatever the schema accepts, open content included; every document counts.
-    tolerant: a producer sends what its schema declares, a reader leaves out what its own does not.
+    strict: all that the schema accepts counts, open content included.
+    tolerant: a producer sends the members its schema declares, a reader ignores undeclared ones.
     """
 
     STRICT = "strict"
@@ -31,13 +31,17 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether what one schema accepts, another does, and if not, why."""
+    """Result of a comparison: whether one schema accepts all that another does.
+
+    Attributes:
+        findings: reasons why not, or why it is not known; empty if compatible.
+    """
 
     findings: tuple[Finding, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the findings; compatible if there are none."""
+        """The worst verdict of the findings, and compatible without any."""
         verdicts = {finding.verdict for finding in self.findings}
         return next((v for v in (Verdict.BREAKING, Verdict.UNDECIDED) if v in verdicts), COMPATIBLE)
 
@@ -46,16 +50,19 @@ COMPATIBLE = Verdict.COMPATIBLE
 
 
 def accepts(reader: Schema, writer: Schema, mode: Mode = Mode.STRICT) -> Comparison:
-    """Whether every document valid under `writer` is valid under `reader`.
+    """Decide whether every document valid under `writer` is valid under `reader`.
 
     Decided by refutation: a document valid under the one and invalid under the other is sought;
     compatible means that every way to one ends in a contradiction, breaking that one was found
     and confirmed by the jsonschema library.
 
     Args:
-        reader: the schema by which documents are read.
-        writer: the schema by which documents are written.
-        mode: what open content counts for.
+        reader: schema by which documents are read.
+        writer: schema by which documents are written.
+        mode: treatment of members that a schema does not declare.
+
+    Returns:
+        The comparison; undecided also if the schemas leave too many cases.
 
     Raises:
         SchemaDocumentError: one of them is not a valid JSON Schema.
@@ -80,10 +87,16 @@ def accepts(reader: Schema, writer: Schema, mode: Mode = Mode.STRICT) -> Compari
 
 
 def _undecided(reason: str) -> Comparison:
+    """Comparison with one undecided finding for the whole document."""
     return Comparison((Finding(Verdict.UNDECIDED, "$", "schema", reason),))
 
 
 def _seeds(*schemas: Schema) -> list[str]:
+    """Texts of the schemas worth trying as values and names, patterns also without their anchors.
+
+    Returns:
+        At most 2 * MOST_SEEDS texts, without duplicates.
+    """
     found = {text for schema in schemas for text in _texts(schema)}
     plain = sorted(text for text in found if text)
     unanchored = [text.removeprefix("^").removesuffix("$") for text in plain]
@@ -91,6 +104,7 @@ def _seeds(*schemas: Schema) -> list[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
+    """Yield the names and the strings shorter than MOST_SEEDS characters in a JSON value."""
     if isinstance(value, str) and len(value) < MOST_SEEDS:
         yield value
     elif isinstance(value, dict):

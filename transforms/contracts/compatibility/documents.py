@@ -1,6 +1,6 @@
-"""A JSON Schema document made ready for comparison: one dialect, references that resolve.
+"""A JSON Schema document prepared for comparison: one dialect, references that resolve.
 
-Schemas of drafts 4 to 7 are read by their own rules and rewritten in the words of 2020-12.
+Schemas of drafts 4 to 7 are read by their own rules and rewritten in the terms of 2020-12.
 """
 
 from __future__ import annotations
@@ -27,24 +27,27 @@ from transforms.contracts.formats import FORMAT_CHECKER
 Schema = Mapping[str, Any] | bool
 
 DEFINITIONS = frozenset({"$defs", "definitions"})
-EXTENSIONS = ("x-", "connect.")  # of OpenAPI and many, and of Kafka Connect
+EXTENSIONS = ("x-", "connect.")  # prefixes of OpenAPI and others, and of Kafka Connect
 NAMING = DEFINITIONS | {"$id", "$anchor"}
-NO_FORMATS = FormatChecker(())  # a pattern may be one to ECMA and none to Python
+NO_FORMATS = FormatChecker(())  # a pattern may be valid in ECMA and not in Python
 OLD_DRAFT = re.compile(r"draft-0[3467]")
 LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
 
 
 class SchemaDocumentError(ValueError):
-    """A document is not a JSON Schema; says where and why."""
+    """A document is not a JSON Schema.
+
+    The message says where and why.
+    """
 
 
 class SchemaDocument:
     """A whole schema document.
 
     Args:
-        schema: the document as parsed from JSON.
-        sends_declared: what is sent by this schema has no members but those it declares.
-        ignore_undeclared: what reads by this schema leaves out members it does not declare.
+        schema: document as parsed from JSON.
+        sends_declared: whether a producer by this schema sends only members that it declares.
+        ignore_undeclared: whether a reader by this schema ignores members that it does not declare.
 
     Raises:
         SchemaDocumentError: not a valid JSON Schema.
@@ -66,7 +69,7 @@ class SchemaDocument:
 
     @cached_property
     def context(self) -> str:
-        """What the meaning of references depends on: the definitions, or else all."""
+        """Canonical text that references depend on: that of the definitions, or of the document."""
         if not isinstance(self.root, Mapping):
             return canonical(self.root)
         text = canonical(self.root)
@@ -80,7 +83,11 @@ class SchemaDocument:
         return bool(self._validator.evolve(schema=schema).is_valid(value))
 
     def target(self, reference: str) -> Schema | None:
-        """What a `$ref` names; None if it leads out of the document or nowhere."""
+        """Resolve a `$ref` within the document.
+
+        Returns:
+            The schema; None if the reference leads out of the document or nowhere.
+        """
         if self._has_inner_resources or not isinstance(self.root, Mapping):
             return None
         identifier = str(self.root.get("$id", ""))
@@ -92,7 +99,7 @@ class SchemaDocument:
         return self._anchors.get(pointer.removeprefix("#")) if pointer.startswith("#") else None
 
     def is_exact(self, schema: Schema) -> bool:
-        """Whether `accepts` judges every keyword of the schema, referenced ones included."""
+        """Whether `accepts` checks every keyword of the schema, referenced schemas included."""
         key = canonical(schema)
         if key not in self._exact:
             self._exact[key] = True  # a cycle adds nothing
@@ -100,12 +107,14 @@ class SchemaDocument:
         return self._exact[key]
 
     def _judges_all(self, schema: Schema) -> bool:
+        """Whether the library checks every keyword of a schema and of all below it."""
         if isinstance(schema, bool):
             return True
         known = all(self._judges(keyword, value) for keyword, value in schema.items())
         return known and all(self.is_exact(below) for below in subschemas(schema))
 
     def _judges(self, keyword: str, value: Any) -> bool:
+        """Whether the library checks a keyword with the given value."""
         if keyword == "format":
             return value in FORMAT_CHECKER.checkers
         if keyword == "pattern":
@@ -118,6 +127,11 @@ class SchemaDocument:
         return keyword in KNOWN or is_annotation(keyword)
 
     def _at(self, parts: list[str]) -> Schema | None:
+        """Resolve a JSON pointer, split into its parts.
+
+        Returns:
+            The schema; None if there is none.
+        """
         found: Any = self.root
         for part in parts:
             name = part.replace("%25", "%").replace("~1", "/").replace("~0", "~")
@@ -131,20 +145,22 @@ class SchemaDocument:
 
     @cached_property
     def _anchors(self) -> dict[str, Schema]:
+        """Schemas of the document by their `$anchor`."""
         return {s["$anchor"]: s for s in _all(self.root) if "$anchor" in s}
 
     @cached_property
     def _has_inner_resources(self) -> bool:
+        """Whether a schema below the root has an `$id` of its own."""
         return any("$id" in schema for schema in _all(self.root) if schema is not self.root)
 
 
 def canonical(value: Any) -> str:
-    """The text that equal JSON values share."""
+    """JSON text that equal values share."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def compiles(pattern: str) -> bool:
-    """Whether a pattern is one to Python as well as to ECMA."""
+    """Whether a pattern is valid in Python as well as in ECMA."""
     try:
         re.compile(pattern)
     except re.error:
@@ -158,7 +174,7 @@ def is_annotation(keyword: str) -> bool:
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
-    """The schemas directly below the known keywords of a schema, definitions excepted."""
+    """Yield the schemas directly below the known keywords of a schema, definitions excepted."""
     for keyword, value in schema.items():
         if keyword in SUBSCHEMA:
             yield value
@@ -169,6 +185,7 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
 
 
 def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and all below it, definitions included, without boolean schemas."""
     if isinstance(schema, bool):
         return
     yield schema
@@ -180,7 +197,7 @@ def _all(schema: Schema) -> Iterator[Mapping[str, Any]]:
 
 
 def modernize(schema: Schema) -> Schema:
-    """The schema in the words of 2020-12, without what only describes."""
+    """Rewrite a schema in the terms of 2020-12, without annotations."""
     if not isinstance(schema, Mapping):
         return schema
     declared = str(schema.get("$schema", ""))
@@ -189,6 +206,13 @@ def modernize(schema: Schema) -> Schema:
 
 
 def _modern(schema: Any, old: bool, unmarked: bool) -> Any:
+    """Rewrite a schema and all below it.
+
+    Args:
+        schema: schema of any supported draft.
+        old: whether the document declares draft 4, 6 or 7.
+        unmarked: whether the document declares no draft.
+    """
     if not isinstance(schema, Mapping):
         return schema
     new = {k: v for k, v in schema.items() if k in NAMING or not is_annotation(k)}
@@ -204,6 +228,7 @@ def _modern(schema: Any, old: bool, unmarked: bool) -> Any:
 
 
 def _modern_value(keyword: str, value: Any, old: bool, unmarked: bool) -> Any:
+    """Rewrite the schemas in the value of a keyword."""
     if keyword in SUBSCHEMA:
         return _modern(value, old, unmarked)
     if keyword in SUBSCHEMA_LIST and isinstance(value, list):
@@ -214,12 +239,14 @@ def _modern_value(keyword: str, value: Any, old: bool, unmarked: bool) -> Any:
 
 
 def _bounds(schema: dict[str, Any]) -> None:
+    """Replace boolean exclusive bounds (draft 4) by numeric ones, in place."""
     for plain, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if isinstance(schema.get(strict), bool) and schema.pop(strict) and plain in schema:
             schema[strict] = schema.pop(plain)
 
 
 def _tuples(schema: dict[str, Any]) -> None:
+    """Replace `items` lists and `additionalItems` by `prefixItems` and `items`, in place."""
     if isinstance(schema.get("items"), list):
         schema["prefixItems"] = schema.pop("items")
         if "additionalItems" in schema:
@@ -229,6 +256,7 @@ def _tuples(schema: dict[str, Any]) -> None:
 
 
 def _dependencies(schema: dict[str, Any]) -> None:
+    """Replace `dependencies` by `dependentRequired` and `dependentSchemas`, in place."""
     parts = [
         {"dependentRequired" if isinstance(needed, list) else "dependentSchemas": {name: needed}}
         for name, needed in schema.pop("dependencies", {}).items()
@@ -238,6 +266,7 @@ def _dependencies(schema: dict[str, Any]) -> None:
 
 
 def _declared_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
+    """Validate `additionalProperties` as jsonschema does, but ignore the value false."""
     if allowed is not False:
         yield from Draft202012Validator.VALIDATORS["additionalProperties"](
             validator, allowed, value, schema
@@ -245,6 +274,7 @@ def _declared_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Ite
 
 
 def _evaluated_only(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[Any]:
+    """Validate `unevaluatedProperties` as jsonschema does, but ignore the value false."""
     if allowed is not False:
         yield from Draft202012Validator.VALIDATORS["unevaluatedProperties"](
             validator, allowed, value, schema

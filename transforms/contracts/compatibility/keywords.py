@@ -1,4 +1,4 @@
-"""What a claim comes to, by the kind of the value: the alternatives of each keyword, together."""
+"""Expansion of a claim, by the kind of the value, to the combined alternatives of its keywords."""
 
 from __future__ import annotations
 
@@ -29,7 +29,15 @@ ABOUT: Mapping[Kind, frozenset[str]] = {
 
 
 def alternatives(claim: Claim, kind: Kind) -> Alternatives:
-    """The alternatives in which a claim is true of a value of a kind."""
+    """The alternatives in which a claim is true of a value of a kind.
+
+    Args:
+        claim: claim about a value.
+        kind: kind of the value.
+
+    Returns:
+        Conjunctions, one of which must hold; none if the claim cannot be true.
+    """
     if isinstance(claim.schema, bool):
         return [[Fact(claim.origin, claim.blamed)]] if claim.schema is claim.holds else FALSE
     each = [_keyword(claim, keyword, kind) for keyword in claim.schema]

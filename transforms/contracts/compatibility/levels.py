@@ -1,4 +1,4 @@
-"""Compatibility levels of a history of schemas, in the words of Kafka's schema registries.
+"""Compatibility levels of a history of schemas, in the terms of Kafka's schema registries.
 
 BACKWARD: the new schema reads what the one before wrote. FORWARD: the one before reads what the
 new one writes. FULL: both. With _TRANSITIVE: all earlier schemas instead of the one before.
@@ -17,7 +17,7 @@ from transforms.contracts.compatibility.outcomes import Verdict
 
 
 class Level(StrEnum):
-    """What a new schema owes the earlier ones."""
+    """Compatibility that is required of a new schema with the earlier ones."""
 
     NONE = "NONE"
     BACKWARD = "BACKWARD"
@@ -29,14 +29,14 @@ class Level(StrEnum):
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """In which directions schemas are compared."""
+        """The directions in which schemas are compared."""
         backward: tuple[Direction, ...] = ("backward",) if self.startswith(("BACK", "FULL")) else ()
         forward: tuple[Direction, ...] = ("forward",) if self.startswith(("FOR", "FULL")) else ()
         return backward + forward
 
     @property
     def is_transitive(self) -> bool:
-        """Whether all earlier schemas count."""
+        """Whether a new schema is compared with all earlier ones."""
         return self.endswith("_TRANSITIVE")
 
 
@@ -48,9 +48,9 @@ class Step:
     """One comparison of a new schema with an earlier one.
 
     Attributes:
-        earlier: place of the earlier schema in the history, from 0.
-        direction: backward: the new schema reads; forward: the earlier one does.
-        comparison: what was found.
+        earlier: index of the earlier schema in the history, from 0.
+        direction: backward if the new schema reads, forward if the earlier one does.
+        comparison: result.
     """
 
     earlier: int
@@ -61,7 +61,13 @@ class Step:
 def check(
     new: Schema, history: Sequence[Schema], level: Level, mode: Mode = Mode.STRICT
 ) -> tuple[Step, ...]:
-    """Compare a new schema with its history, oldest first.
+    """Compare a new schema with its history.
+
+    Args:
+        new: new schema.
+        history: earlier schemas, oldest first.
+        level: compatibility that is required.
+        mode: treatment of members that a schema does not declare.
 
     Returns:
         The comparisons that are not compatible; none if the new schema may be published.
@@ -79,5 +85,6 @@ def check(
 
 
 def _compared(new: Schema, earlier: Schema, direction: Direction, mode: Mode) -> Comparison:
+    """Compare two schemas in one direction."""
     reader, writer = (new, earlier) if direction == "backward" else (earlier, new)
     return accepts(reader, writer, mode)

@@ -1,4 +1,4 @@
-"""Objects: whether the facts of a branch leave one, name by name."""
+"""Objects: whether the facts of a branch allow one, name by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ MOST_MEMBERS = 50
 
 @dataclass(frozen=True)
 class Inside:
-    """Objects or arrays to try, and what was found out about what they hold."""
+    """Candidates for an array or object, and the findings about their content.
+
+    Attributes:
+        candidates: arrays or objects to test.
+        findings: findings about items or members.
+    """
 
     candidates: Candidates
     findings: tuple[Finding, ...] = ()
@@ -36,17 +41,31 @@ class Inside:
 
 @dataclass(frozen=True)
 class Unlisted:
-    """Names that no fact lists, by the patterns that they match."""
+    """The class of names that no fact lists and that match the same patterns.
+
+    Attributes:
+        matched: patterns that they match.
+    """
 
     matched: frozenset[str]
 
 
 Where = str | Unlisted
-Solve = Callable[[Iterable[Claim]], Outcome]  # whether some value meets all claims
+Solve = Callable[[Iterable[Claim]], Outcome]  # whether some value satisfies all claims
 
 
 @dataclass
 class _Members:
+    """The members of an object under the facts of a branch.
+
+    Attributes:
+        solve: function that decides whether some value satisfies all claims.
+        seeds: texts worth trying as names.
+        facts: facts about the object.
+        required: claims on the members that must be present, by name.
+        known: outcomes computed so far, by name or class of names.
+    """
+
     solve: Solve
     seeds: Sequence[str]
     facts: Sequence[Fact]
@@ -55,22 +74,27 @@ class _Members:
 
     @cached_property
     def every(self) -> list[Every]:
+        """The claims on all members at some places."""
         return [fact for fact in self.facts if isinstance(fact, Every)]
 
     @cached_property
     def name_claims(self) -> list[Claim]:
+        """The claims on the names of all members."""
         return [fact.claim for fact in self.facts if isinstance(fact, EveryName)]
 
     @cached_property
     def listed(self) -> list[str]:
+        """The names that facts list, sorted."""
         return sorted({name for places in self._places for name in places.names})
 
     @cached_property
     def patterns(self) -> list[str]:
+        """The patterns of names in the facts, sorted."""
         return sorted({pattern for places in self._places for pattern in places.patterns})
 
     @cached_property
     def _places(self) -> list[Names]:
+        """The places of all facts about members."""
         return [
             f.places
             for f in self.facts
@@ -79,6 +103,7 @@ class _Members:
 
     @cached_property
     def unlisted(self) -> list[Unlisted]:
+        """The classes of unlisted names, one for each combination of patterns."""
         return [
             Unlisted(frozenset(p for p, match in zip(self.patterns, matches, strict=True) if match))
             for matches in product((False, True), repeat=len(self.patterns))
@@ -93,21 +118,22 @@ class _Members:
         return inside is not places.others
 
     def claims(self, where: Where) -> set[Claim]:
-        """What must be true of a member's value."""
+        """The claims on the value of a member."""
         required = self.required.get(where, set()) if isinstance(where, str) else set()
         return required | {e.claim for e in self.every if self.covers(e.places, where)}
 
     def outcome(self, where: Where) -> Outcome:
-        """Whether a member of that name can be."""
+        """Whether a member with a name, or with a name of a class, is possible."""
         if where not in self.known:
             self.known[where] = self._outcome(where, ())
         return self.known[where]
 
     def outcome_with(self, where: Where, claim: Claim) -> Outcome:
-        """Whether a member of that name can be, of which one more claim is true."""
+        """Whether such a member is possible under one more claim."""
         return self._outcome(where, (claim,))
 
     def _outcome(self, where: Where, more: Iterable[Claim]) -> Outcome:
+        """Whether such a member is possible under further claims."""
         if isinstance(where, str) and not self._may_be_named(where):
             return Outcome(impossible=True)
         if isinstance(where, Unlisted) and not self._may_be_unlisted():
@@ -115,6 +141,7 @@ class _Members:
         return self.solve({*self.claims(where), *more})
 
     def _may_be_unlisted(self) -> bool:
+        """Whether the claims on names allow an unlisted name."""
         if not self.name_claims:
             return True
         first = self.name_claims[0]
@@ -122,16 +149,26 @@ class _Members:
         return not self.solve({unlisted, *self.name_claims}).impossible
 
     def _may_be_named(self, name: str) -> bool:
+        """Whether the claims on names allow a name."""
         return all(claim.accepts(name) for claim in self.name_claims if claim.is_exact)
 
     def name_for(self, where: Where, taken: Iterable[str]) -> str | None:
-        """A name of the class that is not taken; None if none comes to mind."""
+        """A name of the class that is not taken.
+
+        Args:
+            where: name, or class of names.
+            taken: names that are taken.
+
+        Returns:
+            The name; None if no attempt fits.
+        """
         if isinstance(where, str):
             return where
         barred = {*self.listed, *taken}
         return next((name for name in self._free_names(where) if name not in barred), None)
 
     def _free_names(self, where: Unlisted) -> Iterator[str]:
+        """Yield attempted names that belong to a class."""
         made = (f"{seed}{n or ''}" for n in range(MOST_MEMBERS) for seed in ("other", "x", "_"))
         for name in (*self.seeds, *made):
             matched = {pattern for pattern in self.patterns if _matches(pattern, name)}
@@ -142,7 +179,17 @@ class _Members:
 def objects(
     solve: Solve, seeds: Sequence[str], claims: Sequence[Claim], facts: Sequence[Fact]
 ) -> Inside | None:
-    """Objects that the facts leave; None if there is none."""
+    """Objects that the facts allow.
+
+    Args:
+        solve: function that decides whether some value satisfies all claims.
+        seeds: texts worth trying as names.
+        claims: claims about the object.
+        facts: facts of the branch.
+
+    Returns:
+        Candidates and findings; None if no object is possible.
+    """
     members = _Members(solve, seeds, [*facts, *_undeclared_absent(claims)])
     if len(members.patterns) > MOST_PATTERNS:
         return Inside(Candidates([]))
@@ -166,7 +213,7 @@ def objects(
 
 
 def _countable(members: _Members, facts: Sequence[Fact]) -> bool:
-    """Whether names and number of members can be as the facts say."""
+    """Whether names and number of members can satisfy the facts."""
     if any(_no_such_name(members, fact) for fact in facts if isinstance(fact, SomeName)):
         return False
     least, most = sizes(facts)
@@ -177,6 +224,7 @@ def _countable(members: _Members, facts: Sequence[Fact]) -> bool:
 
 
 def _options(members: _Members, fact: Some) -> dict[Where, Outcome]:
+    """The names and classes under which a demanded member is possible, with the outcomes."""
     everywhere: list[Where] = [*members.listed, *members.unlisted]
     outcomes = {
         where: members.outcome_with(where, fact.claim)
@@ -187,11 +235,12 @@ def _options(members: _Members, fact: Some) -> dict[Where, Outcome]:
 
 
 def _best(options: Mapping[Where, Outcome]) -> tuple[Where, Outcome]:
+    """The first option with a witness, else the first."""
     return min(options.items(), key=lambda option: not option[1].witness)
 
 
 def _no_such_name(members: _Members, fact: SomeName) -> bool:
-    """Whether no name that a member can have is as claimed."""
+    """Whether no possible name of a member satisfies a claim on names."""
     claim = fact.claim
     listed = (name for name in members.listed if not claim.is_exact or claim.accepts(name))
     if any(not members.outcome(name).impossible for name in listed):
@@ -201,6 +250,7 @@ def _no_such_name(members: _Members, fact: SomeName) -> bool:
 
 
 def _capacity(members: _Members) -> float:
+    """The greatest possible number of members, infinite if an unlisted name is possible."""
     if any(not members.outcome(where).impossible for where in members.unlisted):
         return float("inf")
     return sum(not members.outcome(name).impossible for name in members.listed)
@@ -209,6 +259,16 @@ def _capacity(members: _Members) -> float:
 def _made(
     members: _Members, chosen: Mapping[Where, Outcome], facts: Sequence[Fact]
 ) -> dict[str, Any] | None:
+    """An object with the demanded members.
+
+    Args:
+        members: members of the object.
+        chosen: outcomes of demanded members, by name or class of names.
+        facts: facts of the branch.
+
+    Returns:
+        The object; None if a member has no name or no witness.
+    """
     made: dict[str, Any] = {}
     fixed: dict[Where, Outcome] = {name: members.outcome(name) for name in members.required}
     for where, outcome in {**fixed, **chosen}.items():
@@ -230,6 +290,14 @@ def _made(
 def _add(
     members: _Members, made: dict[str, Any], names: Iterable[str], least: int | None = None
 ) -> None:
+    """Add members with witnesses, in place.
+
+    Args:
+        members: members of the object.
+        made: object to add to.
+        names: names to add.
+        least: number of members at which to stop; None to add all.
+    """
     for name in names:
         if least is not None and len(made) >= least:
             return
@@ -239,13 +307,17 @@ def _add(
 
 
 def _matches(pattern: str, name: str) -> bool:
+    """Whether a pattern matches anywhere in a name."""
     return re.search(pattern, name) is not None
 
 
 def _undeclared_absent(claims: Sequence[Claim]) -> list[Every]:
-    """For a tolerant comparison: a producer sends no members but those its schema declares.
+    """Fact of a tolerant comparison: a producer sends no members but those its schema declares.
 
     A schema that declares no member by name is a free form, and stays open.
+
+    Returns:
+        One fact; none if the schema is open.
     """
     declared = Declared()
     sent = [c for c in claims if c.document.sends_declared and c.holds and not c.blamed]
@@ -260,14 +332,26 @@ def _undeclared_absent(claims: Sequence[Claim]) -> list[Every]:
 
 @dataclass
 class Declared:
-    """The members that a schema speaks of, anywhere it applies to the same object."""
+    """The members that a schema mentions, anywhere it applies to the same object.
+
+    Attributes:
+        names: names of members.
+        patterns: patterns of names.
+        open: whether the schema allows undeclared members explicitly.
+    """
 
     names: set[str] = field(default_factory=set)
     patterns: set[str] = field(default_factory=set)
     open: bool = False
 
     def add(self, claim: Claim, schema: Any, seen: set[str]) -> None:
-        """Gather from a schema of the claim's document."""
+        """Add the members that a schema of the claim's document mentions.
+
+        Args:
+            claim: claim whose document resolves references.
+            schema: schema to read.
+            seen: references followed so far.
+        """
         if not isinstance(schema, Mapping):
             return
         self.names.update(schema.get("properties", ()), schema.get("required", ()))
@@ -279,6 +363,7 @@ class Declared:
             self._add_keyword(claim, keyword, value, seen)
 
     def _add_keyword(self, claim: Claim, keyword: str, value: Any, seen: set[str]) -> None:
+        """Add the members that one keyword mentions."""
         if keyword in {"additionalProperties", "unevaluatedProperties"}:
             self.open |= isinstance(value, Mapping)
         elif keyword in {"propertyNames", "minProperties", "$dynamicRef"}:
@@ -292,6 +377,7 @@ class Declared:
 
 
 def _schemas(value: Any, keyword: str) -> Iterable[Any]:
+    """The schemas in the value of a keyword that applies in place."""
     if keyword == "dependentSchemas":
         return list(value.values())
     return value if isinstance(value, list) else [value]

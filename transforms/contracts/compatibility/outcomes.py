@@ -1,4 +1,4 @@
-"""What is found out about claims: whether a value can meet them all, and what that tells."""
+"""Outcomes of solving claims: whether a value can satisfy them all, and what follows from that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verdict(StrEnum):
-    """What a comparison says, from best to worst."""
+    """Verdict of a comparison, from best to worst."""
 
     COMPATIBLE = "compatible"
     UNDECIDED = "undecided"
@@ -18,13 +18,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason why a schema does not take what another allows, or why that is not known.
+    """One reason why a schema refuses what another allows, or why that is not known.
 
     Attributes:
         verdict: breaking or undecided.
         path: JSONPath of the place in a document, `[*]` any item, `.*` any member.
-        keyword: the keyword that refuses, or could not be decided.
-        reason: a sentence.
+        keyword: keyword that refuses, or could not be decided.
+        reason: explanation, one sentence.
         example: for a breaking change, a list of one value at the path that the one schema
             allows and the other refuses; else empty.
     """
@@ -38,12 +38,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether some value meets all claims.
+    """Whether some value satisfies all claims.
 
     Attributes:
-        impossible: proven that none does.
-        witness: a list of one value that does, by the jsonschema library; empty if none is known.
-        findings: what the possible cases tell about the schemas compared.
+        impossible: whether it is proven that none does.
+        witness: list of one value that does, by the jsonschema library; empty if none is known.
+        findings: differences of the compared schemas in the possible cases.
     """
 
     impossible: bool = False
@@ -55,7 +55,11 @@ IMPOSSIBLE = Outcome(impossible=True)
 
 
 def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome of several cases of which one suffices."""
+    """Combine the outcomes of several cases of which one suffices.
+
+    Returns:
+        Impossible if all are, else the first witness and all findings.
+    """
     possible = [outcome for outcome in outcomes if not outcome.impossible]
     if not possible:
         return IMPOSSIBLE
@@ -64,7 +68,11 @@ def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def told_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One finding a path and keyword, the worst, in the order of first mention."""
+    """Deduplicate findings by path and keyword.
+
+    Returns:
+        The worst of each, in the order of first occurrence.
+    """
     told: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         key = finding.path, finding.keyword

@@ -1,4 +1,4 @@
-"""Numbers and texts: whether the facts of a branch leave one, and which to try."""
+"""Numbers and texts: whether the facts of a branch allow one, and candidates to test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ COMMON_TEXTS = ("", "a", "A", "0", " ", "_", "-", "é", "aA0", "2024-01-15", "20
 
 @dataclass(frozen=True)
 class Candidates:
-    """Values to try. If `all`, there are no others."""
+    """Values to test.
+
+    Attributes:
+        values: the values.
+        all: whether there are no others.
+    """
 
     values: Sequence[Any]
     all: bool = False
@@ -24,7 +29,14 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Range:
-    """The bounds that the facts of a branch leave; None is no bound."""
+    """The bounds that the facts of a branch set.
+
+    Attributes:
+        low: lower bound; None for none.
+        low_strict: whether the lower bound is excluded.
+        high: upper bound; None for none.
+        high_strict: whether the upper bound is excluded.
+    """
 
     low: Fraction | None
     low_strict: bool
@@ -33,7 +45,7 @@ class Range:
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> Range:
-        """The narrowest of all bounds among the facts."""
+        """The narrowest range of all bounds among the facts."""
         lows = [(f.bound, f.strict) for f in facts if isinstance(f, AtLeast)]
         highs = [(-f.bound, f.strict) for f in facts if isinstance(f, AtMost)]
         low, low_strict = max(lows, default=(None, False))
@@ -41,7 +53,7 @@ class Range:
         return cls(low, low_strict, None if high is None else -high, high_strict)
 
     def holds(self, number: Fraction) -> bool:
-        """Whether a number is inside."""
+        """Whether a number is in the range."""
         above = (
             self.low is None or number > self.low or (number == self.low and not self.low_strict)
         )
@@ -54,7 +66,7 @@ class Range:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no number is inside."""
+        """Whether no number is in the range."""
         if self.low is None or self.high is None:
             return False
         strict = self.low_strict or self.high_strict
@@ -62,7 +74,11 @@ class Range:
 
 
 def sizes(facts: Sequence[Fact]) -> tuple[int, int | None]:
-    """Least and greatest whole size, from 0, that the facts leave; None is no greatest."""
+    """Least and greatest whole size that the facts allow.
+
+    Returns:
+        Both from 0; None for no greatest.
+    """
     bounds = Range.of(facts)
     low = Fraction(0) if bounds.low is None else bounds.low
     least = math.floor(low) + 1 if bounds.low_strict else math.ceil(low)
@@ -73,7 +89,11 @@ def sizes(facts: Sequence[Fact]) -> tuple[int, int | None]:
 
 
 def numbers(facts: Sequence[Fact]) -> Candidates | None:
-    """Numbers that the facts leave; None if there is none."""
+    """Numbers that the facts allow.
+
+    Returns:
+        Candidates; None if no number is possible.
+    """
     bounds = Range.of(facts)
     if bounds.is_empty:
         return None
@@ -89,6 +109,11 @@ def numbers(facts: Sequence[Fact]) -> Candidates | None:
 
 
 def _multiples(step: Fraction, bounds: Range) -> Candidates | None:
+    """Multiples of a step within bounds.
+
+    Returns:
+        All of them if they are few, else some near 0 and the bounds; None if there is none.
+    """
     low = None if bounds.low is None else math.ceil(bounds.low / step)
     high = None if bounds.high is None else math.floor(bounds.high / step)
     if low is not None and high is not None and high - low <= FEW:
@@ -100,6 +125,7 @@ def _multiples(step: Fraction, bounds: Range) -> Candidates | None:
 
 
 def _spread(bounds: Range) -> list[Fraction]:
+    """Numbers near 0, the bounds and their middle."""
     near = [x for x in (bounds.low, bounds.high) if x is not None] or [Fraction(0)]
     if bounds.low is not None and bounds.high is not None:
         near.append((bounds.low + bounds.high) / 2)
@@ -108,16 +134,26 @@ def _spread(bounds: Range) -> list[Fraction]:
 
 
 def _common_multiple(steps: Sequence[Fraction]) -> Fraction:
+    """The least common multiple of steps."""
     denominator = math.lcm(*(step.denominator for step in steps))
     return Fraction(math.lcm(*(int(step * denominator) for step in steps)), denominator)
 
 
 def _plain(found: Iterable[Fraction]) -> list[int | float]:
+    """Fractions as JSON numbers."""
     return [int(x) if x.denominator == 1 else float(x) for x in found]
 
 
 def texts(facts: Sequence[Fact], seeds: Iterable[str]) -> Candidates | None:
-    """Texts to try, made from seeds of fitting length; None if no length is left."""
+    """Texts to test, made from seeds of fitting length.
+
+    Args:
+        facts: facts of the branch.
+        seeds: texts worth trying.
+
+    Returns:
+        Candidates; None if no length is possible.
+    """
     low, high = sizes(facts)
     if high is not None and low > high:
         return None

@@ -1,4 +1,4 @@
-"""Whether some value meets all claims: each branch is refuted, or shown by a value that does."""
+"""The solver: whether some value satisfies all claims; each branch is refuted or has a witness."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Solver:
     """Decides whether claims about one value can all be true.
 
     Args:
-        steps: how many steps to take before TooManyCasesError.
+        steps: number of steps before TooManyCasesError.
         seeds: texts worth trying as values and names.
     """
 
@@ -39,10 +39,19 @@ class Solver:
         self._open: set[frozenset[Claim]] = set()
 
     def solve(self, claims: Iterable[Claim]) -> Outcome:
-        """Whether some value meets all claims.
+        """Decide whether some value satisfies all claims.
 
-        A value nested inside one that is to meet the same claims cannot be needed: the smallest
-        value that meets them has none. So what is being solved already counts as impossible.
+        A value nested inside one that must satisfy the same claims cannot be needed: the smallest
+        value that satisfies them has none. So a problem that is being solved counts as impossible.
+
+        Args:
+            claims: claims about one value.
+
+        Returns:
+            The outcome.
+
+        Raises:
+            TooManyCasesError: the steps are used up.
         """
         problem = frozenset(claims)
         if problem in self._open or _contradict(problem):
@@ -54,6 +63,7 @@ class Solver:
             self._open.remove(problem)
 
     def _solve(self, claims: Sequence[Claim]) -> Outcome:
+        """Solve all branches of all kinds, or up to the first witness if no claim is blamed."""
         all_told = any(claim.blamed for claim in claims)
         outcomes = []
         for kind in KINDS:
@@ -64,6 +74,7 @@ class Solver:
         return merge_outcomes(outcomes)
 
     def _branch(self, claims: Sequence[Claim], kind: Kind, facts: tuple[Fact, ...]) -> Outcome:
+        """The outcome of one conjunction of facts about a value of one kind."""
         if _contradictory(facts):
             return IMPOSSIBLE
         listed = [fact.values for fact in facts if isinstance(fact, Among) and fact.holds]
@@ -88,6 +99,11 @@ class Solver:
         return IMPOSSIBLE if candidates is None else self._tried(claims, facts, candidates)
 
     def _scalars(self, kind: Kind, facts: Sequence[Fact]) -> Candidates | None:
+        """Candidates of a kind that is neither array nor object.
+
+        Returns:
+            The candidates; None if the facts allow no value.
+        """
         if kind == "null":
             return Candidates([None], all=True)
         if kind == "boolean":
@@ -97,6 +113,13 @@ class Solver:
     def _tried(
         self, claims: Sequence[Claim], facts: Sequence[Fact], candidates: Candidates
     ) -> Outcome:
+        """The outcome of testing candidates against all claims.
+
+        Args:
+            claims: claims about the value.
+            facts: facts of the branch.
+            candidates: values to test.
+        """
         if not candidates.values and candidates.all:
             return IMPOSSIBLE
         exact = all(claim.is_exact for claim in claims)
@@ -111,6 +134,7 @@ class Solver:
 
 
 def _contradict(claims: Iterable[Claim]) -> bool:
+    """Whether two of the claims contradict each other."""
     told: dict[str, list[Claim]] = {}
     for claim in claims:
         if any(claim.contradicts(other) for other in told.get(claim.text, ())):
@@ -120,11 +144,13 @@ def _contradict(claims: Iterable[Claim]) -> bool:
 
 
 def _contradictory(facts: Sequence[Fact]) -> bool:
+    """Whether an opaque fact both holds and does not."""
     held = {fact.text for fact in facts if isinstance(fact, Opaque) and fact.holds}
     return any(isinstance(f, Opaque) and not f.holds and f.text in held for f in facts)
 
 
 def _is(kind: Kind, value: Any) -> bool:
+    """Whether a JSON value is of a kind."""
     if isinstance(value, bool) or value is None:
         return kind == ("null" if value is None else "boolean")
     names: dict[type, Kind] = {int: "number", float: "number", str: "string", list: "array"}
@@ -134,12 +160,27 @@ def _is(kind: Kind, value: Any) -> bool:
 def _findings(
     claims: Sequence[Claim], facts: Sequence[Fact], witness: tuple[Any, ...]
 ) -> tuple[Finding, ...]:
+    """The finding of a branch that is possible, by its first blamed origin.
+
+    Args:
+        claims: claims about the value.
+        facts: facts of the branch.
+        witness: list of one value that satisfies them; empty if none is known.
+
+    Returns:
+        One finding; none if nothing is blamed.
+    """
     origins = [f.origin for f in facts if f.blamed] or [c.origin for c in claims if c.blamed]
     return (finding(origins[0], witness),) if origins else ()
 
 
 def finding(origin: Origin, witness: tuple[Any, ...]) -> Finding:
-    """What a possible branch tells: breaking if a value shows it, else undecided."""
+    """The finding of a possible branch: breaking if a witness shows it, else undecided.
+
+    Args:
+        origin: part of the schema that is blamed.
+        witness: list of one value that shows it; empty if none is known.
+    """
     said = f"{origin.keyword} {short(origin.value)}"
     if witness:
         reason = f"{said} refuses {short(witness[0])}, which was allowed"
@@ -149,12 +190,12 @@ def finding(origin: Origin, witness: tuple[Any, ...]) -> Finding:
 
 
 def undecided(found: Finding) -> Finding:
-    """The finding without the certainty that a whole document shows it."""
+    """A finding as undecided, for lack of a whole document that shows it."""
     reason = f"not known whether {found.keyword} takes all that was allowed"
     return Finding(Verdict.UNDECIDED, found.path, found.keyword, reason)
 
 
 def short(value: Any) -> str:
-    """JSON text for a message, cut if long."""
+    """JSON text of a value for a message, cut to LONGEST_TOLD characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST_TOLD else text[: LONGEST_TOLD - 3] + "..."

@@ -1,4 +1,4 @@
-"""One keyword of a schema, and the words in which its meaning is put: alternatives of facts."""
+"""One keyword of a schema, and the terms of its meaning: alternatives of conjunctions of facts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ KINDS: tuple[Kind, ...] = ("null", "boolean", "number", "string", "array", "obje
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the alternatives holds, each a conjunction."""
+    """A disjunction: one of the alternatives holds, each a conjunction.
+
+    Attributes:
+        alternatives: the alternatives.
+    """
 
     alternatives: Alternatives
 
@@ -38,19 +42,27 @@ FALSE: Alternatives = []
 
 
 def truth(claim: Claim, is_true: bool) -> Alternatives:
-    """A keyword that is kept, or broken, by every value; as the claim says it is."""
+    """Alternatives of a keyword that every value satisfies, or violates.
+
+    Args:
+        claim: claim that the keyword belongs to.
+        is_true: whether every value satisfies the keyword.
+
+    Returns:
+        TRUE if that agrees with the claim, else FALSE.
+    """
     return TRUE if is_true is claim.holds else FALSE
 
 
 @dataclass(frozen=True)
 class Keyword:
-    """One keyword of a claim's schema, and the makers of what it comes to.
+    """One keyword of a claim's schema, with constructors for its alternatives.
 
     Attributes:
-        claim: what holds, or does not.
-        keyword: the keyword's name.
-        value: what the schema says under it.
-        kind: of the value that the claim is about.
+        claim: claim that the keyword belongs to.
+        keyword: name of the keyword.
+        value: value of the keyword in the schema.
+        kind: kind of the value that the claim is about.
     """
 
     claim: Claim
@@ -60,32 +72,44 @@ class Keyword:
 
     @property
     def holds(self) -> bool:
-        """Whether the keyword is claimed to be kept."""
+        """Whether the claim is that the keyword is satisfied."""
         return self.claim.holds
 
     @cached_property
     def origin(self) -> Origin:
-        """What is blamed for what the keyword asserts."""
+        """Origin that is blamed for what the keyword asserts."""
         above = self.claim.origin
         return above if above.fixed else Origin(above.path, self.keyword, self.value)
 
     @cached_property
     def combined(self) -> Origin:
-        """The origin of parts that fail only together, so that none can be blamed alone."""
+        """Origin of parts that fail only together, so that none can be blamed alone."""
         above = self.claim.origin
         return above if above.fixed else Origin(above.path, self.keyword, self.value, fixed=True)
 
     @property
     def facts(self) -> tuple[Origin, bool]:
-        """The first two attributes of a fact."""
+        """The first two attributes of a fact: origin and blamed."""
         return self.origin, self.claim.blamed
 
     def here(self, schema: Schema, holds: bool, origin: Origin | None = None) -> Claim:
-        """A claim about the same value."""
+        """A claim about the same value.
+
+        Args:
+            schema: schema that the claim is about.
+            holds: True for valid, False for invalid.
+            origin: origin of the claim; that of the keyword's claim by default.
+        """
         return self.claim.on(schema, holds, origin or self.claim.origin)
 
     def below(self, schema: Schema, holds: bool, step: str) -> Claim:
-        """A claim about a value one step further down."""
+        """A claim about a value one step further down.
+
+        Args:
+            schema: schema that the claim is about.
+            holds: True for valid, False for invalid.
+            step: step of the JSONPath, such as `.name` or `[*]`.
+        """
         origin = Origin(
             self.claim.origin.path + step, self.keyword, self.value, self.claim.origin.fixed
         )
@@ -94,14 +118,22 @@ class Keyword:
         return self.claim.on(schema, holds, origin)
 
     def opaque(self, *context: Any) -> Alternatives:
-        """A fact that is only compared by its text, that of `context` included."""
+        """A fact that is only compared by its text.
+
+        Args:
+            context: further values that the meaning depends on.
+        """
         text = canonical([self.keyword, self.value, *context])
         if refers(text):
             text += self.claim.document.context
         return [[Opaque(*self.facts, text, self.holds)]]
 
     def every(self, *each: tuple[Names | Indices, Schema, str]) -> Alternatives:
-        """Every place is valid under its schema; or some place is not."""
+        """Alternatives of: the value at every place is valid under the schema of the place.
+
+        Args:
+            each: places, their schema, and the step of the JSONPath.
+        """
         if self.holds:
             return [
                 [
@@ -115,13 +147,22 @@ class Keyword:
         ]
 
     def present(self, name: str, holds: bool) -> Fact:
-        """A member is there, or is not."""
+        """A fact: a member is present, or absent.
+
+        Args:
+            name: name of the member.
+            holds: True for present.
+        """
         places = Names(frozenset({name}))
         member = self.below(holds, True, f".{name}")
         return (Some if holds else Every)(member.origin, member.blamed, places, member)
 
     def all_or_any(self, *each: tuple[Alternatives, Alternatives]) -> Alternatives:
-        """Each part as it is when true, and as it is when false: all true, or any false."""
+        """Alternatives of a conjunction of parts: all are true, or any is false.
+
+        Args:
+            each: alternatives of a part when it is true, and when it is false.
+        """
         if self.holds:
             return [[Choice(true) for true, _ in each]]
         return [option for _, false in each for option in false]

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema 2020-12, by what stands below them and whether they assert."""
+"""Keywords of JSON Schema 2020-12, by the form of their values and the kind they assert about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""silver.catalog: every change of the catalogue, from which validity intervals follow."""
+"""silver.catalog: every change of the catalogue, from which intervals of validity follow."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ OWN_COLUMNS = {
 
 
 def _updated(event: Column) -> dict[str, Column]:
+    """Own columns of a ContentMetadataUpdated."""
     return {
         "title_id": event.titleId,
         "name": event.getField("name"),
@@ -36,6 +37,7 @@ def _updated(event: Column) -> dict[str, Column]:
 
 
 def _removed(event: Column) -> dict[str, Column]:
+    """Own columns of a ContentMetadataRemoved."""
     return {
         "title_id": event.titleId,
         "removed": F.when(event.isNotNull(), F.lit(True)),

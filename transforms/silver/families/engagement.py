@@ -1,4 +1,4 @@
-"""silver.engagement: what people did around the player: impressions, clicks, searches, lists."""
+"""silver.engagement: interactions around the player: impressions, clicks, searches, lists."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ OWN_COLUMNS = {
 
 
 def _engaged(event: Column) -> dict[str, Column]:
+    """Own columns of a UserEngagement."""
     engagement = event.engagement
     return {
         "user_id": event.userId,

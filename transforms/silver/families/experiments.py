@@ -1,4 +1,4 @@
-"""silver.experiments: who was assigned to what, and what was decided."""
+"""silver.experiments: assignments of users to variants, and published decisions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ OWN_COLUMNS = {
 
 
 def _assigned(event: Column) -> dict[str, Column]:
+    """Own columns of an ExperimentAssignment."""
     return {
         "user_id": event.userId,
         "experiment_id": event.experimentId,
@@ -27,6 +28,7 @@ def _assigned(event: Column) -> dict[str, Column]:
 
 
 def _result(event: Column) -> dict[str, Column]:
+    """Own columns of an ExperimentResultPublished."""
     return {
         "experiment_id": event.experimentId,
         "decision": event.decision,

@@ -1,4 +1,4 @@
-"""silver.health: what services report of themselves."""
+"""silver.health: reports of services on themselves."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ OWN_COLUMNS = {
 
 
 def _reported(event: Column) -> dict[str, Column]:
+    """Own columns of a ServiceHealthReported."""
     return {
         "service": event.service,
         "status": event.status,

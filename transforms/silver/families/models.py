@@ -1,4 +1,4 @@
-"""silver.models: recommendation models as they were published."""
+"""silver.models: recommendation models as published."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ OWN_COLUMNS = {
 
 
 def _published(event: Column) -> dict[str, Column]:
+    """Own columns of a RecommendationModelPublished."""
     return {
         "model_name": event.modelName,
         "model_version": event.modelVersion,

@@ -1,4 +1,4 @@
-"""silver.playback: what people started, paused, sought and finished."""
+"""silver.playback: starts, pauses, seeks and completions of playback."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ OWN_COLUMNS = {
 
 
 def _any(event: Column) -> dict[str, Column]:
+    """Own columns that every playback event fills, and all that a VideoPlaybackPaused has."""
     device, content, playback = event.deviceInfo, event.contentInfo, event.playbackContext
     return {
         "user_id": event.userId,
@@ -54,6 +55,7 @@ def _any(event: Column) -> dict[str, Column]:
 
 
 def _started(event: Column) -> dict[str, Column]:
+    """Own columns of a VideoPlaybackStarted."""
     return {
         **_any(event),
         "auto_play": event.playbackContext.autoPlay,
@@ -62,6 +64,7 @@ def _started(event: Column) -> dict[str, Column]:
 
 
 def _seeked(event: Column) -> dict[str, Column]:
+    """Own columns of a VideoPlaybackSeeked, with position_s as the target of the seek."""
     seek = event.getField("seek")
     return {
         **_any(event),
@@ -71,6 +74,7 @@ def _seeked(event: Column) -> dict[str, Column]:
 
 
 def _completed(event: Column) -> dict[str, Column]:
+    """Own columns of a VideoPlaybackCompleted."""
     return {
         **_any(event),
         "watch_s": event.watchDuration,

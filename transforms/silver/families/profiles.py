@@ -31,6 +31,7 @@ OWN_COLUMNS = {
 
 
 def _viewed(event: Column) -> dict[str, Column]:
+    """Own columns of a ContentViewed."""
     data = event.data
     return {
         "user_id": event.userId,
@@ -46,10 +47,12 @@ def _viewed(event: Column) -> dict[str, Column]:
 
 
 def _preferred(event: Column) -> dict[str, Column]:
+    """Own columns of a UserPreferencesUpdated."""
     return {"user_id": event.userId, "preferences": event.data.preferences}
 
 
 def _erased(event: Column) -> dict[str, Column]:
+    """Own columns of a UserErased."""
     return {"user_id": event.userId}
 
 

@@ -18,6 +18,7 @@ OWN_COLUMNS = {
 
 
 def _submitted(event: Column) -> dict[str, Column]:
+    """Own columns of a UserRatingSubmitted."""
     return {
         "user_id": event.userId,
         "title_id": event.contentInfo.titleId,
@@ -28,6 +29,7 @@ def _submitted(event: Column) -> dict[str, Column]:
 
 
 def _content_rated(event: Column) -> dict[str, Column]:
+    """Own columns of a ContentRated."""
     return {
         "user_id": event.userId,
         "title_id": event.contentId,
@@ -37,7 +39,10 @@ def _content_rated(event: Column) -> dict[str, Column]:
 
 
 def _half_stars(stars: Column) -> Column:
-    """Exact: the contract admits only multiples of 0.5, which a double holds without error."""
+    """Convert stars to half stars, bigint.
+
+    Exact: the contract admits only multiples of 0.5, which a double holds without error.
+    """
     return (stars * F.lit(2)).cast("BIGINT")
 
 
