@@ -1,13 +1,31 @@
-"""A history that several tests put into lakes."""
+"""A history that several tests put into lakes, and a broker that has playhead's topics."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from jobs.runtime.kafka.embedded_broker import embedded_broker
+from jobs.runtime.kafka.topic_changes import apply_topics
+from jobs.runtime.kafka.topics import load_topics
+from jobs.runtime.settings import KafkaSettings, Settings
 from tests.oracles.pipeline import Raw
 from tests.support.strategies import arrived, histories
+
+
+@pytest.fixture(scope="module")
+def kafka_with_topics(
+    base_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KafkaSettings]:
+    """A broker of the module's own, with playhead's topics."""
+    with embedded_broker(tmp_path_factory.mktemp("broker"), keep=False) as running:
+        address = {"bootstrap_servers": running.bootstrap_servers}
+        kafka = base_settings.kafka.model_copy(update=address)
+        apply_topics(kafka, load_topics("local"))
+        yield kafka
 
 
 @pytest.fixture(scope="session")

@@ -160,37 +160,41 @@ def test_a_generation_that_a_query_streams_into_is_not_retired(lakes: MakeLake, 
     assert retire(lake, keep=0, unread_h=0) == [1]
 
 
-def test_a_version_that_is_gone_is_refused_before_a_generation_is_recorded(
-    lakes: MakeLake, base_settings: Settings, history: list[list[Raw]]
-) -> None:
+@pytest.fixture
+def forgetful(lakes: MakeLake, history: list[list[Raw]]) -> Lake:
+    """A lake whose records are landed, and their files gone as soon as `forget` is called."""
     lake = lakes(Lake)
     deliver(lake, history)
-    judge = load_judge(base_settings.refine)
+    return lake
+
+
+def forget(lake: Lake) -> None:
     for file in Path(lake.path(BRONZE)).rglob("*.parquet"):
         file.unlink()
+
+
+def test_a_version_that_is_gone_is_refused_before_a_generation_is_recorded(
+    forgetful: Lake, base_settings: Settings
+) -> None:
+    forget(forgetful)
     with pytest.raises(SettingsError, match=r"version 2 of .* can no longer be read"):
-        next_generation(lake, judge, base_settings, 2)
-    assert list(generations(lake)) == [1], "a generation was recorded that can never be built"
+        next_generation(forgetful, load_judge(base_settings.refine), base_settings, 2)
+    assert list(generations(forgetful)) == [1], "a generation was recorded that cannot be built"
 
 
 def test_a_build_that_cannot_end_is_given_up_by_a_named_command(
-    lakes: MakeLake, base_settings: Settings, history: list[list[Raw]]
+    forgetful: Lake, base_settings: Settings
 ) -> None:
-    lake = lakes(Lake)
-    deliver(lake, history)
     judge = load_judge(base_settings.refine)
-    goal = _goal(lake, judge, None, EVERYTHING)
-    for file in Path(lake.path(BRONZE)).rglob("*.parquet"):
-        file.unlink()
+    goal = _goal(forgetful, judge, None, EVERYTHING)
+    forget(forgetful)
     with pytest.raises(DataError, match=r"jobs\.generations abandon 2"):
-        next_generation(lake, judge, base_settings)
-    abandon(lake, goal.number)
-    assert generations(lake)[2].is_retired
-    with pytest.raises(
-        SettingsError, match="generation 2 is no unfinished build -> unfinished: none"
-    ):
-        abandon(lake, goal.number)
-    assert _goal(lake, judge, None, EVERYTHING).number == 3
+        next_generation(forgetful, judge, base_settings)
+    abandon(forgetful, goal.number)
+    assert generations(forgetful)[2].is_retired
+    with pytest.raises(SettingsError, match="2 is no unfinished build -> unfinished: none"):
+        abandon(forgetful, goal.number)
+    assert _goal(forgetful, judge, None, EVERYTHING).number == 3
 
 
 SCOPES = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.kafka.clients import admin, python_options
-from jobs.runtime.kafka.embedded_broker import embedded_broker
 from jobs.runtime.kafka.offsets import held_back
 from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
@@ -29,14 +27,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def kafka(
-    base_settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[KafkaSettings]:
-    with embedded_broker(tmp_path_factory.mktemp("incarnations"), keep=False) as running:
-        address = {"bootstrap_servers": running.bootstrap_servers}
-        kafka = base_settings.kafka.model_copy(update=address)
-        apply_topics(kafka, load_topics("local"))
-        yield kafka
+def kafka(kafka_with_topics: KafkaSettings) -> KafkaSettings:
+    return kafka_with_topics
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,12 @@ from pyspark.sql import SparkSession
 
 from jobs.runtime.errors import DataError, ServiceError
 from jobs.runtime.kafka.clients import admin, python_options
-from jobs.runtime.kafka.embedded_broker import embedded_broker
-from jobs.runtime.kafka.topic_changes import apply_topics
-from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
 from jobs.runtime.pipeline.ingest import ingesting
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.together import streaming
-from jobs.runtime.settings import KafkaSettings, Settings, load_settings
+from jobs.runtime.settings import KafkaSettings, load_settings
 from jobs.runtime.streams import query
 from jobs.runtime.streams.query import FEW, follow
 
@@ -28,15 +25,8 @@ TOPIC = "system-health"
 
 
 @pytest.fixture(scope="module")
-def kafka(
-    base_settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[KafkaSettings]:
-    """A broker with playhead's own topics."""
-    with embedded_broker(tmp_path_factory.mktemp("ingest"), keep=False) as running:
-        address = {"bootstrap_servers": running.bootstrap_servers}
-        kafka = base_settings.kafka.model_copy(update=address)
-        apply_topics(kafka, load_topics("local"))
-        yield kafka
+def kafka(kafka_with_topics: KafkaSettings) -> KafkaSettings:
+    return kafka_with_topics
 
 
 def send(kafka: KafkaSettings, *values: bytes) -> None:

@@ -29,6 +29,7 @@ from jobs.runtime.lake.tables import PARTIALS, RECOMMENDATIONS, TABLES
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.pipeline.gold import append_partials, read_gold, rebuild
+from jobs.runtime.recommendations import training
 from jobs.runtime.recommendations.challenger import TrainingResult, current_challenger, train
 from jobs.runtime.recommendations.gram_state import read_gram
 from jobs.runtime.recommendations.model_registry import (
@@ -40,15 +41,6 @@ from jobs.runtime.recommendations.model_registry import (
 )
 from jobs.runtime.recommendations.promotion import promote, refuse
 from jobs.runtime.recommendations.scoring import score
-from jobs.runtime.recommendations.training import (
-    declaration,
-    past_at_cut,
-    read_catalogue,
-    read_past,
-    run_trial,
-    train_past,
-    train_present,
-)
 from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS, USER_TITLE
@@ -217,7 +209,9 @@ def recomputed(service: Service, spark: SparkSession, tmp_path: Path) -> Lake:
 def test_a_daily_update_over_streamed_gold_is_training_from_scratch_over_recomputed_gold(
     service: Service, recomputed: Lake, tmp_path: Path
 ) -> None:
-    model = train_present(recomputed, read_past(recomputed), declaration(SETTINGS), scratch=True)
+    model = training.train_present(
+        recomputed, training.read_past(recomputed), training.declaration(SETTINGS), scratch=True
+    )
     assert model.save(tmp_path / "model") == service.second.sha256 != service.first.sha256
 
 
@@ -235,7 +229,7 @@ def test_the_statistic_is_that_of_one_process(service: Service) -> None:
 def test_a_model_at_a_cut_sees_nothing_of_what_came_after(
     service: Service, spark: SparkSession, tmp_path: Path
 ) -> None:
-    past = past_at_cut(read_past(service.lake), 0.7)
+    past = training.past_at_cut(training.read_past(service.lake), 0.7)
     truncated = lake_at(spark, tmp_path / "truncated")
     for table in SILVER:
         rows = service.lake.read(table)
@@ -243,12 +237,14 @@ def test_a_model_at_a_cut_sees_nothing_of_what_came_after(
         truncated.append(table, before, Transaction("copy", 1))
     known = facts({table: truncated.read(table) for table in FACT_SOURCES})
     append_partials(truncated, known, Transaction("copy", FIRST_SEQUENCE))
-    alone = read_past(truncated)
+    alone = training.read_past(truncated)
     assert alone.as_of_s < past.as_of_s
     at = {"as_of_s": past.as_of_s}
     models = [
-        train_past(past, declaration(SETTINGS)),
-        train_past(type(past)(alone.user_title, alone.facts, **at), declaration(SETTINGS)),
+        training.train_past(past, training.declaration(SETTINGS)),
+        training.train_past(
+            type(past)(alone.user_title, alone.facts, **at), training.declaration(SETTINGS)
+        ),
     ]
     digests = {m.save(tmp_path / f"model{number}") for number, m in enumerate(models)}
     assert len(digests) == 1
@@ -379,10 +375,12 @@ def test_the_online_store_takes_only_what_changed(service: Service) -> None:
 
 
 def test_als_stands_behind_the_same_interface(service: Service) -> None:
-    known = read_past(service.lake)
-    past = past_at_cut(known, 0.8)
-    model = train_past(past, declaration(settings_with(algorithm="als")))
-    judged = run_trial(known, past, {"challenger": model}, read_catalogue(service.lake))
+    known = training.read_past(service.lake)
+    past = training.past_at_cut(known, 0.8)
+    model = training.train_past(past, training.declaration(settings_with(algorithm="als")))
+    judged = training.run_trial(
+        known, past, {"challenger": model}, training.read_catalogue(service.lake)
+    )
     assert judge(judged.by_user).differences["popularity"].mean > 0
 
 
@@ -392,12 +390,12 @@ def test_a_service_of_one_user_and_one_title_gets_a_model_and_no_promotion(
     lake = lake_at(spark, tmp_path)
     land(lake, "silver.catalog", catalogue(), 1)
     stream_batch(lake, [row for row in viewing() if row["user_id"] == "u02"][:1], 1)
-    known = read_past(lake)
-    past = past_at_cut(known, 0.8)
-    model = train_present(lake, known, declaration(SETTINGS), scratch=False)
+    known = training.read_past(lake)
+    past = training.past_at_cut(known, 0.8)
+    model = training.train_present(lake, known, training.declaration(SETTINGS), scratch=False)
     assert model.model.titles.size == 1
-    contenders = {"challenger": train_past(past, declaration(SETTINGS))}
-    judged = run_trial(known, past, contenders, read_catalogue(lake))
+    contenders = {"challenger": training.train_past(past, training.declaration(SETTINGS))}
+    judged = training.run_trial(known, past, contenders, training.read_catalogue(lake))
     assert "nothing to judge by" in judge(judged.by_user).refusals[0]
 
 

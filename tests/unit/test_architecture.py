@@ -94,6 +94,19 @@ def test_nothing_in_runtime_imports_a_producer() -> None:
     assert not broken, f"rule 2: producers are imported by replay, simulate and demo: {broken}"
 
 
+def test_who_judges_records_is_given_a_judge_and_loads_no_contracts() -> None:
+    """Contracts and time bounds are loaded once a job, by `load_judge`, and passed down."""
+    judging = ("pipeline", "profiles", "recompute", "erasure")
+    broken = []
+    for room in judging:
+        for file in (HOME / "jobs" / "runtime" / room).glob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            if file.stem != "judging" and ("load_registry(" in text or "TimeBounds(" in text):
+                broken.append(f"{room}/{file.name}")
+    broken.remove("profiles/commands.py")  # an example of its use, in its docstring
+    assert not broken, f"one fact, one place: these load contracts or make bounds anew: {broken}"
+
+
 def test_transforms_import_one_way_and_nothing_of_jobs() -> None:
     broken = []
     for name, target in arrows("transforms."):
