@@ -182,7 +182,7 @@ def log_to_console() -> None:
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     # py4j logs calls that Ctrl-C interrupts to the root logger, with a trace; playhead by module
     logging.getLogger().addFilter(lambda record: record.name != "root")
-    # kafka-python logs each attempt of a connection; what fails for good it also raises
+    # kafka-python logs each connection attempt; what fails for good it also raises
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for chatty in ("great_expectations", "traitlets", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -139,7 +139,7 @@ class Reader:
         base = self._opened(table, None, at)
         partials = self._opened(PARTIALS, None, at).version()
         if at is None:
-            base.update_incremental()  # after the partials: none falls between
+            base.update_incremental()  # read after the partials, so that none is missed
         through = base.transaction_version(FOLDED_THROUGH)
         return Pin(table, base.version(), partials, NOTHING if through is None else through)
 

@@ -332,7 +332,7 @@ def _explain(
 ) -> SettingsError:
     """The error for the first fault of a validation, with the place of the value."""
     faults = error.errors(include_url=False, include_context=False)
-    # a misspelt key is also a missing one; the misspelling is what to say
+    # a misspelt key is also a missing one: report the misspelling
     first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     key = ".".join(str(part) for part in first["loc"])
     origin = origins.get(key, origin)

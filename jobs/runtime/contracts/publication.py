@@ -51,7 +51,7 @@ def refusals(
     Raises:
         SettingsError: a contract or the lock file cannot be read.
     """
-    from transforms.events.upcasters import UPCASTERS  # here, as it takes Spark along
+    from transforms.events.upcasters import UPCASTERS  # here, as it imports Spark
 
     registry = load_registry(folder)
     return [

@@ -37,7 +37,7 @@ from jobs.runtime.settings import CommandsSettings, KafkaSettings
 
 log = logging.getLogger(__name__)
 
-ATTEMPT_S = 5.0  # a broker that is well takes a transaction in 45 ms (measured)
+ATTEMPT_S = 5.0  # a healthy broker takes a transaction in 45 ms (measured)
 COMMIT_S = 1.0  # a requested commit gets at least this long: better late than unknown
 BACKOFF = wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)
 FENCED = (ProducerFencedError, InvalidProducerEpochError)

@@ -90,7 +90,7 @@ def read_gold(lake: Lake, fold: Fold) -> DataFrame:
     Returns:
         One row a key, with the columns of `fold.columns`.
     """
-    partials = lake.version(PARTIALS)  # before the base: none falls between
+    partials = lake.version(PARTIALS)  # pinned before the base, so that none is missed
     return read_gold_at(
         lake, fold, Snapshot(NOTHING, partials, {fold.name: folded_through(lake, fold)})
     )

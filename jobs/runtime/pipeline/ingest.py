@@ -79,7 +79,7 @@ def ingesting(
         ) as checkpoint,
         TopicIdCheck(kafka, incarnations) as topic_id_check,
     ):
-        offsets = "earliest"  # of partitions that come later; a checkpoint knows its own place
+        offsets = "earliest"  # for partitions added later; a checkpoint has its own offsets
         if checkpoint.is_new:
             offsets = _next_offsets(lake, partitions_of(described), incarnations)
         records = _records(lake, settings, kafka, topics, offsets)

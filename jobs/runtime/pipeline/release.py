@@ -246,7 +246,7 @@ class Release:
             transaction: identity of the writes.
 
         Raises:
-            DataError: the records are not judged as when the release was decided.
+            DataError: the contracts or settings are not those that the release was decided by.
         """
         told = rows.groupBy("fate", "family", "reason").count().collect()
         families = Counter[str]()

@@ -52,7 +52,7 @@ def archive(start: Callable[[str], SparkSession]) -> None:
     gateway = SparkContext._gateway
     assert gateway is not None
     gateway.shutdown()
-    gateway.proc.stdin.close()  # which is how the JVM learns that nobody needs it any more
+    gateway.proc.stdin.close()  # by which the JVM notices that it is no longer needed
     gateway.proc.wait(_EXIT_S)
     unfinished.touch()
     for other in _FOLDER.glob("spark-classes*.jsa"):

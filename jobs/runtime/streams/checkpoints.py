@@ -24,7 +24,7 @@ BATCH_BITS = 40
 LABEL = "playhead.json"
 
 
-CLOCK_MARGIN = timedelta(hours=1)  # how far the clocks of two machines may be apart
+CLOCK_MARGIN = timedelta(hours=1)  # greatest difference between the clocks of two machines
 
 
 @dataclass(frozen=True)
