@@ -21,12 +21,12 @@ READERS: Mapping[str, tuple[str, ...]] = {  # each with the jobs that are for th
     "Everybody": ("setup", "demo"),
     "Data engineer": (
         *("contracts", "topics", "broker", "replay", "simulate"),
-        *("ingest", "refine", "fold", "stream", "attribute"),
+        *("ingest", "refine", "fold", "stream"),
         *("recompute", "generations", "compare", "release", "lateness"),
     ),
-    "Analyst": ("notebooks", "experiments", "training-set", "profile"),
+    "Analyst": ("notebooks", "training-set", "attribute", "experiments"),
     "Operator": ("quality", "maintain", "erase", "package", "train", "promote", "score", "publish"),
-    "Application developer": ("commands", "recommend"),
+    "Application developer": ("commands", "profile", "recommend"),
 }
 
 

@@ -59,6 +59,7 @@ _FILLED_BY = {
     GENERATIONS: "recompute",
     PARITY: "recompute",
     QUALITY: "quality",
+    ERASURES: "erase",
     LEDGER: "refine --available-now",
     "silver.": "refine --available-now",
     "gold.": "fold --available-now",
