@@ -1,4 +1,4 @@
-"""The command line every job shares: --env, --set, and errors in one line."""
+"""The command line that every job shares: --env, --set, and errors in one line."""
 
 from __future__ import annotations
 
@@ -26,14 +26,18 @@ OF_EVERY_JOB = ("--env", "--set")
 
 
 class AwareInstant(click.ParamType[datetime]):
-    """RFC 3339 with its offset, to the microsecond."""
+    """An option type: an RFC 3339 instant with its offset, to the microsecond."""
 
     name = "instant"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Read the text of the option, as an instant in UTC."""
+        """Parse the text of the option.
+
+        Returns:
+            The instant in UTC.
+        """
         try:
             at = datetime.fromisoformat(value)
             if at.utcoffset() is not None:
@@ -44,13 +48,13 @@ class AwareInstant(click.ParamType[datetime]):
 
 
 class PageFile(click.Path):
-    """A file for a page that has JSON of the same name beside it."""
+    """An option type: a file for an HTML page that has JSON of the same name beside it."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path, dir_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Read the option."""
+        """Convert the option to a path, refusing names that end in `.json`."""
         file = Path(os.fsdecode(super().convert(value, param, ctx)))
         if file.suffix == ".json":
             self.fail(f"{value!r} is where the page's JSON goes: name a .html file", param, ctx)
@@ -58,11 +62,17 @@ class PageFile(click.Path):
 
 
 def job(function: Callable[..., None]) -> click.Command:
-    """Make a command of a job: `function(settings, **options)` with --env and --set added.
+    """Make a click command of a job: `function(settings, **options)` with --env and --set added.
 
     The function's docstring is the help text. A PlayheadError is printed as one line on
     standard error and becomes the exit code; Ctrl-C exits with 130 after the job's own
     clean-up.
+
+    Args:
+        function: the job.
+
+    Returns:
+        The command.
     """
 
     @click.option(
@@ -82,6 +92,7 @@ def job(function: Callable[..., None]) -> click.Command:
     )
     @functools.wraps(function)
     def run(profile: str, overrides: tuple[str, ...], **options: Any) -> None:
+        """Load the settings and run the job, with logging and friendly errors."""
         log_to_console()
         with friendly_errors():
             function(settings=load_settings(profile, overrides), **options)
@@ -92,15 +103,25 @@ def job(function: Callable[..., None]) -> click.Command:
 def refuse_ignored(
     modes: Mapping[str, Collection[str]], needs: Mapping[str, str] = MappingProxyType({})
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a job refuse what it would ignore, before it does anything. Stands below @job.
+    """Make a decorator by which a job refuses options that it would ignore.
+
+    It stands below @job. The job refuses before it does anything.
 
     Args:
-        modes: by the option that chooses what is done, the names of the options and arguments
-            that go with it, as the command line has them; --env and --set go with all.
-        needs: by option, the one without which it says nothing.
+        modes: names of the options and arguments that go with a mode, as the command line has
+            them, by the option that chooses the mode; --env and --set go with all.
+        needs: name of the option without which an option has no effect, by option.
+
+    Returns:
+        The decorator; it raises ValueError for names that are no option of the job.
     """
 
     def refusing(function: Callable[..., None]) -> Callable[..., None]:
+        """Wrap a job in the check of its options.
+
+        Raises:
+            ValueError: `modes` or `needs` name what is no option or argument of the job.
+        """
         declared = {*map(_shown, vars(function)["__click_params__"]), *OF_EVERY_JOB}
         named = {*modes, *needs, *needs.values(), *chain.from_iterable(modes.values())}
         if not named <= declared:
@@ -108,6 +129,11 @@ def refuse_ignored(
 
         @functools.wraps(function)
         def run(*arguments: Any, **options: Any) -> None:
+            """Check the options given on the command line, then run the job.
+
+            Raises:
+                SettingsError: options do not go together.
+            """
             given = _given_options()
             for mode in (mode for mode in modes if mode in given):
                 _refuse_others(mode, modes[mode], given)
@@ -122,12 +148,13 @@ def refuse_ignored(
 
 
 def _shown(parameter: click.Parameter) -> str:
-    """An option or argument as the command line has it."""
+    """The name of an option or argument as the command line has it."""
     is_option = isinstance(parameter, click.Option)
     return parameter.opts[0] if is_option else parameter.human_readable_name
 
 
 def _refuse_others(mode: str, allowed: Collection[str], given: Sequence[str]) -> None:
+    """Raise SettingsError for the first given option that does not go with a mode."""
     for other in given:
         if other not in (mode, *allowed, *OF_EVERY_JOB):
             remedy = "leave out one of them"
@@ -137,7 +164,7 @@ def _refuse_others(mode: str, allowed: Collection[str], given: Sequence[str]) ->
 
 
 def _given_options() -> list[str]:
-    """The options and arguments of the running command that the command line states."""
+    """The names of the options and arguments that the running command line states."""
     context = click.get_current_context()
     return [
         _shown(parameter)
@@ -147,15 +174,15 @@ def _given_options() -> list[str]:
 
 
 def log_to_console() -> None:
-    """Log what a person follows; libraries only speak up when they fail for good."""
+    """Log progress at INFO, and from libraries only what fails for good."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
     )
-    # what a batch function raises is told by jobs.runtime.streams
+    # exceptions of a batch function are reported by jobs.runtime.streams
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
-    # py4j tells the root logger, with a trace, that Ctrl-C met a call; playhead logs by module
+    # py4j logs calls that Ctrl-C interrupts to the root logger, with a trace; playhead by module
     logging.getLogger().addFilter(lambda record: record.name != "root")
-    # kafka-python logs each attempt of a connection; what fails for good it also raises
+    # kafka-python logs each connection attempt; what fails for good it also raises
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for chatty in ("great_expectations", "traitlets", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -166,7 +193,11 @@ def log_to_console() -> None:
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn a fault that is known into one line and its exit code, and Ctrl-C into 130."""
+    """Turn a known fault in the block into one line and its exit code, and Ctrl-C into 130.
+
+    Raises:
+        SystemExit: a known fault, or Ctrl-C.
+    """
     try:
         yield
     except Exception as error:

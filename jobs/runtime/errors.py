@@ -1,10 +1,10 @@
-"""Errors a person can act on: one line that says what is wrong, where, and what to do."""
+"""Errors with a remedy, in one line: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 
 class PlayheadError(Exception):
-    """A fault with a known remedy; jobs print it as one line and exit with `exit_code`.
+    """A fault with a known remedy, which jobs print as one line before they exit with `exit_code`.
 
     Args:
         problem: what is wrong, naming the file, key, table, topic or offset.
@@ -22,28 +22,28 @@ class PlayheadError(Exception):
         return f"{self.problem} -> {self.remedy}"
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback."""
+        """The lines that IPython shows in place of a traceback."""
         return [f"error: {self}"]
 
 
 class SettingsError(PlayheadError):
-    """conf/ or an override is wrong; nothing was started."""
+    """A value of conf/ or an override is wrong, and nothing was started."""
 
     exit_code = 2
 
 
 class ServiceError(PlayheadError):
-    """Something playhead depends on (Java, Kafka, a disk) is missing or refuses."""
+    """A dependency of playhead (Java, Kafka, a disk) is missing or refuses."""
 
     exit_code = 3
 
 
 class DataError(PlayheadError):
-    """The lake holds, or was about to hold, something that breaks a promise."""
+    """The lake holds, or was about to hold, data that breaks a promise."""
 
     exit_code = 4
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text: what a person reads before the trace."""
+    """The first line of an error's text, or the name of its type if it has no text."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""Notebooks: run over a lake, each written as a page that needs nothing else."""
+"""Notebooks: executed over a lake, each rendered as a self-contained page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FOLDER = HOME / "notebooks"
 CELL_TIMEOUT_S = 600
 
 
-PARAMETERS = "parameters"  # the tag that papermill knows too
+PARAMETERS = "parameters"  # tag of the cell of parameters, the same as papermill's
 
 
 FIGURE = "application/vnd.plotly.v1+json"
@@ -41,15 +41,18 @@ FAULTS: Mapping[str, type[PlayheadError]] = {
 
 
 def notebooks() -> list[Path]:
-    """All of them, in their order."""
+    """The notebook files, in the order of their names."""
     return sorted(FOLDER.glob("*.ipynb"))
 
 
 def notebook(name: str) -> Path:
     """The file of a notebook.
 
+    Args:
+        name: name of the notebook, without `.ipynb`.
+
     Raises:
-        SettingsError: there is none of this name.
+        SettingsError: there is no notebook of this name.
     """
     file = FOLDER / f"{name}.ipynb"
     if not file.exists():
@@ -67,15 +70,15 @@ def write_notebook_page(file: Path, to: Path, settings: Settings, asked: Mapping
     Args:
         file: the notebook.
         to: folder of the page.
-        settings: the lake.
+        settings: settings of the lake.
         asked: values for names of its first cell, besides the lake and its generation.
 
     Returns:
-        The page.
+        The file of the page.
 
     Raises:
         SettingsError: the notebook's first cell has no such name.
-        PlayheadError: the one that the notebook ended with, as on an empty lake.
+        PlayheadError: the notebook ended with this error, as on an empty lake.
     """
     cells = execute_notebook(file, {**_lake(settings), **asked}).cells
     shown = [_cell_html(cell) for cell in cells]
@@ -88,7 +91,19 @@ def write_notebook_page(file: Path, to: Path, settings: Settings, asked: Mapping
 
 
 def execute_notebook(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
-    """A notebook with the outputs that it has by these parameters; see `write_notebook_page`."""
+    """Execute a notebook with parameters.
+
+    Args:
+        file: the notebook.
+        parameters: values for names of its cell of parameters.
+
+    Returns:
+        The notebook with its outputs.
+
+    Raises:
+        SettingsError: the notebook has no such parameter.
+        PlayheadError: the notebook ended with this error.
+    """
     read: NotebookNode = nbformat.read(file, as_version=nbformat.NO_CONVERT)
     _inject_parameters(read, parameters, file.stem)
     client = NotebookClient(
@@ -108,14 +123,18 @@ def execute_notebook(file: Path, parameters: Mapping[str, Any]) -> NotebookNode:
 
 
 def _lake(settings: Settings) -> dict[str, Any]:
-    """The lake, and the generation if one is pinned."""
+    """The parameters `lake` and, if a generation is pinned, `generation`."""
     root, pinned = settings.lake.root, settings.lake.generation
     lake = root if "://" in root else str(Path(root).absolute())
     return {"lake": lake} if pinned is None else {"lake": lake, "generation": pinned}
 
 
 def _inject_parameters(read: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
-    """Put a cell behind the first one that gives its names other values, as papermill does."""
+    """Insert a cell behind the cell of parameters that assigns other values, as papermill does.
+
+    Raises:
+        SettingsError: the cell of parameters has no such name.
+    """
     place = next(
         number
         for number, cell in enumerate(read.cells)
@@ -131,12 +150,17 @@ def _inject_parameters(read: NotebookNode, parameters: Mapping[str, Any], name: 
 
 
 def _assigned_names(source: str) -> list[str]:
+    """The names that the assignments of a cell's source define."""
     targets = (node.targets for node in ast.parse(source).body if isinstance(node, ast.Assign))
     return [target.id for each in targets for target in each if isinstance(target, ast.Name)]
 
 
 def _cell_html(cell: NotebookNode) -> dict[str, Any]:
-    """A cell as HTML: prose, or code and what came of it."""
+    """Render a cell as HTML.
+
+    Returns:
+        `prose` for Markdown, else `code` and `outputs`.
+    """
     if cell.cell_type == "markdown":
         return {"prose": mistune.html(cell.source)}
     code = highlight(cell.source, PythonLexer(), HtmlFormatter())
@@ -144,6 +168,11 @@ def _cell_html(cell: NotebookNode) -> dict[str, Any]:
 
 
 def _output(output: NotebookNode) -> dict[str, str]:
+    """Render one output of a cell.
+
+    Returns:
+        `text` or `html`; empty for streams other than standard output.
+    """
     if output.output_type == "stream":
         return {"text": output.text} if output.name == "stdout" else {}
     data: dict[str, Any] = output.get("data", {})

@@ -1,4 +1,4 @@
-"""The outbox: an event of ours held to its contract and encoded, before it is sent by any way."""
+"""The outbox: events of playhead itself, validated and encoded before they are sent to Kafka."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from transforms.contracts.validation import Violation, violations
 
 @dataclass(frozen=True)
 class Record:
-    """An event as Kafka gets it.
+    """An encoded event.
 
     Attributes:
-        topics: all that are to have it, as its contract says.
-        key: the record's key in each topic.
-        value: the record's value in each topic.
+        topics: all topics that the event goes to, by its contract.
+        key: Kafka key of the record in each topic.
+        value: bytes of the record in each topic.
     """
 
     topics: tuple[str, ...]
@@ -29,10 +29,10 @@ class Record:
 
 
 class BrokenContractError(DataError):
-    """An event of ours that must not be sent.
+    """An event of playhead breaks its contract and must not be sent.
 
     Attributes:
-        violation: the first rule that it breaks.
+        violation: first rule that it breaks.
     """
 
     def __init__(self, contract: Contract, violation: Violation, remedy: str) -> None:
@@ -48,7 +48,7 @@ def contract_of(registry: Registry, event: Mapping[str, Any]) -> Contract:
     """The contract of the type and version that an event names.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no such contract.
     """
     named = (event["eventType"], event["version"])
     for contract in registry:
@@ -62,15 +62,18 @@ def contract_of(registry: Registry, event: Mapping[str, Any]) -> Contract:
 def record_of(
     contract: Contract, event: Mapping[str, Any], remedy: str = "correct it; nothing was published"
 ) -> Record:
-    """Hold an event of ours to its contract, and encode it.
+    """Validate an event by its contract, and encode it.
 
     Members that the contract does not declare are refused as well, though readers accept them:
-    `encode` leaves them out, so what they say would be lost in silence.
+    `encode` drops them, so what they say would be lost silently.
 
     Args:
-        contract: of the event's type and version.
-        event: what is to be sent.
-        remedy: what to do about an event that is refused.
+        contract: contract of the event's type and version.
+        event: event to be sent, as JSON members.
+        remedy: advice in the error for an event that is refused.
+
+    Returns:
+        The record to send.
 
     Raises:
         BrokenContractError: the event breaks the contract; it names type, path and rule.

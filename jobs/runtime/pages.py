@@ -1,4 +1,4 @@
-"""The look of figures and pages: colours, titles, and HTML that needs nothing else."""
+"""The style of figures and pages: colours, titles, and self-contained HTML."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ HEIGHT = 320
 
 
 def apply_style(figure: go.Figure, title: str = "", x: str = "", y: str = "") -> go.Figure:
-    """A figure in the style of the pages.
+    """Apply the style of the pages to a figure.
 
     Args:
-        figure: is changed.
-        title: what it shows; without one the page says it above the figure.
-        x: name of the horizontal axis with its unit; empty: as it is.
-        y: likewise of the vertical one.
+        figure: figure to be changed in place.
+        title: title of the figure; empty: the page has a heading above it.
+        x: title of the horizontal axis with its unit; empty: unchanged.
+        y: title of the vertical axis with its unit; empty: unchanged.
+
+    Returns:
+        The same figure.
     """
     names = {f"{axis}axis_title": name for axis, name in (("x", x), ("y", y)) if name}
     return figure.update_layout(
@@ -40,12 +43,12 @@ def apply_style(figure: go.Figure, title: str = "", x: str = "", y: str = "") ->
 
 
 def format_table(rows: pd.DataFrame) -> Styler:
-    """Rows as a notebook shows them: no index, thousands separated, nothing where there is null."""
+    """Style rows for a notebook: no index, thousands separated, nulls empty."""
     return rows.style.hide(axis="index").format(precision=2, thousands=",", na_rep="")
 
 
 def html_of(figure: go.Figure) -> str:
-    """A figure to be put into a page that carries plotly."""
+    """The HTML of a figure, without plotly itself, to be put into a page that carries it."""
     text: str = figure.to_html(
         full_html=False, include_plotlyjs=False, config={"displayModeBar": False}
     )
@@ -53,11 +56,14 @@ def html_of(figure: go.Figure) -> str:
 
 
 def page(template: str, **values: Any) -> str:
-    """A page of jobs/runtime/templates with plotly in it.
+    """Render a template of jobs/runtime/templates, with plotly in it.
 
     Args:
-        template: its name.
-        values: what it shows; one that it asks for and does not get is an error.
+        template: file name of the template.
+        values: variables of the template; a missing one is an error.
+
+    Returns:
+        The HTML of the page.
     """
     pages = Environment(
         loader=PackageLoader("jobs.runtime", "templates"),
@@ -68,6 +74,6 @@ def page(template: str, **values: Any) -> str:
 
 
 def write_page(file: Path, template: str, **values: Any) -> None:
-    """Write a `page` to a file, and the folders above it."""
+    """Render a `page` into a file, and create its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page(template, **values), encoding="utf-8")

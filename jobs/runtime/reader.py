@@ -1,4 +1,4 @@
-"""Tables for people who ask questions: any of them by name, read only, with Spark or without.
+"""A read-only client of a lake's tables for analysts, with Spark or without.
 
     tables = Reader("build/demo/lake")
     tables.polars("gold.user_day")                                # a data frame in memory
@@ -6,8 +6,8 @@
     tables.spark(spark, "gold.user_title", at=datetime(2026, 11, 1, tzinfo=UTC))
     Reader("build/demo/lake", generation=2).duckdb("gold.user_title")
 
-A fold comes out as one row a key, current to the last micro-batch, whichever engine reads it: base
-and partials are merged by the one declaration in transforms/gold/tables.py, which for DuckDB is
+A fold is read as one row a key, current to the last micro-batch, by whichever engine: base and
+partials are merged by the one declaration in transforms/gold/tables.py, which for DuckDB is
 translated from Spark's SQL. Needs the extra `notebooks`.
 """
 
@@ -50,13 +50,13 @@ MILLIS = 1000
 
 @dataclass(frozen=True)
 class Pin:
-    """What is read, so that reading it again gives the same.
+    """A table at fixed versions, so that reading it again gives the same rows.
 
     Attributes:
-        table: its name.
-        version: its Delta version.
-        partials: of a fold, the version of gold.partials; None: its base alone.
-        through: of a fold, the number through which the base is folded.
+        table: table name.
+        version: Delta version of the table; for a fold, of its base.
+        partials: Delta version of gold.partials for a fold; None: the base alone.
+        through: sequence number that a fold's base is folded through.
     """
 
     table: str
@@ -66,11 +66,11 @@ class Pin:
 
 
 class Reader:
-    """The tables of a lake, silver and gold of one generation; nothing can be written.
+    """The tables of a lake, with silver and gold of one generation, read only.
 
     Args:
         root: folder or object-store prefix of the lake.
-        generation: which build of silver and gold the names mean; None: the one that is live now.
+        generation: number of the build of silver and gold to read; None: the live one.
 
     Raises:
         SettingsError: there is no lake.
@@ -85,15 +85,18 @@ class Reader:
         self._duckdb.execute("SET TimeZone = 'UTC'")
 
     def names(self) -> list[str]:
-        """The tables that are there."""
+        """The names of the tables that exist."""
         return [name for name in TABLES if DeltaTable.is_deltatable(self._path(name))]
 
     def require(self, *tables: str) -> None:
         """Return only if each of the tables holds rows.
 
+        Args:
+            tables: table names.
+
         Raises:
-            SettingsError: no such table.
-            DataError: a table is not there yet, or is empty.
+            SettingsError: there is no such table.
+            DataError: a table does not exist yet, or is empty.
         """
         for table in tables:
             if not self._rows(self.pin(table)).limit(1).fetchall():
@@ -104,7 +107,7 @@ class Reader:
                 )
 
     def live(self) -> int:
-        """The generation that readers are switched to."""
+        """Number of the live generation, FIRST_GENERATION before any switch."""
         path = LakeAddress(self.root, FIRST_GENERATION).path(GENERATIONS)
         if not DeltaTable.is_deltatable(path):
             return FIRST_GENERATION
@@ -114,17 +117,20 @@ class Reader:
         return FIRST_GENERATION if newest is None else int(newest["generation"])
 
     def pin(self, table: str, version: int | None = None, at: datetime | None = None) -> Pin:
-        """What would be read.
+        """Fix the versions of a table to read.
 
         Args:
-            table: a name of jobs.runtime.lake.tables.
-            version: a Delta version of the table. Of a fold this is its base, which lacks what
-                came after the last compaction; `at` and the default do not.
-            at: an instant, with its time zone: the table as it was then.
+            table: table name, of jobs.runtime.lake.tables.
+            version: Delta version of the table. For a fold this is its base, which lacks what came
+                after the last compaction; `at` and the default do not.
+            at: instant with its time zone, to read the table as of then.
+
+        Returns:
+            The newest versions if neither `version` nor `at` is given.
 
         Raises:
-            SettingsError: no such table, version or instant.
-            DataError: the table is not there yet.
+            SettingsError: no such table, version or instant, or both version and instant are given.
+            DataError: the table does not exist yet.
         """
         if version is not None and at is not None:
             raise SettingsError(f"{table}: version and time are both given", "give one of them")
@@ -133,14 +139,16 @@ class Reader:
         base = self._opened(table, None, at)
         partials = self._opened(PARTIALS, None, at).version()
         if at is None:
-            base.update_incremental()  # after the partials: none falls between
+            base.update_incremental()  # read after the partials, so that none is missed
         through = base.transaction_version(FOLDED_THROUGH)
         return Pin(table, base.version(), partials, NOTHING if through is None else through)
 
     def commits(self, table: str) -> list[datetime]:
-        """The instants at which what a table holds was committed, oldest first, UTC.
+        """The times of the commits that a table's rows come from.
 
-        Of a fold those of its base and of its partials, from when both were there.
+        Returns:
+            Instants in UTC, oldest first; for a fold of its base and of its partials, from when
+            both existed.
         """
         names = [table, PARTIALS] if _is_fold(table) else [table]
         logs = [sorted(_commits(self._opened(name, None, None)).values()) for name in names]
@@ -150,13 +158,31 @@ class Reader:
     def duckdb(
         self, table: str, version: int | None = None, at: datetime | None = None
     ) -> DuckDBPyRelation:
-        """A table for SQL without Spark, computed when it is asked for; see `pin`."""
+        """Read a table with DuckDB, lazily and without Spark.
+
+        Args:
+            table: table name.
+            version: Delta version, as in `pin`.
+            at: instant with its time zone, as in `pin`.
+
+        Returns:
+            A relation for SQL, computed when it is fetched; timestamps in UTC.
+        """
         return self.duckdb_at(self.pin(table, version, at))
 
     def polars(
         self, table: str, version: int | None = None, at: datetime | None = None
     ) -> pl.DataFrame:
-        """A table in memory; see `pin`."""
+        """Read a table into memory.
+
+        Args:
+            table: table name.
+            version: Delta version, as in `pin`.
+            at: instant with its time zone, as in `pin`.
+
+        Returns:
+            A polars data frame.
+        """
         rows: pl.DataFrame = self.duckdb(table, version, at).pl()
         return rows
 
@@ -167,11 +193,21 @@ class Reader:
         version: int | None = None,
         at: datetime | None = None,
     ) -> DataFrame:
-        """A table for Spark; see `pin`."""
+        """Read a table with Spark.
+
+        Args:
+            spark: session to read with.
+            table: table name.
+            version: Delta version, as in `pin`.
+            at: instant with its time zone, as in `pin`.
+
+        Returns:
+            A DataFrame with the declared columns.
+        """
         return self.spark_at(spark, self.pin(table, version, at))
 
     def duckdb_at(self, pin: Pin) -> DuckDBPyRelation:
-        """What was pinned, for SQL without Spark."""
+        """Read a pinned table with DuckDB, as `duckdb`."""
         rows = self._rows(pin)
         if pin.partials is None:
             return rows
@@ -179,7 +215,7 @@ class Reader:
         return rows.aggregate(", ".join([*fold.key, *_merged(fold)]), ", ".join(fold.key))
 
     def spark_at(self, spark: SparkSession, pin: Pin) -> DataFrame:
-        """What was pinned, for Spark."""
+        """Read a pinned table with Spark, as `spark`."""
         lake = Lake(spark, self.root, self.generation)
         if pin.partials is None:
             return lake.read_declared(pin.table, pin.version)
@@ -188,10 +224,10 @@ class Reader:
         return read_gold_at(lake, fold, Snapshot(NOTHING, pin.partials, bases))
 
     def conservation(self) -> Conservation:
-        """What became of the records of bronze, as the ledger and the tables tell it.
+        """Balance the records of bronze against the ledger, as `jobs.runtime.pipeline.ledger` does.
 
         Raises:
-            DataError: a table is not there yet.
+            DataError: a table does not exist yet.
         """
         columns = "max(sequence), fate, detail, sum(events)"
         by_checkpoint = f"sequence >> {BATCH_BITS}, fate, detail"
@@ -205,17 +241,20 @@ class Reader:
         )
 
     def _count(self, table: str) -> int:
+        """The number of rows of a table."""
         return int(self.duckdb(table).count("*").fetchall()[0][0])
 
     @property
     def _address(self) -> LakeAddress:
+        """The address of the lake at this generation."""
         return LakeAddress(self.root, self.generation)
 
     def _path(self, table: str) -> str:
+        """Absolute path of the table's files."""
         return self._address.path(table)
 
     def _rows(self, pin: Pin) -> DuckDBPyRelation:
-        """The rows behind a table: of a fold, base and pending partials, not yet merged."""
+        """The unmerged rows of a pinned table: of a fold, base and pending partials."""
         base = self._relation(pin.table, pin.version)
         if pin.partials is None:
             return base
@@ -225,10 +264,17 @@ class Reader:
         return _declared(fold, base).union(_declared(fold, pending))
 
     def _relation(self, table: str, version: int) -> DuckDBPyRelation:
+        """The rows of a Delta version, as stored."""
         files = DeltaTable(self._path(table), version=version).to_pyarrow_dataset()
         return self._duckdb.from_arrow(files)
 
     def _opened(self, table: str, version: int | None, at: datetime | None) -> DeltaTable:
+        """Open a table at a version, at an instant, or at its newest version, and mark the read.
+
+        Raises:
+            SettingsError: no such table, version or instant.
+            DataError: the table does not exist yet.
+        """
         if table not in TABLES:
             raise SettingsError(f"no table is called '{table}'", f"use one of: {', '.join(TABLES)}")
         try:
@@ -245,7 +291,11 @@ class Reader:
 
 
 def _version_at(opened: DeltaTable, table: str, at: datetime) -> int:
-    """The newest version that was committed by an instant."""
+    """The newest version that was committed at or before an instant.
+
+    Raises:
+        SettingsError: the instant has no time zone, or is before the first commit in the log.
+    """
     if at.utcoffset() is None:
         raise SettingsError(f"{table}: {at} has no time zone", "add one, such as tzinfo=UTC")
     commits = _commits(opened)
@@ -257,7 +307,7 @@ def _version_at(opened: DeltaTable, table: str, at: datetime) -> int:
 
 
 def _commits(opened: DeltaTable) -> dict[int, datetime]:
-    """When each version was committed that the log still tells of."""
+    """The commit time (UTC) of each version that the log still holds, by version."""
     return {
         int(commit["version"]): datetime.fromtimestamp(commit["timestamp"] / MILLIS, UTC)
         for commit in opened.history()
@@ -265,6 +315,11 @@ def _commits(opened: DeltaTable) -> dict[int, datetime]:
 
 
 def _move(opened: DeltaTable, table: str, version: int) -> None:
+    """Move an open table to a version.
+
+    Raises:
+        SettingsError: there is no such version, or its files are gone.
+    """
     newest = opened.version()
     try:
         opened.load_as_version(version)
@@ -276,15 +331,17 @@ def _move(opened: DeltaTable, table: str, version: int) -> None:
 
 
 def _is_fold(table: str) -> bool:
+    """Whether a table is a fold."""
     return table.startswith("gold.") and _name(table) in FOLDS
 
 
 def _name(table: str) -> str:
+    """The name of a table without its layer."""
     return table.partition(".")[2]
 
 
 def _declared(fold: Fold, rows: DuckDBPyRelation) -> DuckDBPyRelation:
-    """The fold's columns in order; null where files of an older playhead lack one."""
+    """The fold's columns in order, null where files of an older playhead lack one."""
     return rows.project(
         ", ".join(
             name if name in rows.columns else f"{_translated(f'CAST(NULL AS {ddl})')} AS {name}"
@@ -294,7 +351,13 @@ def _declared(fold: Fold, rows: DuckDBPyRelation) -> DuckDBPyRelation:
 
 
 def _merged(fold: Fold) -> list[str]:
-    """The statistics' merges as DuckDB's SQL; its sums are wider than Spark's."""
+    """The merged statistics of a fold as DuckDB's SQL.
+
+    DuckDB's sums are wider than Spark's, so each is cast to its declared type.
+
+    Returns:
+        One expression for each statistic, in order.
+    """
     return [
         f"CAST({_translated(stat.merge.format(name))} AS {_type(stat.ddl)}) AS {name}"
         for name, stat in fold.statistics.items()
@@ -302,8 +365,10 @@ def _merged(fold: Fold) -> list[str]:
 
 
 def _type(ddl: str) -> str:
+    """A Spark SQL type in DuckDB's SQL."""
     return sqlglot.parse_one(ddl, into=sqlglot.exp.DataType, read="spark").sql("duckdb")
 
 
 def _translated(sql: str) -> str:
+    """A Spark SQL expression in DuckDB's SQL."""
     return sqlglot.transpile(sql, read="spark", write="duckdb")[0]

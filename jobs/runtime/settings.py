@@ -1,7 +1,8 @@
 """Settings: conf/pipeline.yaml, one profile over its base, then environment, then --set.
 
 A typo, a wrong type or a missing file stops a job before it has opened anything, with one
-line naming the file, the key, what was found and what is allowed.
+line naming the file, the key, the value found and what is allowed. The comments of the file
+explain its keys.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Tuning = Literal["peak", "little_data", "start"]
 
 
 class Section(BaseModel):
-    """A group of settings: immutable, and a key it does not know is an error."""
+    """A group of settings, immutable, in which an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +48,7 @@ S = TypeVar("S", bound=Section)
 
 
 class LakeSettings(Section):
-    """Where tables live."""
+    """Settings of the lake: root, generation, catalogue, and retention of generations."""
 
     root: str
     generation: int | None = Field(gt=0)
@@ -58,14 +59,15 @@ class LakeSettings(Section):
     @field_validator("root")
     @classmethod
     def _plain_if_local(cls, root: str) -> str:
+        """The root without `file://`."""
         return root.removeprefix("file://")
 
 
 class KafkaSettings(Section):
-    """How to reach Kafka.
+    """Connection to a Kafka cluster.
 
-    The secrets are no settings: they are read from the environment when a client is made, so no
-    file, override, dump or error of settings can hold one.
+    Secrets are no settings: they are read from the environment when a client is made, so no file,
+    override, dump or error of settings can hold one.
     """
 
     bootstrap_servers: str | None
@@ -77,22 +79,22 @@ class KafkaSettings(Section):
 
     @property
     def username(self) -> SecretStr | None:
-        """PLAYHEAD_KAFKA_USERNAME."""
+        """SASL user name, PLAYHEAD_KAFKA_USERNAME in the environment, None if unset."""
         return _secret("KAFKA_USERNAME")
 
     @property
     def password(self) -> SecretStr | None:
-        """PLAYHEAD_KAFKA_PASSWORD."""
+        """SASL password, PLAYHEAD_KAFKA_PASSWORD in the environment, None if unset."""
         return _secret("KAFKA_PASSWORD")
 
     @property
     def key_password(self) -> SecretStr | None:
-        """PLAYHEAD_KAFKA_KEY_PASSWORD, of the private key in `client_file`."""
+        """Password of the key in `client_file`, PLAYHEAD_KAFKA_KEY_PASSWORD, None if unset."""
         return _secret("KAFKA_KEY_PASSWORD")
 
 
 class SparkSettings(Section):
-    """What playhead asks of Spark where a submitter says nothing."""
+    """Settings of the Spark session, where the submitter sets nothing else."""
 
     shuffle_partitions: int = Field(gt=0)
     driver_memory: str = Field(pattern=r"^\d+[mg]$")
@@ -103,7 +105,7 @@ class SparkSettings(Section):
 
 
 class IngestSettings(Section):
-    """Kafka to bronze."""
+    """Settings of ingest, Kafka to bronze."""
 
     trigger_s: float = Field(gt=0)
     max_events_per_batch: int = Field(gt=0)
@@ -111,7 +113,7 @@ class IngestSettings(Section):
 
 
 class RefineSettings(Section):
-    """Bronze to silver, quarantine and ledger."""
+    """Settings of refine, bronze to silver, quarantine and ledger."""
 
     trigger_s: float = Field(gt=0)
     max_bytes_per_batch: str = Field(pattern=r"^\d+[kmg]$")
@@ -121,7 +123,7 @@ class RefineSettings(Section):
 
 
 class FoldSettings(Section):
-    """Silver to gold."""
+    """Settings of fold, silver to gold."""
 
     trigger_s: float = Field(gt=0)
     max_bytes_per_batch: str = Field(pattern=r"^\d+[kmg]$")
@@ -129,7 +131,7 @@ class FoldSettings(Section):
 
 
 class AttributeSettings(Section):
-    """Silver to gold.experiment_user."""
+    """Settings of attribute, silver to gold.experiment_user."""
 
     trigger_s: float = Field(gt=0)
     max_bytes_per_batch: str = Field(pattern=r"^\d+[kmg]$")
@@ -137,7 +139,7 @@ class AttributeSettings(Section):
 
 
 class CommandsSettings(Section):
-    """Commands to Kafka."""
+    """Settings of the publisher of commands to Kafka."""
 
     transactional_id: str | None
     deadline_s: float = Field(gt=0)
@@ -146,7 +148,7 @@ class CommandsSettings(Section):
 
 
 class RecommendSettings(Section):
-    """Training a model and making lists by it."""
+    """Settings of training a model and of making recommendation lists."""
 
     model: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")
     mlflow_uri: str | None
@@ -168,21 +170,21 @@ class RecommendSettings(Section):
 
 
 class OnlineSettings(Section):
-    """The online store, which answers applications."""
+    """Settings of the online store that answers applications."""
 
     redis_url: str | None
     cache_s: int = Field(gt=0)
 
 
 class QualitySettings(Section):
-    """What failed expectations stop."""
+    """Settings of the quality gate: which failed expectations stop jobs."""
 
     gate: Literal["off", "blockers", "checked"]
     max_age_h: float = Field(gt=0)
 
 
 class MaintainSettings(Section):
-    """What jobs.maintain compacts, and how long it keeps rows and files."""
+    """Settings of jobs.maintain: compaction, and retention of rows and files."""
 
     settled_days: int = Field(ge=1)
     vacuum_h: float = Field(ge=24)
@@ -192,7 +194,7 @@ class MaintainSettings(Section):
 
 
 class Settings(Section):
-    """Everything a job may be told, checked."""
+    """All settings of a job, validated."""
 
     profile: str
     lake: LakeSettings
@@ -209,7 +211,7 @@ class Settings(Section):
     maintain: MaintainSettings
 
     def tuned(self, goal: Tuning) -> Settings:
-        """The same, for a Spark session that is tuned for another goal."""
+        """The same settings, for a Spark session that is tuned for another goal."""
         spark = self.spark.model_copy(update={"tuned_for": goal})
         return self.model_copy(update={"spark": spark})
 
@@ -221,16 +223,20 @@ def load_settings(
     file: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Read and check the settings of one profile.
+    """Read and validate the settings of one profile.
 
     Args:
-        profile: a name under `profiles:` in the file.
-        overrides: `section.key=value` strings, the value read as YAML.
-        file: the settings file; conf/pipeline.yaml by default.
-        environment: `PLAYHEAD_SECTION__KEY` variables override the file.
+        profile: name under `profiles:` in the file.
+        overrides: assignments `section.key=value`, the value read as YAML.
+        file: settings file; conf/pipeline.yaml by default.
+        environment: environment variables, of which `PLAYHEAD_SECTION__KEY` override the file.
+
+    Returns:
+        The settings, overrides over environment over file.
 
     Raises:
-        SettingsError: naming the file or override, the key, what was found and what is allowed.
+        SettingsError: a value is wrong; names the file or override, the key, the value found and
+            what is allowed.
     """
     file = file or CONF_DIR / "pipeline.yaml"
     tree = read_profile(file, profile)
@@ -242,7 +248,7 @@ def load_settings(
 
 
 def read_profile(file: Path, profile: str) -> dict[str, Any]:
-    """What a file of conf/ says under one profile: its `base:`, with `profiles: <name>:` over it.
+    """Read one profile of a file of conf/: its `base:`, with `profiles: <name>:` over it.
 
     Raises:
         SettingsError: the file cannot be read or has no such profile.
@@ -257,7 +263,11 @@ def read_profile(file: Path, profile: str) -> dict[str, Any]:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; SettingsError if it is missing, broken or not a mapping."""
+    """Read the mapping in a YAML file.
+
+    Raises:
+        SettingsError: the file is missing, not valid YAML or not a mapping.
+    """
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -274,7 +284,15 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` on top of it, mapping by mapping."""
+    """Merge two trees, mapping by mapping.
+
+    Args:
+        base: values to start from.
+        over: values that take precedence.
+
+    Returns:
+        A new tree.
+    """
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -289,13 +307,16 @@ def parse(
     origin: str,
     origins: Mapping[str, str] | None = None,
 ) -> S:
-    """Validate `tree` as `model`.
+    """Validate a tree of values as a model.
 
     Args:
-        model: the shape wanted.
-        tree: the values.
-        origin: what to name as the place of a wrong value: the file.
-        origins: the places of values that came from elsewhere, by dotted key.
+        model: class of the settings.
+        tree: values to validate.
+        origin: file that a wrong value is attributed to.
+        origins: places of values that came from elsewhere, by dotted key.
+
+    Returns:
+        An instance of the model.
 
     Raises:
         SettingsError: the first fault, in one line.
@@ -309,8 +330,9 @@ def parse(
 def _explain(
     error: ValidationError, model: type[Section], origin: str, origins: Mapping[str, str]
 ) -> SettingsError:
+    """The error for the first fault of a validation, with the place of the value."""
     faults = error.errors(include_url=False, include_context=False)
-    # a misspelt key is also a missing one; the misspelling is what to say
+    # a misspelt key is also a missing one: report the misspelling
     first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     key = ".".join(str(part) for part in first["loc"])
     origin = origins.get(key, origin)
@@ -325,6 +347,7 @@ def _explain(
 
 
 def _keys_at(annotation: Any, path: Sequence[int | str]) -> list[str]:
+    """The keys allowed at a path in a model, sorted."""
     for part in path:
         if get_origin(annotation) is dict:
             annotation = get_args(annotation)[1]
@@ -334,6 +357,11 @@ def _keys_at(annotation: Any, path: Sequence[int | str]) -> list[str]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The overrides in the environment.
+
+    Returns:
+        Name of the variable, dotted key and text of each.
+    """
     return [
         (name, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace(NESTING, "."), text)
         for name, text in environment.items()
@@ -342,6 +370,14 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, st
 
 
 def _from_arguments(overrides: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The overrides of --set.
+
+    Returns:
+        Place for messages, dotted key and text of each.
+
+    Raises:
+        SettingsError: an override is not `key=value`.
+    """
     assigned = []
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -352,6 +388,11 @@ def _from_arguments(overrides: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def _value(text: str, origin: str) -> Any:
+    """Parse the text of an override as YAML.
+
+    Raises:
+        SettingsError: the text is not valid YAML.
+    """
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
@@ -359,6 +400,11 @@ def _value(text: str, origin: str) -> Any:
 
 
 def _assign(tree: dict[str, Any], key: Sequence[str], value: Any, origin: str) -> None:
+    """Replace one value of the tree in place.
+
+    Raises:
+        SettingsError: the section or key does not exist.
+    """
     *sections, last = key
     for section in sections:
         tree = tree.get(section)  # type: ignore[assignment]
@@ -370,5 +416,6 @@ def _assign(tree: dict[str, Any], key: Sequence[str], value: Any, origin: str) -
 
 
 def _secret(name: str) -> SecretStr | None:
+    """A secret from the environment variable `PLAYHEAD_<name>`, None if unset or empty."""
     text = os.environ.get(ENVIRONMENT_PREFIX + name)
     return SecretStr(text) if text else None

@@ -1,4 +1,4 @@
-"""The catalogue of events: one self-contained page for those who send and read them."""
+"""The catalogue of events: one self-contained page for their producers and consumers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from transforms.contracts.registry import Registry
 
 
 def write_catalogue(registry: Registry, file: Path) -> None:
-    """Write the page.
+    """Write the catalogue of events as an HTML page.
 
     Args:
-        registry: the contracts to show, every version of each.
-        file: where to.
+        registry: contracts to show, every version of each.
+        file: path of the page.
 
     Raises:
         ContractError: a contract has no example that it accepts.
@@ -37,6 +37,15 @@ def write_catalogue(registry: Registry, file: Path) -> None:
 
 
 def _event(versions: tuple[Contract, ...]) -> Mapping[str, Any]:
+    """The template's values for one event type.
+
+    Args:
+        versions: contracts of the event type, oldest first.
+
+    Returns:
+        name, description, topics, key and family of the newest version; `versions`, newest first,
+        and `changes` between neighbours.
+    """
     newest = versions[-1]
     return {
         "name": newest.event_type,
@@ -53,6 +62,7 @@ def _event(versions: tuple[Contract, ...]) -> Mapping[str, Any]:
 
 
 def _version(contract: Contract) -> Mapping[str, Any]:
+    """The template's values for one version: its number, field rows, and example as JSON text."""
     return {
         "version": contract.version,
         "rows": field_rows(contract),

@@ -1,4 +1,4 @@
-"""What keeps contracts from being published, and the lock of those that are."""
+"""Checks before contracts are published, and the lock file of the published ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ LOCK = "lock.json"
 
 
 def load_lock(folder: Path = SCHEMAS) -> dict[str, str]:
-    """The fingerprints of the published contracts, by name; empty without a lock file.
+    """Read the fingerprints of the published contracts.
+
+    Args:
+        folder: folder of the contracts.
+
+    Returns:
+        Fingerprint by contract name; empty without a lock file.
 
     Raises:
         SettingsError: the lock file is not JSON.
@@ -32,8 +38,20 @@ def refusals(
     level: Level = Level.FULL_TRANSITIVE,
     mode: Mode = Mode.TOLERANT,
 ) -> list[Refusal]:
-    """All that keeps the contracts of a folder from being published; empty if nothing does."""
-    from transforms.events.upcasters import UPCASTERS  # here, as it takes Spark along
+    """Check whether the contracts of a folder may be published.
+
+    Args:
+        folder: folder of the contracts.
+        level: compatibility that versions must have.
+        mode: treatment of members that a contract does not declare.
+
+    Returns:
+        Every reason against it; empty if they may be published.
+
+    Raises:
+        SettingsError: a contract or the lock file cannot be read.
+    """
+    from transforms.events.upcasters import UPCASTERS  # here, as it imports Spark
 
     registry = load_registry(folder)
     return [

@@ -16,7 +16,10 @@ SCHEMAS = CONF_DIR / "schemas"
 
 
 def load_registry(folder: Path = SCHEMAS) -> Registry:
-    """The registry of the files `<EventType>/<major>.<minor>.json` below a folder.
+    """Load the contracts `<EventType>/<major>.<minor>.json` below a folder.
+
+    Returns:
+        The registry, the same object as long as no file changes.
 
     Raises:
         SettingsError: a file is not JSON or not a contract; names the file or the contract.
@@ -28,7 +31,17 @@ def load_registry(folder: Path = SCHEMAS) -> Registry:
 
 @lru_cache(maxsize=8)
 def _registry(folder: Path, written: tuple[tuple[Path, int, int], ...]) -> Registry:
-    """The registry of files as they were last written: one object, by which others remember."""
+    """Build the registry of files as last written.
+
+    Cached, so that others can cache by the identity of the registry.
+
+    Args:
+        folder: folder of the contracts, for messages.
+        written: path, modification time in nanoseconds and size in bytes of each file.
+
+    Raises:
+        SettingsError: a file is not JSON or not a contract.
+    """
     documents: dict[str, dict[str, Any]] = {}
     for file, *_ in written:
         documents.setdefault(file.parent.name, {})[file.stem] = read_json(file)
@@ -39,7 +52,11 @@ def _registry(folder: Path, written: tuple[tuple[Path, int, int], ...]) -> Regis
 
 
 def read_json(file: Path) -> Any:
-    """The document in a JSON file; SettingsError if it is missing or is not JSON."""
+    """Read the document in a JSON file.
+
+    Raises:
+        SettingsError: the file is missing or is not JSON.
+    """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,11 +1,11 @@
 """Run a command that must not outlive its parent: `python guard.py LOCK COMMAND...`.
 
 The parent holds the other end of standard input. When that end closes, however the parent
-died, the command is killed; SIGTERM asks the command to stop by itself. A signal from the
-terminal does not come here, the guard is started in a session of its own.
+died, the command is killed; SIGTERM asks the command to stop by itself. The guard is started in a
+session of its own, so signals from the terminal do not reach it.
 
-The file LOCK is held while the command runs: whoever comes next waits until a command whose
-parent was killed has really ended.
+The file LOCK is locked while the command runs: a later guard waits until a command whose parent
+was killed has really ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from threading import Thread
 
 
 def guard(lock: str, command: list[str]) -> int:
-    """Run `command` until it ends, or until standard input does; its exit code."""
+    """Run a command until it ends, or until standard input does.
+
+    Args:
+        lock: path of the file to lock meanwhile.
+        command: words of the command line.
+
+    Returns:
+        The exit code of the command.
+    """
     with Path(lock).open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -30,6 +38,7 @@ def guard(lock: str, command: list[str]) -> int:
 
 
 def _kill_at_end_of_input(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process when standard input ends."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
     child.kill()

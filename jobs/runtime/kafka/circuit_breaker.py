@@ -1,4 +1,4 @@
-"""A circuit breaker: after repeated failures, fail at once for a while instead of waiting again."""
+"""A circuit breaker: after repeated failures, calls fail at once for a while instead of waiting."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ State = Literal["closed", "open", "half-open"]
 
 
 class CircuitBreaker:
-    """Closed, calls go through. Open, they do not. Half-open, one call may try, and decides.
+    """A circuit breaker for calls that are made one at a time.
 
-    It counts and tells; its user asks `state` before a call and reports how the call went. Calls
-    are made one at a time, so in the half-open state the first one is the trial.
+    Closed, calls may be made. Open, they may not. Half-open, one call may try, and its result
+    decides.
+
+    It only counts and reports: the caller reads `state` before a call and reports how the call
+    went. As calls are made one at a time, the first one in the half-open state is the trial.
 
     Args:
-        failures: how many failures in a row open it.
+        failures: number of failures in a row that open it.
         open_s: seconds from opening to half-open.
-        clock: monotonic seconds.
+        clock: function that returns monotonic seconds.
     """
 
     def __init__(
@@ -32,23 +35,23 @@ class CircuitBreaker:
 
     @property
     def state(self) -> State:
-        """How it stands now."""
+        """The current state."""
         if self._failures < self._limit:
             return "closed"
         return "open" if self.open_for_s > 0 else "half-open"
 
     @property
     def open_for_s(self) -> float:
-        """Seconds until it is half-open; 0 if it is not open."""
+        """Seconds until it is half-open, 0 if it is not open."""
         if self._failures < self._limit:
             return 0.0
         return max(self._opened + self._open_s - self._clock(), 0.0)
 
     def succeeded(self) -> None:
-        """A call went well: closed."""
+        """Report a successful call, which closes the circuit."""
         self._failures = 0
 
     def failed(self) -> None:
-        """A call failed: open if that was one too many, or the trial."""
+        """Report a failed call, which opens the circuit at the limit or as a failed trial."""
         self._failures += 1
         self._opened = self._clock()

@@ -1,7 +1,7 @@
-"""Clients of Kafka: one KafkaSettings, told to kafka-python and to Spark alike.
+"""Clients of Kafka: one KafkaSettings for kafka-python and Spark alike.
 
 Spark's client is Java's and kafka-python is not, so every security option has two spellings.
-A secret is wrapped in `Secret`, which shows itself to the client and to nobody else.
+Secrets are wrapped in `Secret`, whose text clients can read and whose repr hides it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ class Secret(str):
 
 
 def python_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """What every kafka-python client is constructed with."""
+    """The options with which every kafka-python client is constructed.
+
+    Raises:
+        SettingsError: the address or the credentials are not set.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": _bootstrap_servers(kafka).split(","),
         "security_protocol": kafka.security_protocol,
@@ -67,7 +71,11 @@ def python_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def spark_options(kafka: KafkaSettings) -> dict[str, str]:
-    """What Spark's Kafka source and sink are given: `reader.options(**spark_options(kafka))`."""
+    """The options of Spark's Kafka source and sink: `reader.options(**spark_options(kafka))`.
+
+    Raises:
+        SettingsError: the address or the credentials are not set.
+    """
     options = {
         "kafka.bootstrap.servers": _bootstrap_servers(kafka),
         "kafka.security.protocol": kafka.security_protocol,
@@ -100,7 +108,8 @@ def reach(kafka: KafkaSettings) -> None:
     """Return once a broker answers.
 
     Raises:
-        ServiceError: none did within `kafka.reach_timeout_s`, or it refused the credentials.
+        ServiceError: none did within `kafka.reach_timeout_s` seconds, or it refused the
+            credentials.
     """
     with admin(kafka):
         return
@@ -108,10 +117,13 @@ def reach(kafka: KafkaSettings) -> None:
 
 @contextmanager
 def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    """An administration client, connected.
+    """Connect an administration client for the time of the block.
+
+    Yields:
+        The client.
 
     Raises:
-        ServiceError: no broker answered within `kafka.reach_timeout_s`, it refused the
+        ServiceError: no broker answered within `kafka.reach_timeout_s` seconds, it refused the
             credentials, or it refused a request made in the block.
     """
     timeout_ms = kafka.reach_timeout_s * 1000
@@ -131,7 +143,14 @@ def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
 
 
 def describe_topics(kafka: KafkaSettings, topics: Sequence[str]) -> list[Mapping[str, Any]]:
-    """What Kafka says of topics: `name`, `topic_id` and `partitions`, each with `partition_index`.
+    """Describe topics, as Kafka has them.
+
+    Args:
+        kafka: connection to the cluster.
+        topics: names of the topics.
+
+    Returns:
+        A mapping for each topic: `name`, `topic_id` and `partitions`, each with `partition_index`.
 
     Raises:
         ServiceError: no broker answers, or a topic does not exist.
@@ -148,12 +167,22 @@ def describe_topics(kafka: KafkaSettings, topics: Sequence[str]) -> list[Mapping
 
 
 def topic_ids(described: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Kafka's own id of each topic, by name: a topic that is made anew has another."""
+    """Kafka's own id of each topic, by name.
+
+    A topic that is made anew has another id.
+
+    Args:
+        described: topics, as `describe_topics` returns them.
+    """
     return {topic["name"]: str(topic["topic_id"]) for topic in described}
 
 
 def partitions_of(described: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """Every topic and number of a partition."""
+    """The topic and number of every partition.
+
+    Args:
+        described: topics, as `describe_topics` returns them.
+    """
     return [
         (topic["name"], partition["partition_index"])
         for topic in described
@@ -162,7 +191,7 @@ def partitions_of(described: Iterable[Mapping[str, Any]]) -> list[tuple[str, int
 
 
 class Producer:
-    """Sends records and answers for them: one that was not delivered makes the next call raise."""
+    """Sends records, and raises at the next call if one was not delivered."""
 
     def __init__(self, client: KafkaProducer) -> None:
         self._client = client
@@ -177,7 +206,14 @@ class Producer:
         partition: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> Any:
-        """Queue one record; without `partition` the key's murmur2 hash decides, as in Java.
+        """Queue one record.
+
+        Args:
+            topic: name of the topic.
+            value: bytes of the value; None: a tombstone.
+            key: bytes of the key, if any.
+            partition: number of the partition; None: by the key's murmur2 hash, as in Java.
+            headers: names and values of headers.
 
         Returns:
             kafka-python's future of the record.
@@ -208,6 +244,7 @@ class Producer:
         self._answer_for_failure()
 
     def _answer_for_failure(self) -> None:
+        """Raise ServiceError if a record was not delivered."""
         if self._failure is not None:
             raise ServiceError(
                 f"Kafka did not take every record: {type(self._failure).__name__}",
@@ -216,18 +253,22 @@ class Producer:
             )
 
     def _remember(self, failure: Exception) -> None:
+        """Store the first failure."""
         self._failure = self._failure or failure
 
 
 @contextmanager
 def producer(kafka: KafkaSettings, **options: Any) -> Iterator[Producer]:
-    """A producer that loses and repeats nothing: snappy, acks=all, idempotent.
+    """Connect a producer that loses and repeats nothing: snappy, acks=all, idempotent.
 
-    It is flushed when the block ends well, and closed in any case.
+    It is flushed when the block ends without an error, and closed in any case.
 
     Args:
-        kafka: where to.
+        kafka: connection to the cluster that the records are sent to.
         options: further kafka-python options, over the defaults in PRODUCER.
+
+    Yields:
+        The producer.
 
     Raises:
         ServiceError: Kafka cannot be reached, or did not take a record.
@@ -243,13 +284,20 @@ def producer(kafka: KafkaSettings, **options: Any) -> Iterator[Producer]:
 
 
 def refusal(kafka: KafkaSettings) -> str | None:
-    """Why the first bootstrap server takes no connection; None if any of them takes one."""
+    """Why no bootstrap server takes a connection.
+
+    Returns:
+        The reason of the first server; None if any server takes a connection.
+    """
     refusals = [_refusal(server) for server in _bootstrap_servers(kafka).split(",")]
     return refusals[0] if all(refusals) else None
 
 
 def _unreachable(kafka: KafkaSettings) -> ServiceError:
-    """Why no broker answered: kafka-python retries until time is up and does not say."""
+    """The error when no broker answered, with its cause.
+
+    kafka-python retries until the timeout and does not report the cause.
+    """
     problem = f"Kafka at {kafka.bootstrap_servers} gave no answer in {kafka.reach_timeout_s} s"
     refused = refusal(kafka)
     if refused:
@@ -265,6 +313,7 @@ def _unreachable(kafka: KafkaSettings) -> ServiceError:
 
 
 def _refusal(server: str) -> str:
+    """Why a server `host:port` takes no connection, empty if it takes one."""
     host, _, port = server.strip().rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()
@@ -276,12 +325,22 @@ def _refusal(server: str) -> str:
 
 
 def _bootstrap_servers(kafka: KafkaSettings) -> str:
+    """The configured addresses.
+
+    Raises:
+        SettingsError: they are not set.
+    """
     if kafka.bootstrap_servers is None:
         raise SettingsError("kafka.bootstrap_servers is not set", "set it, or use kafka_of()")
     return kafka.bootstrap_servers
 
 
 def _credentials(kafka: KafkaSettings) -> tuple[Secret, Secret]:
+    """The SASL user name and password.
+
+    Raises:
+        SettingsError: they are not in the environment.
+    """
     if kafka.username is None or kafka.password is None:
         raise SettingsError(
             f"kafka.sasl_mechanism is {kafka.sasl_mechanism}, but there are no credentials",
@@ -291,5 +350,6 @@ def _credentials(kafka: KafkaSettings) -> tuple[Secret, Secret]:
 
 
 def _quoted(text: str) -> str:
+    """A text in double quotes for JAAS, with quotes and backslashes escaped."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

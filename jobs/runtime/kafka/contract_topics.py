@@ -1,4 +1,4 @@
-"""Contracts and declared topics compared: where an event goes, and by which field it is keyed."""
+"""Comparison of contracts with declared topics: the topics of an event, and its key field."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from transforms.contracts.registry import Registry
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A declared topic that is not as a contract says.
+    """A declared topic that disagrees with a contract.
 
     Attributes:
-        file: the declaration of topics.
-        reason: what is wrong.
-        remedy: what to do about it.
+        file: declaration of topics.
+        reason: difference between declaration and contract.
+        remedy: change that resolves it.
     """
 
     file: Path
@@ -34,8 +34,11 @@ class Mismatch:
 def folder_mismatches(folder: Path) -> list[Mismatch]:
     """Compare the contracts of a folder with the topics.yaml beside it, under every profile.
 
+    Args:
+        folder: folder of the contracts.
+
     Returns:
-        The mismatches, each once; none if no topics are declared beside the folder.
+        The mismatches, each once; empty if no topics are declared beside the folder.
 
     Raises:
         SettingsError: a contract or the declaration of topics cannot be read.
@@ -55,7 +58,13 @@ def folder_mismatches(folder: Path) -> list[Mismatch]:
 def refuse_mismatches(
     registry: Registry, declared: Mapping[str, Topic], file: Path = TOPICS
 ) -> None:
-    """Raise SettingsError if a declared topic is not as the contracts say; it names the first."""
+    """Raise SettingsError for the first mismatch of contracts and declared topics.
+
+    Args:
+        registry: contracts to compare.
+        declared: declared topics, by name.
+        file: path of the declaration, for the message.
+    """
     for first in mismatches(registry, declared, file):
         raise SettingsError(f"{first.file}: {first.reason}", first.remedy)
 
@@ -64,13 +73,13 @@ def mismatches(registry: Registry, declared: Mapping[str, Topic], file: Path) ->
     """Compare contracts with declared topics.
 
     Args:
-        registry: the contracts.
-        declared: the topics by name.
-        file: the place of the declaration, for the reader.
+        registry: contracts to compare.
+        declared: declared topics, by name.
+        file: path of the declaration, for messages.
 
-    Returns:
-        Contracts whose topic is not declared or has another key, and keys declared for event
-        types that no contract has.
+    Yields:
+        A mismatch for each contract whose topic is not declared or has another key, and for each
+        key that a topic declares for an event type without need.
     """
     for contract in registry:
         for name in contract.topics:
@@ -82,6 +91,17 @@ def mismatches(registry: Registry, declared: Mapping[str, Topic], file: Path) ->
 def _contract_mismatches(
     contract: Contract, name: str, topic: Topic | None, file: Path
 ) -> Iterator[Mismatch]:
+    """Compare a contract with one of its topics.
+
+    Args:
+        contract: contract to compare.
+        name: name of the topic.
+        topic: declaration of the topic; None: it is not declared.
+        file: path of the declaration.
+
+    Yields:
+        At most one mismatch.
+    """
     event_type, key = contract.event_type, contract.key
     if topic is None:
         yield Mismatch(
@@ -99,6 +119,11 @@ def _contract_mismatches(
 
 
 def _needless_keys(registry: Registry, name: str, topic: Topic, file: Path) -> Iterator[Mismatch]:
+    """Find keys that a topic declares for event types without need.
+
+    Yields:
+        A mismatch for each event type that no contract of the topic keys by another field.
+    """
     of_another_key = {
         contract.event_type
         for contract in registry

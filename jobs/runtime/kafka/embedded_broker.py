@@ -1,7 +1,7 @@
 """The embedded broker: one Kafka (KRaft, combined mode) in a JVM and a folder of its own.
 
-It serves whoever has no Kafka: the demo, the tests, a first look. It listens on 127.0.0.1 only,
-at ports the operating system chose, and ends with the process that started it.
+For use without a Kafka: the demo, the tests, a first look. It listens on 127.0.0.1 only, at ports
+that the operating system chose, and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from jobs.runtime.spark.java import java_binary
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-DATA = "broker"  # the folder of a lake that its broker keeps its data in
+DATA = "broker"  # folder of the broker's data, below the root of the lake
 GUARD = Path(broker_guard.__file__).resolve()
 START_TIMEOUT_S = 60  # measured: 2 to 3 s; a loaded machine takes longer
 STOP_TIMEOUT_S = 20  # Kafka's own controlled shutdown takes about 1 s
@@ -45,7 +45,13 @@ STOP_TIMEOUT_S = 20  # Kafka's own controlled shutdown takes about 1 s
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker that answers: its address, the process that guards it, and its log."""
+    """A running broker.
+
+    Attributes:
+        bootstrap_servers: address, `host:port`.
+        pid: process id of its guard.
+        log_file: log of the broker.
+    """
 
     bootstrap_servers: str
     pid: int
@@ -57,9 +63,12 @@ def embedded_broker(folder: Path, *, keep: bool) -> Iterator[Broker]:
     """Run a broker for the life of the block.
 
     Args:
-        folder: where its data, properties and broker.log live. A folder that already holds a
-            broker's data is taken up again, at the same port when that is still free.
-        keep: whether the folder outlives the block.
+        folder: folder of its data, properties and broker.log. The data of an earlier broker in the
+            folder is used again, at the same port if that is still free.
+        keep: whether to keep the folder after the block.
+
+    Yields:
+        The broker, once it answers.
 
     Raises:
         ServiceError: the broker did not start; names its log.
@@ -87,7 +96,11 @@ def embedded_broker(folder: Path, *, keep: bool) -> Iterator[Broker]:
 
 
 def _ports(folder: Path) -> tuple[int, int]:
-    """The ports the folder's broker had, or any that are free."""
+    """Choose the ports of broker and controller, and write them to the folder.
+
+    Returns:
+        The ports that the folder's last broker had, where they are free, else any free ones.
+    """
     file = folder / "ports"
     wanted = [0, 0]
     with suppress(FileNotFoundError):
@@ -99,6 +112,11 @@ def _ports(folder: Path) -> tuple[int, int]:
 
 
 def _bind(listener: socket.socket, wanted: int) -> int:
+    """Bind a socket to a port of the loopback address, or to any free port.
+
+    Returns:
+        The port.
+    """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, wanted))
@@ -109,6 +127,13 @@ def _bind(listener: socket.socket, wanted: int) -> int:
 
 
 def _server_properties(folder: Path, port: int, controller_port: int) -> str:
+    """The text of Kafka's server.properties.
+
+    Args:
+        folder: folder of the broker.
+        port: port for clients.
+        controller_port: port of the KRaft controller.
+    """
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -148,6 +173,11 @@ def kafka_command(main_class: str, *arguments: str) -> list[str]:
 
 
 def _format(properties: Path, log_file: Path) -> None:
+    """Format the broker's data folder.
+
+    Raises:
+        ServiceError: Kafka's tool failed; names the log.
+    """
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     arguments = ["format", "--standalone", "-c", str(properties), f"--cluster-id={cluster_id}"]
     command = kafka_command("kafka.tools.StorageTool", *arguments)
@@ -161,6 +191,16 @@ def _format(properties: Path, log_file: Path) -> None:
 
 
 def _start(lock: Path, command: list[str], output: int) -> subprocess.Popen[bytes]:
+    """Start a command under the guard.
+
+    Args:
+        lock: path of the guard's lock file.
+        command: words of the command line.
+        output: file descriptor of the log.
+
+    Returns:
+        The process of the guard.
+    """
     process = subprocess.Popen(
         [sys.executable, "-I", str(GUARD), str(lock), *command],
         stdin=subprocess.PIPE,
@@ -175,6 +215,11 @@ def _start(lock: Path, command: list[str], output: int) -> subprocess.Popen[byte
 
 
 def _await_ready(broker: Broker, process: subprocess.Popen[bytes]) -> None:
+    """Return once the broker answers.
+
+    Raises:
+        ServiceError: it ended, or did not answer in START_TIMEOUT_S seconds.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         if _is_ready(broker.bootstrap_servers):
@@ -186,6 +231,7 @@ def _await_ready(broker: Broker, process: subprocess.Popen[bytes]) -> None:
 
 
 def _is_ready(bootstrap_servers: str) -> bool:
+    """Whether a broker answers at an address."""
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers, bootstrap_timeout_ms=500)
     except KafkaError:
@@ -199,6 +245,7 @@ def _is_ready(bootstrap_servers: str) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the broker, and kill it if it still runs after STOP_TIMEOUT_S seconds."""
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)
@@ -218,8 +265,8 @@ def kafka_of(settings: Settings, *, must_answer: bool = True) -> Iterator[KafkaS
     block, its data kept in `<lake root>/broker`.
 
     Args:
-        settings: kafka and lake.
-        must_answer: hold a configured Kafka to an answer before the block begins.
+        settings: settings of Kafka and of the lake.
+        must_answer: whether a configured Kafka must answer before the block begins.
 
     Yields:
         settings.kafka with the address filled in; for the embedded broker without security.
@@ -246,7 +293,11 @@ def kafka_of(settings: Settings, *, must_answer: bool = True) -> Iterator[KafkaS
 
 
 def has_kafka(settings: Settings) -> bool:
-    """Whether `kafka_of` finds a Kafka that is there, rather than make the lake a new one."""
+    """Whether `kafka_of` would use an existing Kafka, rather than create a broker for the lake.
+
+    Raises:
+        SettingsError: no Kafka is configured and the lake is not on this machine's disk.
+    """
     if settings.kafka.bootstrap_servers is not None:
         return True
     return (_local_root(settings.lake) / DATA).is_dir()
@@ -254,6 +305,14 @@ def has_kafka(settings: Settings) -> bool:
 
 @contextmanager
 def _broker_of_lake(root: Path) -> Iterator[str]:
+    """Use the running broker of a lake, or run one for the time of the block.
+
+    Args:
+        root: folder of the lake.
+
+    Yields:
+        The address of the broker, `host:port`.
+    """
     root.mkdir(parents=True, exist_ok=True)
     notice = root / "broker.json"
     with ExitStack() as stack:
@@ -268,6 +327,7 @@ def _broker_of_lake(root: Path) -> Iterator[str]:
 
 
 def _owner_notice(bootstrap_servers: str) -> dict[str, Any]:
+    """The contents of broker.json: the address, and the process that owns the broker."""
     owner = psutil.Process()
     return {
         "bootstrap_servers": bootstrap_servers,
@@ -277,9 +337,15 @@ def _owner_notice(bootstrap_servers: str) -> dict[str, Any]:
 
 
 def _running_address(notice: Path) -> str | None:
-    """The address in `notice` while the owner of that broker lives.
+    """The address in a notice while the owner of that broker lives.
 
     The owner and not the broker decides: a broker whose owner was killed answers a moment longer.
+
+    Args:
+        notice: path of broker.json.
+
+    Returns:
+        The address `host:port`; None without a notice or if the owner has ended.
     """
     try:
         written = json.loads(notice.read_text(encoding="utf-8"))
@@ -293,6 +359,11 @@ def _running_address(notice: Path) -> str | None:
 
 
 def _local_root(lake: LakeSettings) -> Path:
+    """The folder of a local lake.
+
+    Raises:
+        SettingsError: the lake is in an object store.
+    """
     if "://" in lake.root:
         raise SettingsError(
             "kafka.bootstrap_servers is not set, and the embedded broker needs a local lake, "

@@ -1,4 +1,4 @@
-"""Where the topics of a Kafka end, and which open transactions hold records back from readers."""
+"""End offsets of topics, and the open transactions that hold records back from readers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ OPEN = (TransactionState.ONGOING, TransactionState.PREPARE_COMMIT, TransactionSt
 
 @dataclass(frozen=True)
 class HeldBack:
-    """A partition of which readers of committed records do not see the end.
+    """A partition whose end readers of committed records do not see.
 
     Attributes:
-        topic: of the partition.
-        partition: its number.
-        records: offsets between the last stable offset and the end.
+        topic: name of the topic.
+        partition: number of the partition.
+        records: number of offsets between the last stable offset and the end.
         holder: transactional id of the transaction that is open there; None: not known.
         since: start of that transaction, UTC; None: not known.
-        timeout_s: seconds from its start after which Kafka aborts it by itself.
+        timeout_s: seconds from its start after which Kafka aborts it by itself; None: not known.
     """
 
     topic: str
@@ -59,7 +59,14 @@ def end_offsets(
     Args:
         kafka: connection to the cluster.
         partitions: topics and numbers of partitions.
-        committed: for readers of committed records: before the first record of an open transaction.
+        committed: whether to end before the first record of an open transaction, as readers of
+            committed records do.
+
+    Returns:
+        Kafka offset by topic and partition.
+
+    Raises:
+        ServiceError: Kafka does not answer.
     """
     level = "read_committed" if committed else "read_uncommitted"
     consumer = KafkaConsumer(**python_options(kafka), isolation_level=level)
@@ -78,7 +85,11 @@ def end_offsets(
 
 
 def held_back(kafka: KafkaSettings, topics: Sequence[str]) -> list[HeldBack]:
-    """The partitions whose newest records an open transaction keeps from readers.
+    """The partitions whose newest records an open transaction holds back from readers.
+
+    Args:
+        kafka: connection to the cluster.
+        topics: names of the topics.
 
     Raises:
         ServiceError: Kafka cannot be reached.
@@ -95,7 +106,15 @@ def held_back(kafka: KafkaSettings, topics: Sequence[str]) -> list[HeldBack]:
 def _with_holders(
     client: KafkaAdminClient, waiting: Mapping[tuple[str, int], int]
 ) -> Iterator[HeldBack]:
-    """Each partition with the transaction that has been open there for longest."""
+    """Find the transaction that has been open for longest in each partition.
+
+    Args:
+        client: connected administration client.
+        waiting: number of records held back, by topic and partition.
+
+    Yields:
+        One HeldBack for each partition, in order.
+    """
     listed = client.list_transactions(state_filters=[state.value for state in OPEN])
     ids = sorted({each.transactional_id for broker in listed.values() for each in broker})
     transactions = client.describe_transactions(ids) if ids else {}
@@ -115,12 +134,12 @@ def _with_holders(
 
 
 class HeldBackWatch:
-    """Warns, at most every `every_s` seconds, of records that an open transaction holds back.
+    """Logs a warning, at most every `every_s` seconds, if an open transaction holds records back.
 
     Args:
         kafka: connection to the cluster.
         topics: names of the topics to watch.
-        every_s: seconds between two looks.
+        every_s: seconds between two checks.
     """
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str], every_s: float = 60.0) -> None:
@@ -130,20 +149,31 @@ class HeldBackWatch:
         self._next = time.monotonic() + every_s
 
     def __call__(self) -> bool:
-        """Look, if it is time to; False: it may stand where a stream asks whether to end."""
+        """Check if it is time to.
+
+        Returns:
+            False always, so that it may be the `until` of a stream.
+        """
         if time.monotonic() >= self._next:
             self.look()
         return False
 
     def beside(self, ask: Callable[[], bool]) -> Callable[[], bool]:
-        """Another question to a stream, with a look each time that it is asked."""
+        """Combine the watch with a stream's own `until`.
+
+        Args:
+            ask: condition on which the stream ends.
+
+        Returns:
+            The same condition, with a check whenever it is evaluated.
+        """
         return lambda: self() or ask()
 
     def look(self) -> list[HeldBack]:
-        """Look now.
+        """Check now, and log a warning for each partition held back.
 
         Returns:
-            What is held back; nothing if Kafka does not answer, which its readers tell.
+            The partitions held back; empty if Kafka does not answer, which its readers report.
         """
         self._next = time.monotonic() + self._every_s
         try:

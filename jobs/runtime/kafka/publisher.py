@@ -1,9 +1,9 @@
 """Publishing a command's event: into every one of its topics or into none.
 
 An attempt opens a Kafka transaction, awaits the acknowledgement of each record and commits. Until
-the commit is asked for, nothing is published and the attempt may be repeated. After that, only
-Kafka knows: the question is repeated until the deadline, and without an answer the outcome is
-reported as unknown. The next connection under the same transactional id settles it.
+the commit is requested, nothing is published and the attempt may be repeated. After that, only
+Kafka knows the outcome: the request is repeated until the deadline, and without an answer the
+outcome is reported as unknown. The next connection under the same transactional id settles it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from jobs.runtime.settings import CommandsSettings, KafkaSettings
 
 log = logging.getLogger(__name__)
 
-ATTEMPT_S = 5.0  # a broker that is well takes a transaction in 45 ms (measured)
-COMMIT_S = 1.0  # a commit once asked for is given this long at least: better late than unknown
+ATTEMPT_S = 5.0  # a healthy broker takes a transaction in 45 ms (measured)
+COMMIT_S = 1.0  # a requested commit gets at least this long: better late than unknown
 BACKOFF = wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)
 FENCED = (ProducerFencedError, InvalidProducerEpochError)
 HOPELESS = (*FENCED, AuthorizationError, MessageSizeTooLargeError)  # another attempt cannot help
@@ -52,8 +52,8 @@ class PublishingError(ServiceError):
     """A command's event was not, or not certainly, published.
 
     Attributes:
-        command_id: of the command.
-        broker: the addresses of Kafka.
+        command_id: id of the command.
+        broker: addresses of Kafka.
     """
 
     outcome: str
@@ -67,13 +67,13 @@ class PublishingError(ServiceError):
 
 
 class CommandNotPublished(PublishingError):  # noqa: N818 - what happened, in the caller's words
-    """Nothing is published: Kafka stayed away or refused, or the circuit is open."""
+    """Nothing is published: Kafka did not answer or refused, or the circuit is open."""
 
     outcome = "not published"
 
 
 class CommandOutcomeUnknown(PublishingError):  # noqa: N818
-    """The commit was asked for and not answered: the event is in all of its topics or in none."""
+    """The commit was requested and not answered: the event is in all of its topics or in none."""
 
     outcome = "not known whether published"
 
@@ -90,8 +90,8 @@ class Publisher:
     Threads may share one; their transactions follow one another.
 
     Args:
-        kafka: where to.
-        commands: the transactional id, the deadline and the bounds of the circuit breaker.
+        kafka: connection to the cluster that the events are sent to.
+        commands: transactional id, deadline and limits of the circuit breaker.
     """
 
     def __init__(self, kafka: KafkaSettings, commands: CommandsSettings) -> None:
@@ -109,10 +109,10 @@ class Publisher:
         """Return once the record is committed in every topic.
 
         Args:
-            command_id: for messages.
-            topics: where to.
-            key: of the record in each topic.
-            value: of the record in each topic.
+            command_id: id of the command, for messages.
+            topics: names of the topics that get the record.
+            key: key of the record in each topic.
+            value: value of the record in each topic.
 
         Raises:
             CommandNotPublished: it is in no topic; tried until the deadline or, with the circuit
@@ -132,11 +132,17 @@ class Publisher:
             self._turn.release()
 
     def close(self) -> None:
-        """Leave Kafka."""
+        """Abort an open transaction and disconnect."""
         with self._turn:
             self._transactions.abandon()
 
     def _refuse_at_once(self, command_id: str) -> None:
+        """Refuse to publish without an attempt.
+
+        Raises:
+            ProducerFenced: this publisher is fenced.
+            CommandNotPublished: the circuit is open.
+        """
         if self._is_fenced:
             raise self._fenced(command_id)
         if self._circuit.state == "open":
@@ -146,6 +152,19 @@ class Publisher:
     def _begin(
         self, command_id: str, topics: Sequence[str], key: bytes, value: bytes, until: float
     ) -> None:
+        """Open a transaction with all records, with retries until the deadline.
+
+        Args:
+            command_id: id of the command, for messages.
+            topics: names of the topics that get the record.
+            key: key of the record in each topic.
+            value: value of the record in each topic.
+            until: deadline in monotonic seconds.
+
+        Raises:
+            ProducerFenced: a newer producer has taken the transactional id.
+            CommandNotPublished: no attempt succeeded.
+        """
         attempts = Retrying(
             retry=retry_if_exception_type(KafkaError) & retry_if_not_exception_type(HOPELESS),
             wait=BACKOFF,
@@ -166,6 +185,15 @@ class Publisher:
             raise CommandNotPublished(command_id, self._broker, _said(error)) from error
 
     def _commit(self, command_id: str, until: float) -> None:
+        """Commit the open transaction.
+
+        Args:
+            command_id: id of the command, for messages.
+            until: deadline in monotonic seconds; at least COMMIT_S seconds are given.
+
+        Raises:
+            CommandOutcomeUnknown: there was no answer in time, or an error.
+        """
         try:
             self._transactions.commit(within_s=max(_left(until), COMMIT_S))
         except KafkaError as error:
@@ -174,6 +202,7 @@ class Publisher:
             raise CommandOutcomeUnknown(command_id, self._broker, _said(error)) from error
 
     def _fenced(self, command_id: str) -> ProducerFenced:
+        """The error for a fenced publisher."""
         return ProducerFenced(
             command_id,
             self._broker,
@@ -183,8 +212,10 @@ class Publisher:
 
 
 def _left(until: float) -> float:
+    """Seconds until a deadline in monotonic seconds, at least 0."""
     return max(until - time.monotonic(), 0.0)
 
 
 def _said(error: KafkaError) -> str:
+    """The type and arguments of a Kafka error, as one line."""
     return f"{type(error).__name__} {' '.join(map(str, error.args))}".strip()

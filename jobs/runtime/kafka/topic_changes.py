@@ -1,9 +1,9 @@
-"""Bring the topics of a Kafka to what conf/topics.yaml declares.
+"""Bring the topics of a Kafka to the state that conf/topics.yaml declares.
 
 Kafka knows a topic's partitions and settings, but not which field its records are keyed by, and
 its topic settings take no field of ours. The key is therefore recorded in Kafka too, in the
 compacted topic `_playhead-topics` (topic name -> {"key": ...}): it belongs to the cluster, so
-every machine that runs this job meets the same record.
+every machine that runs this job reads the same record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ REGISTER = "_playhead-topics"
 
 
 def apply_topics(kafka: KafkaSettings, declared: Mapping[str, Topic]) -> None:
-    """Create and update topics so that they are as declared; topics not declared are left alone.
+    """Create and update topics so that they are as declared, without touching topics not declared.
+
+    Args:
+        kafka: connection to the cluster.
+        declared: declared topics, by name.
 
     Raises:
         SettingsError: a topic would have to grow, shrink, or change key or replication; nothing
@@ -41,13 +45,16 @@ def plan_steps(
     declared: Mapping[str, Topic],
     grow: Collection[str] = (),
 ) -> list[Step]:
-    """The step each declared topic needs, the needless ones included.
+    """Plan the step that each declared topic needs.
 
     Args:
-        client: connected to `kafka`.
-        kafka: the cluster.
-        declared: the topics wanted, as `load_topics` returns them.
-        grow: topics whose partitions may grow although that moves keys.
+        client: administration client connected to `kafka`.
+        kafka: connection to the cluster.
+        declared: declared topics, as `load_topics` returns them.
+        grow: names of topics whose partitions may grow although that moves keys.
+
+    Returns:
+        A step for each declared topic, those without changes included.
 
     Raises:
         SettingsError: `grow` names a topic that is not declared.
@@ -57,12 +64,24 @@ def plan_steps(
 
 
 def survey_of_none(declared: Mapping[str, Topic], grow: Collection[str] = ()) -> list[Step]:
-    """As `plan_steps`, of a Kafka that is not there yet."""
+    """As `plan_steps`, for a Kafka that does not exist yet.
+
+    Args:
+        declared: declared topics, as `load_topics` returns them.
+        grow: names of topics whose partitions may grow.
+
+    Returns:
+        A step for each declared topic, which creates it.
+
+    Raises:
+        SettingsError: `grow` names a topic that is not declared.
+    """
     _refuse_unknown(grow, declared)
     return _steps(declared, {}, grow)
 
 
 def _refuse_unknown(grow: Collection[str], declared: Mapping[str, Topic]) -> None:
+    """Raise SettingsError if `grow` names a topic that is not declared."""
     unknown = sorted(set(grow) - set(declared))
     if unknown:
         raise SettingsError(f"--grow {unknown[0]}", f"use one of: {', '.join(declared)}")
@@ -71,6 +90,7 @@ def _refuse_unknown(grow: Collection[str], declared: Mapping[str, Topic]) -> Non
 def _steps(
     declared: Mapping[str, Topic], existing: Mapping[str, Existing], grow: Collection[str]
 ) -> list[Step]:
+    """A step for each declared topic, from its existing state if any."""
     return [
         Step(name, topic, existing.get(name), may_grow=name in grow)
         for name, topic in declared.items()
@@ -90,7 +110,17 @@ def refuse_steps(steps: Sequence[Step]) -> None:
 
 
 def take_steps(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[Step]) -> None:
-    """Take all steps, or none if one must not be taken (SettingsError)."""
+    """Take all steps, or none if one must not be taken.
+
+    Args:
+        client: administration client connected to `kafka`.
+        kafka: connection to the cluster.
+        steps: steps, as `plan_steps` returns them.
+
+    Raises:
+        SettingsError: a step must not be taken; nothing was done.
+        ServiceError: Kafka refuses.
+    """
     refuse_steps(steps)
     _create(client, {step.name: step.declared for step in steps if step.now is None})
     configs = [_resource(step.name, step.configs) for step in steps if step.configs]
@@ -105,6 +135,7 @@ def take_steps(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[S
 def _existing_topics(
     client: KafkaAdminClient, kafka: KafkaSettings, declared: Mapping[str, Topic]
 ) -> dict[str, Existing]:
+    """The state of those declared topics that exist, by name."""
     names = sorted(set(client.list_topics()) & set(declared))
     if not names:
         return {}
@@ -123,10 +154,16 @@ def _existing_topics(
 
 
 def _resource(topic: str, configs: Mapping[str, str]) -> ConfigResource:
+    """kafka-python's resource of a topic, with settings to read or change."""
     return ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))
 
 
 def _create(client: KafkaAdminClient, topics: Mapping[str, Topic]) -> None:
+    """Create topics as declared.
+
+    Raises:
+        ServiceError: Kafka refuses a topic.
+    """
     _request_topics(
         client,
         {
@@ -141,6 +178,15 @@ def _create(client: KafkaAdminClient, topics: Mapping[str, Topic]) -> None:
 
 
 def _request_topics(client: KafkaAdminClient, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Create topics.
+
+    Args:
+        client: connected administration client.
+        wanted: kafka-python's parameters of the topic, by name.
+
+    Raises:
+        ServiceError: Kafka refuses a topic.
+    """
     if not wanted:
         return
     answer = client.create_topics(wanted, raise_errors=False, wait_for_metadata=True)
@@ -153,6 +199,11 @@ def _request_topics(client: KafkaAdminClient, wanted: Mapping[str, Mapping[str, 
 
 
 def _alter(client: KafkaAdminClient, configs: Sequence[ConfigResource]) -> None:
+    """Change the settings of topics.
+
+    Raises:
+        ServiceError: Kafka refuses them.
+    """
     for topic, result in client.alter_configs(configs)["topic"].items():
         if result != "OK":
             raise ServiceError(
@@ -161,6 +212,7 @@ def _alter(client: KafkaAdminClient, configs: Sequence[ConfigResource]) -> None:
 
 
 def _record_keys(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence[Step]) -> None:
+    """Record the declared key of each step's topic in REGISTER, creating that if needed."""
     if not steps:
         return
     if REGISTER not in client.list_topics():
@@ -175,6 +227,11 @@ def _record_keys(client: KafkaAdminClient, kafka: KafkaSettings, steps: Sequence
 
 
 def _keys_on_record(kafka: KafkaSettings) -> dict[str, str]:
+    """Read the recorded keys.
+
+    Returns:
+        Name of the key field, by topic; empty if REGISTER does not exist.
+    """
     consumer = KafkaConsumer(**python_options(kafka))
     try:
         if REGISTER not in consumer.topics():

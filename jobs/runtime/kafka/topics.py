@@ -1,4 +1,4 @@
-"""The topics that conf/topics.yaml declares, and what separates a Kafka from them."""
+"""The topics that conf/topics.yaml declares, and how an existing Kafka differs from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Topic(Section):
-    """One topic as declared.
+    """A declared topic.
 
     Attributes:
-        key: the field whose value is the Kafka key.
-        keys: the field of event types that are keyed by another, by event type.
+        key: name of the field whose value is the Kafka key.
+        keys: name of the key field of event types that are keyed by another, by event type.
     """
 
     key: str
@@ -33,17 +33,18 @@ class Topic(Section):
 
     @model_validator(mode="after")
     def _a_write_can_succeed(self) -> Topic:
+        """Refuse more min_insync_replicas than replicas, with which every write would fail."""
         if self.min_insync_replicas > self.replication:
             raise ValueError(f"min_insync_replicas of at most replication ({self.replication})")
         return self
 
     def key_of(self, event_type: str) -> str:
-        """The field that events of a type are keyed by."""
+        """The name of the field that events of a type are keyed by."""
         return self.keys.get(event_type, self.key)
 
     @property
     def configs(self) -> dict[str, str]:
-        """The declaration in Kafka's topic settings, all but partitions and replication.
+        """The declaration as Kafka's topic settings, without partitions and replication.
 
         Arrival time is the broker's clock (LogAppendTime): a producer's wrong clock cannot
         touch it, and watermarks run on it.
@@ -58,18 +59,24 @@ class Topic(Section):
 
 
 class _Topics(Section):
+    """The shape of a profile of conf/topics.yaml."""
+
     topics: dict[str, Topic]
 
 
 def load_topics(profile: str, *, file: Path | None = None) -> dict[str, Topic]:
-    """The declared topics by name.
+    """Load the declared topics.
 
     Args:
-        profile: a name under `profiles:` in the file.
-        file: the declaration; conf/topics.yaml by default.
+        profile: name under `profiles:` in the file.
+        file: declaration of topics; conf/topics.yaml by default.
+
+    Returns:
+        The topics, by name.
 
     Raises:
-        SettingsError: naming the file, the key, what was found and what is allowed.
+        SettingsError: a value is wrong; names the file, the key, the value found and what is
+            allowed.
     """
     file = file or TOPICS
     tree = read_profile(file, profile)
@@ -84,13 +91,24 @@ def load_topics(profile: str, *, file: Path | None = None) -> dict[str, Topic]:
 
 
 def profiles(file: Path = TOPICS) -> list[str]:
-    """The profiles that a declaration of topics has; SettingsError if it cannot be read."""
+    """The names of the profiles in a declaration of topics.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
     return list(read_yaml(file).get("profiles") or {})
 
 
 @dataclass(frozen=True)
 class Existing:
-    """A topic as Kafka has it; `key` is None where none was ever recorded."""
+    """A topic as Kafka has it.
+
+    Attributes:
+        partitions: number of partitions.
+        replication: number of replicas.
+        configs: Kafka's topic settings.
+        key: recorded name of the key field; None: none was ever recorded.
+    """
 
     partitions: int
     replication: int
@@ -100,7 +118,14 @@ class Existing:
 
 @dataclass(frozen=True)
 class Step:
-    """From a topic as it is (`now`, None where there is none) to the topic as declared."""
+    """The change of one topic from its present state to its declaration.
+
+    Attributes:
+        name: name of the topic.
+        declared: declaration of the topic.
+        now: present state; None: the topic does not exist.
+        may_grow: whether its partitions may grow although that moves keys.
+    """
 
     name: str
     declared: Topic
@@ -119,7 +144,7 @@ class Step:
 
     @property
     def configs(self) -> dict[str, str]:
-        """The settings of an existing topic that are to change."""
+        """The settings of an existing topic that are to change, with their new values."""
         if self.now is None:
             return {}
         now = self.now.configs
@@ -127,7 +152,7 @@ class Step:
 
     @property
     def action(self) -> str:
-        """One word for it."""
+        """The step in one word: `refused`, `create`, `update` or `unchanged`."""
         if self.refusals():
             return "refused"
         if self.now is None:
@@ -135,7 +160,7 @@ class Step:
         return "update" if self.changes() else "unchanged"
 
     def changes(self) -> list[str]:
-        """What will be done, for a person to read."""
+        """The changes that the step makes, as text for a person, empty if there are none."""
         declared, now = self.declared, self.now
         if now is None:
             return [
@@ -150,7 +175,7 @@ class Step:
         return changes
 
     def refusals(self) -> list[str]:
-        """Why it must not be done, each with the way out."""
+        """The reasons why the step must not be taken, each with its remedy, empty if it may."""
         declared, now = self.declared, self.now
         if now is None:
             return []

@@ -1,8 +1,8 @@
-"""One Kafka transaction at a time, each step with a limit of its own.
+"""One Kafka transaction at a time, with a time limit for each step.
 
 kafka-python 3.0 waits for a commit without a limit, its close waits first for records that an
-absent broker never takes, and a call after the transaction has failed does not raise what failed
-it. All three are told otherwise here, through the client's own parts, and nowhere else.
+absent broker never takes, and a call after the transaction has failed does not raise the cause.
+All three are corrected here, through the client's own parts, and nowhere else.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Transactions:
     """A transactional producer, connected when first needed and anew after a failure.
 
     Args:
-        kafka: where to.
-        transactional_id: names this producer to Kafka; a newer producer of the same id fences
+        kafka: connection to the cluster that the records are sent to.
+        transactional_id: name of this producer in Kafka; a newer producer of the same id fences
             this one, and settles what it left open.
-        timeout_s: after this long Kafka itself aborts a transaction whose producer has vanished;
-            until then it keeps those who read only committed records waiting.
+        timeout_s: seconds after which Kafka itself aborts a transaction whose producer has
+            vanished; until then it holds back readers of committed records.
     """
 
     def __init__(self, kafka: KafkaSettings, transactional_id: str, timeout_s: float) -> None:
@@ -41,10 +41,16 @@ class Transactions:
         self._client: KafkaProducer | None = None
 
     def begin(self, topics: Iterable[str], key: bytes, value: bytes, *, within_s: float) -> None:
-        """Open a transaction with one record in each topic, all acknowledged; nothing is committed.
+        """Open a transaction with one acknowledged record in each topic, without committing it.
+
+        Args:
+            topics: names of the topics.
+            key: key of the record in each topic.
+            value: value of the record in each topic.
+            within_s: longest time in seconds.
 
         Raises:
-            KafkaError: it did not come to that, or not in time; the transaction is abandoned.
+            KafkaError: a step failed or time ran out; the transaction is abandoned.
         """
         until = time.monotonic() + within_s
         try:
@@ -63,8 +69,11 @@ class Transactions:
     def commit(self, *, within_s: float) -> None:
         """Commit the open transaction.
 
+        Args:
+            within_s: longest wait in seconds.
+
         Raises:
-            KafkaError: there was no answer in time, or a bad one; whether the transaction is
+            KafkaError: there was no answer in time, or an error; whether the transaction is
                 committed is unknown.
         """
         assert self._client is not None
@@ -79,7 +88,7 @@ class Transactions:
             raise cause from None
 
     def abandon(self) -> None:
-        """Abort what is open, if Kafka answers, and disconnect."""
+        """Abort an open transaction, if Kafka answers, and disconnect."""
         if self._client is None:
             return
         with suppress(KafkaError):
@@ -89,11 +98,19 @@ class Transactions:
         self._close()
 
     def _cause(self, error: KafkaError) -> KafkaError:
-        """What Kafka refused the transaction for, else what was raised."""
+        """The error for which Kafka refused the transaction, else the error raised."""
         refused = self._client._transaction_manager.last_error if self._client else None
         return refused if isinstance(refused, KafkaError) else error
 
     def _connected(self, until: float) -> KafkaProducer:
+        """The producer, connected first if needed.
+
+        Args:
+            until: deadline in monotonic seconds.
+
+        Raises:
+            KafkaError: the connection fails.
+        """
         if self._client is None:
             self._reach()
             self._client = KafkaProducer(**self._options(), bootstrap_timeout_ms=_left_ms(until))
@@ -102,12 +119,16 @@ class Transactions:
         return self._client
 
     def _reach(self) -> None:
-        """Say at once why nobody listens; kafka-python would retry in silence and leak sockets."""
+        """Raise KafkaConnectionError at once if no server takes a connection.
+
+        kafka-python would retry silently and leak sockets.
+        """
         refused = refusal(self._kafka)
         if refused is not None:
             raise KafkaConnectionError(refused)
 
     def _options(self) -> dict[str, Any]:
+        """The kafka-python options of the producer."""
         own = {
             "transactional_id": self._transactional_id,
             "transaction_timeout_ms": int(self._timeout_s * 1000),
@@ -118,6 +139,7 @@ class Transactions:
         return {**python_options(self._kafka), **PRODUCER, **own}
 
     def _close(self) -> None:
+        """Disconnect without waiting for unsent records."""
         client, self._client = self._client, None
         if client is not None:
             client._sender.force_close()
@@ -126,4 +148,5 @@ class Transactions:
 
 
 def _left_ms(until: float) -> int:
+    """Whole milliseconds until a deadline in monotonic seconds, at least 0."""
     return max(int((until - time.monotonic()) * 1000), 0)

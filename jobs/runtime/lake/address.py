@@ -1,4 +1,4 @@
-"""The address of a lake: where the tables of one generation are, and what its streams keep."""
+"""Paths of a lake: tables, checkpoints and the read mark of one generation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jobs.runtime.lake.tables import is_generational
 
 @dataclass(frozen=True)
 class LakeAddress:
-    """A root and a generation of silver and gold below it.
+    """The root of a lake, and one generation of silver and gold below it.
 
     Attributes:
         root: absolute folder or object-store prefix.
-        generation: number of the build that the names of silver and gold mean.
+        generation: number of the build that the names of silver and gold refer to.
     """
 
     root: str
@@ -24,40 +24,60 @@ class LakeAddress:
 
     @property
     def is_local(self) -> bool:
-        """Is the root a folder, not an object store?"""
+        """Whether the root is a folder, not an object store."""
         return "://" not in self.root
 
     def path(self, table: str) -> str:
-        """Where a table's files are."""
+        """Absolute path of a table's files.
+
+        Args:
+            table: table name, `<layer>.<name>`.
+
+        Returns:
+            `<root>/<layer>/<name>`; `<root>/generation=<n>/<layer>/<name>` for tables of a
+            generation.
+        """
         layer, name = table.split(".")
         build = f"/generation={self.generation}" if is_generational(table) else ""
         return f"{self.root}{build}/{layer}/{name}"
 
     def checkpoint(self, query: str) -> str:
-        """Where a streaming query of this generation keeps its progress."""
+        """Checkpoint folder of a streaming query of this generation."""
         return f"{self.root}/checkpoints/generation={self.generation}/{query}"
 
     def shared_checkpoint(self, query: str) -> str:
-        """Where a query or job keeps its progress, or its lock, that works for all generations."""
+        """Checkpoint or lock folder of a query or job that works for all generations."""
         return f"{self.root}/checkpoints/{query}"
 
     def mark_read(self) -> None:
-        """Leave a mark for whoever retires generations; a reader may lack the right to."""
+        """Record that this generation was read now, for the job that retires generations.
+
+        Does nothing in an object store, or where the process may not write.
+        """
         if self.is_local:
             with suppress(OSError):
                 self._mark.touch()
 
     def last_read(self) -> datetime | None:
-        """When somebody last read from this generation, UTC; None if that is not known."""
+        """The time of the last recorded read of this generation.
+
+        Returns:
+            An instant in UTC; None in an object store and where no read was recorded.
+        """
         if not self.is_local or not self._mark.exists():
             return None
         return datetime.fromtimestamp(self._mark.stat().st_mtime, UTC)
 
     @property
     def _mark(self) -> Path:
+        """The file whose modification time is the time of the last read."""
         return Path(self.root) / f"generation={self.generation}" / "last-read"
 
 
 def absolute_root(root: str) -> str:
-    """The root of a lake as an absolute folder; an object-store prefix as it is."""
+    """Normalize the root of a lake.
+
+    Returns:
+        The absolute path of a folder; an object-store prefix unchanged.
+    """
     return root if "://" in root else str(Path(root).absolute())

@@ -1,7 +1,7 @@
-"""Names: the tables of a lake in a catalogue of Spark, for who asks by name instead of path.
+"""Catalogue names: the tables of a lake as external tables of a Spark catalogue.
 
-The tables stay where the lake has them; a name is an external table at that place. Jobs open
-tables by place, so a catalogue that is away stops no stream.
+Files stay in the lake; a name only points to them. Jobs open tables by path, so an unreachable
+catalogue stops no stream.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from jobs.runtime.lake.tables import TABLES
 
 
 def give_names(lake: Lake, catalog: str | None) -> None:
-    """Let `<catalog>.<table>` name every table that is there; of silver and gold this generation's.
+    """Register every existing table of the lake as `<catalog>.<table>` in Spark's catalogue.
 
-    One table after the other: who asks meanwhile may meet tables of both generations. A repeat
-    finishes what was killed.
+    Silver and gold are those of the lake's generation. Tables are registered one after the other: a
+    reader may see both generations meanwhile. Running it again completes a registration that was
+    killed.
 
     Args:
-        lake: the generation that readers shall see.
-        catalog: of Spark; None: no names are given.
+        lake: the lake, at the generation that readers are to see.
+        catalog: name of the Spark catalogue; None: no names are registered.
 
     Raises:
-        DataError: a name belongs to a table outside the lake; it is left alone.
+        DataError: a name belongs to a table outside the lake, which is left unchanged.
     """
     if catalog is None:
         return
@@ -36,6 +37,16 @@ def give_names(lake: Lake, catalog: str | None) -> None:
 
 
 def _point(lake: Lake, name: str, table: str) -> None:
+    """Make a catalogue name an external table at the path of a lake table.
+
+    Args:
+        lake: the lake that holds the table.
+        name: quoted catalogue name.
+        table: table name in the lake.
+
+    Raises:
+        DataError: the name belongs to a table outside the lake.
+    """
     spark, wanted = lake.spark, _uri(lake.path(table))
     if spark.catalog.tableExists(name):
         [row] = spark.sql(f"DESCRIBE DETAIL {name}").select("location").collect()
@@ -52,5 +63,5 @@ def _point(lake: Lake, name: str, table: str) -> None:
 
 
 def _uri(path: str) -> str:
-    """A place as Delta tells it."""
+    """A path in the form in which Delta reports locations: `file:/...`, or an object-store URI."""
     return re.sub("^(file:)?/+", "file:/", path)

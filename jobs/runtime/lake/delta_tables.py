@@ -1,4 +1,4 @@
-"""Delta tables by name: read, and written so that a repeated write changes nothing."""
+"""A client of Delta tables by name: reads, and idempotent writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DeltaTables:
 
     Args:
         spark: session to read and write with.
-        address: where the tables are.
+        address: root and generation of the tables.
     """
 
     def __init__(self, spark: SparkSession, address: LakeAddress) -> None:
@@ -32,13 +32,18 @@ class DeltaTables:
         self.address = address
 
     def path(self, table: str) -> str:
-        """Where a table's files are."""
+        """Absolute path of the table's files."""
         return self.address.path(table)
 
     def has(self, table: str) -> bool:
-        """Whether the table exists; ServiceError if its place cannot be looked at.
+        """Whether the table exists.
 
-        A table that is being created, or whose creation was killed, has a log without a version.
+        Returns:
+            False also for a table that is being created, or whose creation was killed: it has a log
+            without a version.
+
+        Raises:
+            ServiceError: the path cannot be read.
         """
         try:
             is_there = DeltaTable.isDeltaTable(self.spark, self.path(table))
@@ -47,28 +52,47 @@ class DeltaTables:
             raise explain(error, f"{table} at {self.path(table)}") from None
 
     def schema(self, table: str) -> StructType:
-        """The columns that a table has, and their types."""
+        """The schema that the table has now."""
         return DeltaTables.read(self, table).schema
 
     def require(self, *tables: str) -> None:
         """Return only if each of the tables exists.
 
+        Args:
+            tables: table names.
+
         Raises:
-            DataError: one does not; names the job that fills it.
+            DataError: a table does not exist; names the job that fills it.
         """
         for table in tables:
             if not self.has(table):
                 raise missing_table(self.address.root, table, self.address.generation)
 
     def read(self, table: str, version: int | None = None) -> DataFrame:
-        """The rows of a table, now or as of a Delta version."""
+        """Read a table.
+
+        Args:
+            table: table name.
+            version: Delta version to read; None: the newest.
+
+        Returns:
+            The rows, with the columns that the table had at that version.
+        """
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(table))
 
     def read_declared(self, table: str, version: int | None = None) -> DataFrame:
-        """`read` with exactly the columns that are declared; null where the table lacks one."""
+        """Read a table with exactly its declared columns.
+
+        Args:
+            table: table name.
+            version: Delta version to read; None: the newest.
+
+        Returns:
+            The rows with the columns of TABLES, in order; null where the table lacks a column.
+        """
         rows = self.read(table, version)
         return rows.select(
             *(
@@ -82,10 +106,19 @@ class DeltaTables:
     def stream(
         self, table: str, *, max_bytes: str, from_version: int = 0, since: datetime | None = None
     ) -> DataFrame:
-        """The rows appended to a table from a version on, or by commits since an instant.
+        """Stream the rows appended to a table.
 
-        Commits that delete or rewrite (erasure, retention, compaction of files) are passed over:
-        they change no row that a stream has still to count.
+        Commits that delete or rewrite rows (erasure, retention, compaction of files) are skipped:
+        they change no row that a stream has yet to process.
+
+        Args:
+            table: table name.
+            max_bytes: size of a micro-batch in bytes, such as `256m`.
+            from_version: Delta version to start from, inclusive; ignored if `since` is given.
+            since: instant in UTC; the stream starts with the first commit at or after it.
+
+        Returns:
+            A streaming DataFrame with the columns of the table.
         """
         return (
             self.spark.readStream.format("delta")
@@ -96,10 +129,15 @@ class DeltaTables:
         )
 
     def append(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
-        """Append `rows` once, however often the same transaction is repeated.
+        """Append rows once, however often the same transaction is repeated.
+
+        Args:
+            table: table name.
+            rows: rows with exactly the declared columns.
+            transaction: identity of the write.
 
         Raises:
-            ValueError: `rows` has not exactly the columns that are declared.
+            ValueError: the columns of `rows` are not exactly those declared.
         """
         _refuse_other_columns(table, rows.schema)
         delta_commits.append(self._log(table), rows, transaction)
@@ -108,18 +146,28 @@ class DeltaTables:
         """A start version for a stream that skips all rows present now.
 
         Delta starts streams only from versions that exist, so an empty version is committed, once;
-        a table that is as it was created needs none. Rows that somebody commits right after it, or
-        before this is repeated, may be in the version that is given.
+        a table as it was created (version 0) needs none. Rows committed right after the empty
+        version, or before a repeated call, may be in the version returned.
+
+        Args:
+            table: table name.
+            transaction: identity of the empty commit.
 
         Returns:
-            The newest version of the table.
+            The newest Delta version of the table.
         """
         if self.version(table):
             delta_commits.mark(self._log(table), self.spark, transaction)
         return self.version(table)
 
     def replace(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
-        """Replace all rows in one commit, once."""
+        """Replace all rows in one commit, once.
+
+        Args:
+            table: table name.
+            rows: the new rows, with the declared columns.
+            transaction: identity of the write.
+        """
         if delta_commits.is_empty(self._snapshot(table)):
             self.append(table, rows, transaction)
             return
@@ -132,11 +180,11 @@ class DeltaTables:
         )
 
     def version(self, table: str) -> int:
-        """The newest Delta version of a table."""
+        """The newest Delta version of the table."""
         return int(self._snapshot(table).version())
 
     def can_read(self, table: str, version: int) -> bool:
-        """Are the log and every file of a Delta version still there?"""
+        """Whether the log and all files of a Delta version still exist."""
         try:
             names = DeltaTables.read(self, table, version).inputFiles()
         except SPARK_ERRORS:
@@ -145,10 +193,15 @@ class DeltaTables:
         return all(files.exists(path) for path, files in places)
 
     def version_at(self, table: str, at: datetime) -> int:
-        """The newest Delta version of a table that was committed by an instant.
+        """The newest Delta version of a table that was committed at or before an instant.
+
+        Args:
+            table: table name.
+            at: instant with its time zone.
 
         Raises:
-            SettingsError: the table was not there yet, or the instant is still to come.
+            SettingsError: the instant is in the future, the table did not exist yet, or its log no
+                longer reaches back to the instant.
         """
         if at > datetime.now(UTC):
             raise SettingsError(f"{at.isoformat()} is still to come", "name an instant of the past")
@@ -165,32 +218,51 @@ class DeltaTables:
             ) from None
 
     def commit_time(self, table: str, version: int) -> datetime | None:
-        """When a Delta version was committed, UTC; None if the log does not hold it any more."""
+        """The time at which a Delta version was committed.
+
+        Returns:
+            The modification time of the commit file, UTC; None if the log no longer holds it.
+        """
         log, files = self._files(f"{self.path(table)}/_delta_log/{version:020d}.json")
         if not files.exists(log):
             return None
         return datetime.fromtimestamp(files.getFileStatus(log).getModificationTime() / 1000, UTC)
 
     def transaction(self, table: str, application: str) -> tuple[int, int | None]:
-        """The newest Delta version of a table, and what `application` last recorded by then."""
+        """The newest Delta version of a table, and the last transaction of an application in it.
+
+        Args:
+            table: table name.
+            application: name of the writer.
+
+        Returns:
+            The Delta version, and the transaction version that the application recorded last; None
+            in its place if it recorded none.
+        """
         snapshot = self._snapshot(table)
         return int(snapshot.version()), delta_commits.last_recorded(snapshot, application)
 
     def transactions(self, table: str) -> dict[str, int]:
-        """What each application last recorded in a table, by application."""
+        """The last transaction version of each application, by application name."""
         recorded = delta_commits.transactions(self._snapshot(table))
         return {each.application: each.version for each in recorded}
 
     def mark(self, table: str, transaction: Transaction) -> None:
-        """Record a transaction in a commit without rows, once."""
+        """Commit a transaction without rows, once."""
         delta_commits.mark(self._log(table), self.spark, transaction)
 
     def upsert(
         self, table: str, rows: DataFrame, key: Sequence[str], transaction: Transaction
     ) -> None:
-        """Replace the rows whose key is in `rows` and insert the others, in one commit, once.
+        """Update the rows whose key is in `rows` and insert the others, in one commit, once.
 
         The lake must be `isolated`: Delta takes a MERGE's transaction from the session.
+
+        Args:
+            table: table name.
+            rows: rows with all columns of the table.
+            key: names of the key columns; nulls equal each other.
+            transaction: identity of the write.
         """
         self.spark.conf.set("spark.databricks.delta.write.txnAppId", transaction.application)
         self.spark.conf.set("spark.databricks.delta.write.txnVersion", str(transaction.version))
@@ -212,7 +284,13 @@ class DeltaTables:
         DeltaTable.forPath(self.spark, self.path(table)).delete(condition)
 
     def delete_matching(self, table: str, rows: DataFrame, key: Sequence[str]) -> None:
-        """Delete the rows whose key is in `rows`, if they are still there."""
+        """Delete the rows whose key is in `rows`, idempotently.
+
+        Args:
+            table: table name.
+            rows: rows that have the key columns.
+            key: names of the key columns; nulls equal each other.
+        """
         (
             DeltaTable.forPath(self.spark, self.path(table))
             .alias("t")
@@ -222,17 +300,21 @@ class DeltaTables:
         )
 
     def table_id(self, table: str) -> str:
-        """The identifier by which the offsets of a stream name a table."""
+        """The Delta table id, which a stream's offsets carry as `reservoirId`."""
         return str(self._snapshot(table).metadata().id())
 
     def has_deletion_vectors(self, table: str) -> bool:
-        """May files of the table hold rows that are deleted?"""
+        """Whether deletion vectors are enabled, so that files may hold deleted rows."""
         properties = self._snapshot(table).metadata().configuration()
         enabled = properties.get("delta.enableDeletionVectors")
         return bool(enabled.isDefined() and enabled.get() == "true")
 
     def _files(self, path: str) -> tuple[Any, Any]:
-        """A path and its file system, as Hadoop has them."""
+        """Resolve a path to Hadoop's objects.
+
+        Returns:
+            Hadoop's Path and its FileSystem.
+        """
         jvm = self.spark._jvm
         assert jvm is not None
         place = jvm.org.apache.hadoop.fs.Path(path)
@@ -240,6 +322,7 @@ class DeltaTables:
         return place, place.getFileSystem(configuration)
 
     def _log(self, table: str) -> Any:
+        """The table's `DeltaLog` (Java object)."""
         jvm = self.spark._jvm
         assert jvm is not None
         return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
@@ -247,6 +330,7 @@ class DeltaTables:
         )
 
     def _snapshot(self, table: str) -> Any:
+        """The newest Delta snapshot of the table (Java object)."""
         jvm = self.spark._jvm
         assert jvm is not None
         nothing = jvm.scala.Option.empty()
@@ -254,6 +338,7 @@ class DeltaTables:
 
 
 def _refuse_other_columns(table: str, found: StructType) -> None:
+    """Raise ValueError unless the columns are exactly those declared, in any order."""
     declared = TABLES[table].schema
     if _column_types(found) != _column_types(declared):
         raise ValueError(
@@ -262,15 +347,21 @@ def _refuse_other_columns(table: str, found: StructType) -> None:
 
 
 def _column_types(schema: StructType) -> dict[str, str]:
-    """Names and types; what may be null is up to the rows."""
+    """SQL types by column name, without nullability."""
     return {field.name: field.dataType.simpleString() for field in schema}
 
 
 def _start_option(version: int, since: datetime | None) -> tuple[str, str]:
+    """The Delta source option that starts a stream at an instant, or else at a version.
+
+    Returns:
+        The option's name and value.
+    """
     if since is None:
         return "startingVersion", str(version)
     return "startingTimestamp", since.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _equal_keys(key: Sequence[str]) -> str:
+    """The MERGE condition that matches the null-safe key columns of `t` and `s`."""
     return " AND ".join(f"t.{name} <=> s.{name}" for name in key)

@@ -1,8 +1,8 @@
-"""Erasures: who asked, how far each has come, and what others must heed of it.
+"""Erasure log: requests, recorded steps, and the checks that other jobs make against them.
 
 A request is a file below `<lake>/erasures`, which names the user until the certificate is written.
-ops.erasures keeps the steps without the id: a step is one append, whose Delta transaction is the
-step's name with the number of the erasure, so a step is recorded once and asked for cheaply.
+ops.erasures holds the steps without the id: a step is one append, whose Delta transaction is the
+step's name with the number of the erasure, so a step is recorded once and is cheap to look up.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ DECIDED, HISTORY, PURGED = "decided", "history", "purged"
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """A request to erase a user.
 
     Attributes:
-        number: of the erasure, from 1.
-        user: the id.
-        salt: hexadecimal, of this erasure alone.
-        asked_at: RFC 3339, UTC.
+        number: number of the erasure, from 1.
+        user: id of the user.
+        salt: hexadecimal salt of this erasure alone.
+        asked_at: time of the request, RFC 3339, UTC.
     """
 
     number: int
@@ -45,25 +45,29 @@ class Request:
 
     @property
     def subject(self) -> str:
-        """What names the user where the id must not stand."""
+        """The pseudonym of the user: HMAC-SHA-256 of the id with the salt, hexadecimal."""
         salt = bytes.fromhex(self.salt)
         return hmac.new(salt, self.user.encode(), hashlib.sha256).hexdigest()
 
 
 class Requests:
-    """The erasures of a lake that are not certified yet."""
+    """The requests of a lake that are not certified yet."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._folder = Path(lake.root) / "erasures"
 
     def open(self) -> list[Request]:
-        """Those not certified, in order."""
+        """The requests that are not certified, by number."""
         files = sorted(self._folder.glob("*.request"), key=lambda file: int(file.stem))
         return [Request(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
 
     def make(self, user: str) -> Request:
-        """Ask for an erasure; the one that is open if there is one."""
+        """Create a request to erase a user, or find the open one.
+
+        Returns:
+            The user's open request if there is one, else a new one, which is on disk.
+        """
         for known in self.open():
             if known.user == user:
                 return known
@@ -77,28 +81,44 @@ class Requests:
         return made
 
     def close(self, request: Request) -> None:
-        """Forget the id."""
+        """Delete a request's file, and with it the user's id."""
         self._file(request).unlink(missing_ok=True)
 
     def certify(self, request: Request, certificate: Mapping[str, Any]) -> Path:
-        """Write a certificate; its file."""
+        """Write the certificate of a request.
+
+        Args:
+            request: the request.
+            certificate: JSON object to write.
+
+        Returns:
+            The file, `<lake>/erasures/<number>.json`.
+        """
         file = self._folder / f"{request.number}.json"
         file.write_text(json.dumps(certificate, indent=2) + "\n", encoding="utf-8")
         return file
 
     def _file(self, request: Request) -> Path:
+        """The file of a request."""
         return self._folder / f"{request.number}.request"
 
 
 def is_done(lake: Lake, request: Request, step: str) -> bool:
-    """Is a step of this erasure recorded?"""
+    """Whether an erasure has recorded a step."""
     return _last(lake, step) == request.number
 
 
 def record_step(
     lake: Lake, request: Request, step: str, rows: Iterable[Mapping[str, Any]] = ()
 ) -> None:
-    """Record a step, once: a row of ops.erasures for each of `rows`, at least one."""
+    """Record a step of an erasure in ops.erasures, once.
+
+    Args:
+        lake: the lake, at any generation.
+        request: the erasure.
+        step: name of the step.
+        rows: values of further columns, one mapping for each row; without any, one row is written.
+    """
     heading = {"erasure": request.number, "subject": request.subject, "step": step}
     heading["at"] = datetime.now(UTC)
     schema = TABLES[ERASURES].schema
@@ -109,17 +129,20 @@ def record_step(
 
 
 def recorded_steps(lake: Lake, request: Request) -> list[Any]:
-    """The rows of ops.erasures of one erasure."""
+    """The rows of ops.erasures of one erasure, in order of time, generation, table and detail."""
     own = lake.read(ERASURES).where(F.col("erasure") == request.number)
     return own.orderBy("at", "generation", "table_name", "detail").collect()
 
 
 def refuse_unfinished(lake: Lake, query: str) -> None:
-    """DataError if an erasure was begun, and is not yet through the tables.
+    """Refuse to run beside an erasure that has begun and has not purged all tables.
 
     Args:
-        lake: any generation of it.
-        query: what must wait, for the message.
+        lake: the lake, at any generation.
+        query: name of the caller, for the message.
+
+    Raises:
+        DataError: such an erasure exists.
     """
     begun, through = _last(lake, DECIDED), _last(lake, PURGED)
     if begun != through:
@@ -130,9 +153,11 @@ def refuse_unfinished(lake: Lake, query: str) -> None:
 
 
 def history_begins(lake: Lake) -> tuple[int, datetime] | None:
-    """The first version of bronze.events that streams and builds may read, and since when.
+    """Where the history of bronze begins after the last erasure.
 
-    None if nothing was erased from it: history is whole.
+    Returns:
+        The first version of bronze.events that streams and builds may read, and the time (UTC) that
+        it was recorded at; None if nothing was erased from bronze: its history is whole.
     """
     if _last(lake, HISTORY) is None:
         return None
@@ -142,7 +167,11 @@ def history_begins(lake: Lake) -> tuple[int, datetime] | None:
 
 
 def last_offsets(lake: Lake) -> dict[tuple[str, int], int]:
-    """The last offset of each topic and partition that bronze held when something was erased."""
+    """The greatest offsets that bronze held when a user was erased.
+
+    Returns:
+        Bronze offset by topic and partition; empty if there was no erasure.
+    """
     if _last(lake, DECIDED) is None:
         return {}
     places = lake.read(ERASURES).select(F.explode("landed").alias("place", "last"))
@@ -152,4 +181,5 @@ def last_offsets(lake: Lake) -> dict[tuple[str, int], int]:
 
 
 def _last(lake: Lake, step: str) -> int | None:
+    """The number of the last erasure that recorded a step, None without one."""
     return lake.transaction(ERASURES, step)[1] if lake.has(ERASURES) else None

@@ -1,7 +1,7 @@
-"""Generations: the builds of silver and gold that a lake holds, and which one readers see.
+"""Generations: the builds of silver and gold in a lake, and which one is live.
 
-ops.generations is a log; its newest switch says which generation is live. A switch is one commit,
-and so is switching back. Who has opened a generation keeps reading it.
+ops.generations is a log; its newest switch names the live generation. A switch is one commit, and
+so is switching back. A reader that has opened a generation stays on it.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ class Action(StrEnum):
 
     BUILDING = "building"  # the batch build began
     BUILT = "built"  # it is complete, gold included
-    FOLDED = "folded"  # its gold is, from now on, by these declarations
-    SWITCHED = "switched"  # readers see it
-    RETIRED = "retired"  # it may be deleted, and nobody can switch to it
+    FOLDED = "folded"  # its gold is made by these declarations from now on
+    SWITCHED = "switched"  # it became the live one
+    RETIRED = "retired"  # it may be deleted and can no longer be switched to
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What the log says of a generation.
+    """The state of a generation, from the log.
 
     Attributes:
-        number: from 1.
-        actions: what happened to it, in order, with the time of the last of each.
-        bronze_version: the version of bronze.events from which it was built in batch; None if it
+        number: number of the generation, from 1.
+        actions: time (UTC) of the last occurrence of each action, in the order of the log.
+        bronze_version: version of bronze.events that the batch build read; None if the generation
             was streamed from the start.
-        definition: a digest of what the batch build was made by; None without one.
-        folds: the digest of each fold's declaration by which its gold was made.
+        definition: digest of what determines the batch build's result; None without a batch build.
+        folds: digest of the declaration that each fold's gold was made by, by fold.
     """
 
     number: int
@@ -59,30 +59,33 @@ class Generation:
 
     @property
     def is_complete(self) -> bool:
-        """May readers be switched to it?"""
+        """Whether readers may be switched to it."""
         built = self.bronze_version is None or Action.BUILT in self.actions
         return built and not self.is_retired
 
     @property
     def is_unfinished(self) -> bool:
-        """Was its batch build begun, and neither completed nor given up?"""
+        """Whether its batch build has begun, and is neither completed nor retired."""
         begun = self.bronze_version is not None and Action.BUILT not in self.actions
         return begun and not self.is_retired
 
     @property
     def is_retired(self) -> bool:
-        """Is it deleted, or about to be?"""
+        """Whether it is deleted or about to be."""
         return Action.RETIRED in self.actions
 
 
 def record_action(lake: Lake, generation: int, action: Action, **details: Any) -> None:
-    """Add a row to the log.
+    """Append an action to the log.
 
     Args:
-        lake: any generation of it.
-        generation: whose row.
-        action: what happened.
-        details: further columns of ops.generations.
+        lake: the lake, at any generation.
+        generation: number of the generation.
+        action: what happened to it.
+        details: values of further columns of ops.generations.
+
+    Raises:
+        DataError: another process has held the log's lock for LOCK_S seconds.
     """
     lake.ensure([GENERATIONS])
     with lock_log(lake):
@@ -90,17 +93,22 @@ def record_action(lake: Lake, generation: int, action: Action, **details: Any) -
 
 
 def generations(lake: Lake) -> dict[int, Generation]:
-    """All generations by number; the first one is there before the log is."""
+    """The state of all generations, by number.
+
+    Returns:
+        At least FIRST_GENERATION, which exists before the log does.
+    """
     rows = action_rows(lake)
     numbers = sorted({FIRST_GENERATION} | {row["generation"] for row in rows})
     return {number: _generation_of(number, rows) for number in numbers}
 
 
 def switch(lake: Lake, generation: int) -> None:
-    """Let every reader that opens the lake from now on see a generation; one commit.
+    """Make a generation the live one, for every reader that opens the lake later, in one commit.
 
     Raises:
-        SettingsError: there is no such generation, or it is not complete.
+        SettingsError: the generation does not exist or is not complete.
+        DataError: another process has held the log's lock for LOCK_S seconds.
     """
     lake.ensure([GENERATIONS])
     with lock_log(lake):
@@ -114,11 +122,14 @@ def switch(lake: Lake, generation: int) -> None:
 
 
 def live_lakes(app: str, settings: Settings) -> Iterator[Lake]:
-    """The lake at its live generation, and again after each switch; once if it is pinned.
+    """Follow the live generation from switch to switch.
 
     Args:
-        app: the name of the session.
-        settings: lake.generation pins.
+        app: name of the Spark session.
+        settings: settings of the lake and of Spark; lake.generation pins a generation.
+
+    Yields:
+        The lake at its live generation, and again after each switch; only once if it is pinned.
     """
     while True:
         lake = open_lake(app, settings)
@@ -128,14 +139,18 @@ def live_lakes(app: str, settings: Settings) -> Iterator[Lake]:
 
 
 class Superseded:
-    """Asks whether readers have been switched away from a lake's generation; cheap to repeat."""
+    """A cheap, repeatable check whether readers were switched to another generation."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._seen = lake.switches
 
     def __call__(self) -> bool:
-        """Is another generation live? Never, for a lake that is pinned."""
+        """Whether another generation is live, by a switch since the last call.
+
+        Returns:
+            False at each call for a pinned lake.
+        """
         lake = self._lake
         switches = None if lake.pinned else lake.newest_switches()
         if switches == self._seen:
@@ -145,13 +160,14 @@ class Superseded:
 
 
 def action_rows(lake: Lake) -> Sequence[Any]:
-    """The rows of ops.generations, oldest first; none before the log is."""
+    """The rows of ops.generations, oldest first, none if the table does not exist."""
     if not lake.has(GENERATIONS):
         return []
     return lake.read(GENERATIONS).orderBy("sequence").collect()
 
 
 def _generation_of(number: int, rows: Sequence[Any]) -> Generation:
+    """The state of one generation, from the rows of the log in order."""
     own = [row for row in rows if row["generation"] == number]
     builds = [row for row in own if row["action"] == Action.BUILDING]
     folds = [row["folds"] for row in own if row["folds"]]
@@ -165,7 +181,14 @@ def _generation_of(number: int, rows: Sequence[Any]) -> Generation:
 
 
 def append_action(lake: Lake, generation: int, action: Action, details: Mapping[str, Any]) -> None:
-    """As `record_action`, for who holds `lock_log` and knows that the log is there."""
+    """Append an action as `record_action` does, for callers that hold `lock_log`.
+
+    Args:
+        lake: the lake, at any generation; ops.generations exists.
+        generation: number of the generation.
+        action: what happened to it.
+        details: values of further columns of ops.generations.
+    """
     _, last = lake.transaction(GENERATIONS, LOG)
     sequence = 0 if last is None else last + 1
     row = {"sequence": sequence, "generation": generation, "action": str(action), **details}
@@ -178,10 +201,10 @@ def append_action(lake: Lake, generation: int, action: Action, details: Mapping[
 
 @contextmanager
 def lock_log(lake: Lake) -> Iterator[None]:
-    """Keep others from writing to the log for the time of the block.
+    """Hold the log's lock, so that no other process writes to the log during the block.
 
     Raises:
-        DataError: somebody else has held the lock for LOCK_S seconds.
+        DataError: another process has held the lock for LOCK_S seconds.
     """
     lock = lock_of(lake.shared_checkpoint(LOG), timeout_s=LOCK_S)
     try:

@@ -19,18 +19,18 @@ SMALL_PART = "16m"  # bytes between two tasks; Spark's own 64 MB make fewer and 
 
 
 class Lake(DeltaTables):
-    """The tables below one root, silver and gold of one generation; its reads leave a mark.
+    """The tables below one root, with silver and gold of one generation, and read marks.
 
     Args:
         spark: session to read and write with.
         root: folder or object-store prefix.
-        generation: number of the build of silver and gold that the names mean. None: the live one;
-            later switches do not move a lake that was opened.
+        generation: number of the build of silver and gold to open. None: the live one; later
+            switches do not move a lake that is open.
 
     Attributes:
-        pinned: was the generation given?
-        switches: the version of ops.generations that the live generation was taken from; None if
-            the generation is pinned or there was nothing to take it from.
+        pinned: whether the generation was given.
+        switches: version of ops.generations that the live generation was taken from; None if the
+            generation is pinned or that table does not exist.
     """
 
     def __init__(self, spark: SparkSession, root: str, generation: int | None = None) -> None:
@@ -47,33 +47,50 @@ class Lake(DeltaTables):
 
     @property
     def generation(self) -> int:
-        """Number of the build of silver and gold that the names mean."""
+        """Number of the build of silver and gold that is open."""
         return self.address.generation
 
     def checkpoint(self, query: str) -> str:
-        """Where a streaming query of this generation keeps its progress."""
+        """Checkpoint folder of a streaming query of this generation."""
         return self.address.checkpoint(query)
 
     def shared_checkpoint(self, query: str) -> str:
-        """Where a query or job keeps its progress, or its lock, that works for all generations."""
+        """Checkpoint or lock folder of a query or job that works for all generations."""
         return self.address.shared_checkpoint(query)
 
     def read(self, table: str, version: int | None = None) -> DataFrame:
-        """The rows of a table, now or as of a Delta version; marks the generation as read."""
+        """Read a table, and mark the generation as read.
+
+        Args:
+            table: table name.
+            version: Delta version to read; None: the newest.
+
+        Returns:
+            The rows, with the columns that the table had at that version.
+        """
         if is_generational(table):
             self.address.mark_read()
         return super().read(table, version)
 
     def unmarked(self) -> DeltaTables:
-        """The same tables, whose reads leave no mark: for whoever decides what may be deleted."""
+        """A client of the same tables without read marks, for deciding what may be deleted."""
         return DeltaTables(self.spark, self.address)
 
     def ensure(self, tables: Iterable[str] = TABLES) -> None:
-        """Create the tables that do not exist, and add columns that a newer playhead declares."""
+        """Create the tables that do not exist, and add newly declared columns to the others.
+
+        Args:
+            tables: table names; all by default.
+
+        Raises:
+            DataError: a table has a column of another type, or one that is not declared.
+            ServiceError: a path cannot be written, or another job has been creating tables too
+                long.
+        """
         create_missing(self, tables)
 
     def live(self) -> int:
-        """The generation that readers are switched to."""
+        """Number of the live generation, FIRST_GENERATION before any switch."""
         if not self.newest_switches():
             return FIRST_GENERATION
         switches = self.read(GENERATIONS).where("action = 'switched'")
@@ -81,7 +98,11 @@ class Lake(DeltaTables):
         return newest[0] or FIRST_GENERATION
 
     def newest_switches(self) -> int | None:
-        """The newest version of ops.generations, 0 if it was only created; None without it."""
+        """The newest version of ops.generations.
+
+        Returns:
+            0 if the table was only created; None if it does not exist.
+        """
         return self.version(GENERATIONS) if self.has(GENERATIONS) else None
 
     def of_generation(self, generation: int) -> Lake:
@@ -89,38 +110,38 @@ class Lake(DeltaTables):
         return type(self)(self.spark, self.root, generation)
 
     def isolated(self) -> Lake:
-        """The same lake through a session of its own, for settings that others must not see."""
+        """The same lake in a new Spark session, for settings that others must not see."""
         return Lake(self.spark.newSession(), self.root, self.generation)
 
     def in_small_parts(self) -> Lake:
-        """As `isolated`, for all of history: more of it makes more tasks, not larger ones."""
+        """As `isolated`, tuned for all of history: more data makes more tasks, not larger ones."""
         alone = self.isolated()
         alone.spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", SMALL_PART)
         return alone
 
     def remove_generation(self) -> None:
-        """Delete all files of this lake's generation."""
+        """Delete all files of this lake's generation, tables and checkpoints."""
         for folder in (f"{self.root}/generation=", f"{self.root}/checkpoints/generation="):
             path, files = self._files(f"{folder}{self.generation}")
             files.delete(path, True)
 
 
 def open_lake(app: str, settings: Settings) -> Lake:
-    """The lake at the generation that lake.generation pins, else at the live one.
+    """Open a lake at the generation that lake.generation pins, else at the live one.
 
     Args:
         app: name of the Spark session, shown in its pages and logs.
-        settings: of the lake and of Spark.
+        settings: settings of the lake and of Spark.
     """
     spark = spark_session(app, settings.spark)
     return Lake(spark, settings.lake.root, settings.lake.generation)
 
 
 def open_live_lake(app: str, settings: Settings) -> Lake:
-    """The lake at the live generation, whatever lake.generation pins.
+    """Open a lake at the live generation, whatever lake.generation pins.
 
     Args:
         app: name of the Spark session, shown in its pages and logs.
-        settings: of the lake and of Spark.
+        settings: settings of the lake and of Spark.
     """
     return Lake(spark_session(app, settings.spark), settings.lake.root)

@@ -1,4 +1,4 @@
-"""Locks: files beside a checkpoint or a log, held by whoever works with it."""
+"""File locks beside a checkpoint or a log, held by the process that works with it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from jobs.runtime.errors import DataError
 
 @contextmanager
 def hold_lock(path: str, query: str) -> Iterator[None]:
-    """Keep a query from running for the time of the `with` block, without touching its progress.
+    """Hold a checkpoint's lock during the block, so that its query cannot run.
+
+    Args:
+        path: folder or URI of the checkpoint.
+        query: name of the query, for the message.
 
     Raises:
-        DataError: it is running, in this process or another one.
+        DataError: the lock is held already, in this process or another one.
     """
     lock = lock_of(path, timeout_s=0)
     try:
@@ -37,8 +41,15 @@ def hold_lock(path: str, query: str) -> Iterator[None]:
 def lock_of(path: str, *, timeout_s: float) -> BaseFileLock:
     """The lock of a checkpoint or log: a file beside it.
 
-    Object stores have no locks: for a URI the file is in the folder for temporary files, and keeps
-    out only those on the same machine.
+    Object stores have no locks: for a URI the file is in the folder for temporary files, and
+    excludes only processes on the same machine.
+
+    Args:
+        path: folder or URI of the checkpoint or log.
+        timeout_s: seconds to wait for the lock before Timeout is raised; 0: do not wait.
+
+    Returns:
+        The lock, not acquired yet.
     """
     beside = Path(path)
     if "://" in path:

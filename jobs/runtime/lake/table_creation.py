@@ -1,4 +1,4 @@
-"""Tables made as they are declared, and given the columns that a newer playhead declares."""
+"""Creation of declared tables, and the addition of newly declared columns to existing ones."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ WAIT_S = 300.0  # creating all tables takes some ten seconds on a small machine
 
 
 def create_missing(tables: DeltaTables, names: Iterable[str]) -> None:
-    """Create the tables that do not exist, and add columns that a newer playhead declares.
+    """Create the tables that do not exist, and add newly declared columns to the others.
 
-    Jobs that are started at once on a new lake do so one after the other: Delta shows others a
+    Jobs that start at the same time on a new lake do so one after the other: Delta shows others a
     table that it is still creating.
+
+    Args:
+        tables: client of the tables.
+        names: table names.
 
     Raises:
         DataError: a table has a column of another type, or one that is not declared.
-        ServiceError: the place cannot be written, or another job did not finish in WAIT_S seconds.
+        ServiceError: a path cannot be written, or another job did not finish in WAIT_S seconds.
     """
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         wanted = list(names)
@@ -47,10 +51,12 @@ def create_missing(tables: DeltaTables, names: Iterable[str]) -> None:
 
 
 def _is_whole(tables: DeltaTables, table: str) -> bool:
+    """Whether the table exists with all declared columns."""
     return tables.has(table) and not _missing_columns(tables, table)
 
 
 def _complete(tables: DeltaTables, table: str) -> None:
+    """Create the table, or add the declared columns that it lacks."""
     if not tables.has(table):
         _create(tables, table)
     elif missing := _missing_columns(tables, table):
@@ -59,6 +65,11 @@ def _complete(tables: DeltaTables, table: str) -> None:
 
 
 def _create(tables: DeltaTables, table: str) -> None:
+    """Create the table as declared.
+
+    Raises:
+        PlayheadError: Delta failed; names the remedy.
+    """
     declared = TABLES[table]
     builder = (
         DeltaTable.createIfNotExists(tables.spark)
@@ -75,7 +86,11 @@ def _create(tables: DeltaTables, table: str) -> None:
 
 
 def _missing_columns(tables: DeltaTables, table: str) -> list[StructField]:
-    """The declared columns that a table lacks; DataError if it has others."""
+    """The declared columns that a table lacks.
+
+    Raises:
+        DataError: the table has a column of another type, or one that is not declared.
+    """
     present = {field.name: field.dataType for field in tables.schema(table)}
     declared = {field.name: field for field in TABLES[table].schema}
     for name, kind in present.items():

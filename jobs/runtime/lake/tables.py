@@ -36,13 +36,13 @@ PARITY = "ops.parity"
 QUALITY = "ops.quality"
 ERASURES = "ops.erasures"
 RECORD = tuple(PLACE)
-# What one build of silver and gold has for itself; the rest belongs to the lake.
+# Tables (by prefix) that each build of silver and gold has for itself; the rest are the lake's.
 GENERATIONAL = ("silver.", "gold.", LEDGER, FRESHNESS)
 
 # A stream commits every few seconds: checkpointing its log every 10 commits (Delta's default)
 # costs more than the longer replay that 100 makes of a cold read.
 STREAMED = {"delta.checkpointInterval": "100"}
-# Of every table: statistics are paid at each write (bronze: 1.12 times), and the least and the
+# For every table: statistics slow each write (bronze: 1.12 times), and the least and the
 # greatest user id of a file would stay in the table's log after the user was erased.
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 
@@ -63,7 +63,7 @@ _FILLED_BY = {
     LEDGER: "refine --available-now",
     "silver.": "refine --available-now",
     "gold.": "fold --available-now",
-}  # in order: the first that a table's name begins with
+}  # the first key that a table's name begins with, in this order
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Table:
     """A Delta table.
 
     Attributes:
-        columns: name to SQL type, in order.
-        partition_by: columns that split the table into folders.
+        columns: SQL type by column name, in order.
+        partition_by: columns that the table is partitioned by.
         properties: Delta table properties, besides NO_STATISTICS.
-        carried: is a new generation given a copy, until the table's own job fills it anew?
-        erased_by: the columns by which the rows that hold a user are taken out: the place of a
-            record, or the table's own key. Empty: it holds no user, or is made anew without.
+        carried: whether a new generation gets a copy, until the table's own job fills it again.
+        erased_by: key columns by which the rows of an erased user are deleted: the place of a
+            record, or the table's own key. Empty: it holds no user, or is rebuilt without.
     """
 
     columns: Mapping[str, str]
@@ -87,7 +87,7 @@ class Table:
 
     @property
     def schema(self) -> StructType:
-        """The table's schema."""
+        """The declared columns as a Spark schema."""
         schema = StructType()
         for name, ddl in self.columns.items():
             schema.add(name, DataType.fromDDL(ddl))
@@ -95,19 +95,25 @@ class Table:
 
 
 def is_generational(table: str) -> bool:
-    """Has each build of silver and gold a table of this name for itself?"""
+    """Whether each generation has a table of this name for itself."""
     return table.startswith(GENERATIONAL)
 
 
 def filled_by(table: str) -> str:
-    """The command that fills a table."""
+    """The command that fills a table, such as `python -m jobs.ingest --available-now`."""
     return next(
         f"python -m jobs.{job}" for name, job in _FILLED_BY.items() if table.startswith(name)
     )
 
 
 def missing_table(root: str, table: str, generation: int) -> DataError:
-    """The error of a lake that lacks a table, which names the job that fills it."""
+    """The error for a table that does not exist, which names the job that fills it.
+
+    Args:
+        root: root of the lake.
+        table: table name.
+        generation: number of the generation that was read.
+    """
     build = f" in generation {generation}" if is_generational(table) else ""
     return DataError(
         f"the lake at {root} has no {table}{build}",
@@ -116,7 +122,16 @@ def missing_table(root: str, table: str, generation: int) -> DataError:
 
 
 def _partial_columns() -> dict[str, str]:
-    """One table for the partials of all folds, so that a micro-batch is one commit."""
+    """The columns of gold.partials: one table for the partials of all folds.
+
+    One table makes a micro-batch one commit.
+
+    Returns:
+        SQL type by column name: gold_table, sequence, then the columns of all folds.
+
+    Raises:
+        ValueError: two folds declare a column with different types.
+    """
     columns = {"gold_table": "STRING", "sequence": "BIGINT"}
     for fold in FOLDS.values():
         for name, ddl in fold.columns.items():

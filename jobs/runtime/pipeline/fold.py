@@ -1,4 +1,4 @@
-"""Fold: silver events to the gold tables, exactly once, all tables in one commit a batch."""
+"""Fold: silver events to the gold tables, exactly once, one commit a batch for all tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,19 @@ BASES = [f"gold.{name}" for name in FOLDS]
 
 @contextmanager
 def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Iterator[Run]:
-    """The fold query, started on its locked checkpoint; see `main`."""
+    """Run the fold query on its locked checkpoint, as jobs/fold.py describes it.
+
+    Args:
+        lake: the lake, at the generation to fold.
+        settings: trigger, batch size and compaction interval.
+        available_now: whether to process what silver holds now and end.
+
+    Yields:
+        The started query; the caller stops it.
+
+    Raises:
+        DataError: another process holds the checkpoint.
+    """
     lake.ensure([*FACT_SOURCES, *BASES, PARTIALS, FRESHNESS])
     with (
         open_checkpoint(
@@ -64,16 +76,20 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
 
 
 def definitions() -> dict[str, str]:
-    """For each fold a digest of everything that decides what it makes of given silver rows."""
+    """For each fold, a digest of everything that determines its result from given silver rows."""
     code = provenance.code(fold_module, facts_module)
     return {name: provenance.digest(repr(fold), code) for name, fold in FOLDS.items()}
 
 
 def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
-    """The silver version from which each source is streamed; what lies before is in the bases.
+    """The version from which each silver table is streamed.
 
-    The versions are written into the checkpoint before the bases are rebuilt, so that a rebuild
-    which was killed is finished, table by table, at the same versions.
+    The bases hold what lies before it. The versions are written into the checkpoint before the
+    bases are rebuilt, so that a rebuild which was killed is completed, table by table, at the same
+    versions.
+
+    Returns:
+        Delta start versions by silver table.
     """
     if checkpoint.is_new:
         record_action(lake, lake.generation, Action.FOLDED, folds=definitions())
@@ -87,13 +103,26 @@ def _starts(lake: Lake, checkpoint: Checkpoint) -> Mapping[str, int]:
 
 
 def _last_sequence(lake: Lake) -> int:
+    """The greatest sequence number in gold, of the partials or of what a base is folded through.
+
+    Returns:
+        At least 0.
+    """
     _, appended = lake.transaction(PARTIALS, FOLD)
     return max(appended or 0, *(folded_through(lake, fold)[1] for fold in FOLDS.values()))
 
 
 @dataclass(frozen=True)
 class FoldWriter:
-    """Writes micro-batches of facts, one commit each, and has them compacted now and then."""
+    """Writes micro-batches of facts, one commit each, and starts a compaction at intervals.
+
+    Attributes:
+        lake: the lake to write to.
+        checkpoint: checkpoint that numbers the batches.
+        freshness: collector of event ages.
+        compaction: compaction that runs beside the stream.
+        compact_every: number of batches from one compaction to the next.
+    """
 
     lake: Lake
     checkpoint: Checkpoint
@@ -102,7 +131,12 @@ class FoldWriter:
     compact_every: int
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
-        """Write one micro-batch; for foreachBatch."""
+        """Write one micro-batch, as the function given to foreachBatch.
+
+        Args:
+            batch: facts, as `transforms.gold.facts.facts` returns them.
+            batch_id: Spark's id of the batch.
+        """
         sequence = self.checkpoint.sequence(batch_id)
         with materialize(batch) as facts_of_batch:
             arrivals = arrivals_of(facts_of_batch)

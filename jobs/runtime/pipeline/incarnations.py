@@ -1,10 +1,10 @@
 """Incarnations: a topic that was deleted and made anew is another topic, with places of its own.
 
-Kafka counts the offsets of the new topic from 0 again, so an offset alone would name two records.
-Bronze therefore counts the offsets of a topic's n-th incarnation, n from 0, on from n x 2^48: its
-`offset` holds the number of the incarnation above Kafka's own offset, and a place (topic,
-partition, offset) is one record for good. Which topic ids there were is recorded in the log of
-bronze.events, one Delta transaction for each, so it outlives every checkpoint.
+Kafka counts the offsets of the new topic from 0 again, so an offset alone would identify two
+records. Bronze therefore counts the offsets of a topic's n-th incarnation, n from 0, on from
+n x 2^48: its `offset` holds the number of the incarnation above Kafka's own offset, and a place
+(topic, partition, offset) is one record for good. The topic ids seen so far are recorded in the
+log of bronze.events, one Delta transaction for each, so they outlive every checkpoint.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Incarnations:
-    """The incarnation that each topic is in.
+    """The current incarnation of each topic.
 
     Attributes:
         ids: Kafka's topic id, by topic.
-        numbers: the number of the incarnation, from 0, by topic.
+        numbers: number of the incarnation, from 0, by topic.
     """
 
     ids: Mapping[str, str]
@@ -45,12 +45,16 @@ class Incarnations:
 
     @property
     def definition(self) -> str:
-        """What a checkpoint of ingest is of: a new incarnation begins a new one."""
+        """The definition of an ingest checkpoint: a new incarnation begins a new checkpoint."""
         anew = {topic: number for topic, number in sorted(self.numbers.items()) if number}
         return f"2 {anew}" if anew else "2"
 
     def place_offset(self) -> Column:
-        """The offset of bronze.events, from `topic` and Kafka's `offset`."""
+        """The `offset` of bronze.events, computed from the columns `topic` and Kafka's `offset`.
+
+        Returns:
+            A BIGINT column: Kafka's offset plus the number of the incarnation x 2^48.
+        """
         shifts = {t: n << OFFSET_BITS for t, n in self.numbers.items() if n}
         offset = F.col("offset")
         for topic, shift in shifts.items():
@@ -58,18 +62,28 @@ class Incarnations:
         return offset
 
     def kafka_offset_behind(self, topic: str, last: int | None) -> int | None:
-        """Kafka's offset behind the last one that bronze holds; None if it holds none of now.
+        """Kafka's offset behind the last record of a partition that bronze holds.
 
         Args:
-            topic: the topic.
-            last: greatest offset of a partition in bronze.events; None: there is none.
+            topic: name of the topic.
+            last: greatest offset of the partition in bronze.events; None: bronze has none of it.
+
+        Returns:
+            The offset to read next; None if bronze has no record of the current incarnation.
         """
         if last is None or last >> OFFSET_BITS < self.numbers[topic]:
             return None
         return (last & ((1 << OFFSET_BITS) - 1)) + 1
 
     def refuse_others(self, ids: Mapping[str, str]) -> None:
-        """DataError if a topic has another id than it had when the query began."""
+        """Refuse topics that were deleted and made anew since the query began.
+
+        Args:
+            ids: Kafka's current topic id, by topic.
+
+        Raises:
+            DataError: a topic has another id.
+        """
         for topic, topic_id in ids.items():
             if topic_id != self.ids[topic]:
                 raise DataError(
@@ -85,13 +99,14 @@ def read_incarnations(
     *,
     accept_loss: bool,
 ) -> Incarnations:
-    """The incarnations of now; a new one is recorded.
+    """Determine the current incarnation of each topic, and record new ones in bronze's log.
 
     Args:
-        lake: holds bronze.events.
+        lake: lake that has bronze.events.
         ids: Kafka's topic id, by topic.
-        ends: end offset of each topic and partition in Kafka.
-        accept_loss: land a topic that was made anew, though records of the one before may be gone.
+        ends: end offset in Kafka, by topic and partition.
+        accept_loss: whether to land a topic that was made anew, though records of the one before
+            may be gone.
 
     Raises:
         DataError: a topic was made anew, and the loss is not accepted.
@@ -111,6 +126,11 @@ def read_incarnations(
 
 
 def _accept(topic: str, topic_id: str, number: int, *, accept_loss: bool) -> None:
+    """Log a warning for a topic that was made anew.
+
+    Raises:
+        DataError: the loss is not accepted.
+    """
     if not accept_loss:
         raise DataError(
             f"ingest: topic {topic} was deleted and made anew (topic id {topic_id}): records of "
@@ -121,7 +141,7 @@ def _accept(topic: str, topic_id: str, number: int, *, accept_loss: bool) -> Non
 
 
 def _recorded(lake: Lake) -> dict[str, dict[str, int]]:
-    """The number of each topic id that was ever landed, by topic."""
+    """The number of each topic id that was ever landed, by topic and topic id."""
     found: dict[str, dict[str, int]] = {}
     for application, number in lake.transactions(BRONZE).items():
         kind, _, name = application.partition("/")
@@ -134,7 +154,12 @@ def _recorded(lake: Lake) -> dict[str, dict[str, int]]:
 def _shrunk(lake: Lake, topics: Sequence[str], ends: Mapping[tuple[str, int], int]) -> set[str]:
     """The topics of which bronze holds offsets that Kafka has not reached: they were made anew.
 
-    Only a lake from before ids were recorded asks: there, offsets are all that can tell.
+    Only needed for lakes from before ids were recorded: there, offsets are the only evidence.
+
+    Args:
+        lake: lake that has bronze.events.
+        topics: names of topics without a recorded id.
+        ends: end offset in Kafka, by topic and partition.
     """
     rows = lake.read(BRONZE).where(F.col("topic").isin(*topics))
     last = rows.groupBy("topic", "partition").agg(F.max("offset").alias("last")).collect()

@@ -1,4 +1,4 @@
-"""Ingest: every topic from Kafka to bronze.events, as it came, exactly once."""
+"""Ingest: every topic from Kafka to bronze.events, unchanged, exactly once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,23 @@ def ingesting(
     available_now: bool,
     backpressure: Backpressure | None = None,
 ) -> Iterator[Run]:
-    """The ingest query, started on its locked checkpoint, held back by others; see `main`."""
+    """Run the ingest query on its locked checkpoint, as jobs/ingest.py describes it.
+
+    Args:
+        lake: the lake to write to, at any generation.
+        settings: profile of the topics, and the settings of ingest.
+        kafka: connection to the cluster that is read.
+        available_now: whether to process what Kafka holds now and end.
+        backpressure: wait for downstream queries after each batch; None: no wait.
+
+    Yields:
+        The started query; the caller stops it.
+
+    Raises:
+        ServiceError: Kafka does not answer, or a topic does not exist.
+        DataError: an erasure is unfinished, another process holds the checkpoint, or a topic was
+            made anew and the loss is not accepted.
+    """
     topics = list(load_topics(settings.profile))
     lake.ensure([BRONZE])
     erasure_log.refuse_unfinished(lake, INGEST)
@@ -63,13 +79,14 @@ def ingesting(
         ) as checkpoint,
         TopicIdCheck(kafka, incarnations) as topic_id_check,
     ):
-        offsets = "earliest"  # of partitions that come later; a checkpoint knows its own place
+        offsets = "earliest"  # for partitions added later; a checkpoint has its own offsets
         if checkpoint.is_new:
             offsets = _next_offsets(lake, partitions_of(described), incarnations)
         records = _records(lake, settings, kafka, topics, offsets)
         placed = records.withColumn("offset", incarnations.place_offset())
 
         def write(batch: DataFrame, batch_id: int) -> None:
+            """Append one micro-batch to bronze.events, as the function given to foreachBatch."""
             topic_id_check.run()
             transaction = Transaction(INGEST, checkpoint.sequence(batch_id))
             lake.append(BRONZE, _coalesce_small_batch(lake.spark, batch), transaction)
@@ -92,6 +109,18 @@ def _records(
     topics: Sequence[str],
     offsets: str,
 ) -> DataFrame:
+    """The Kafka source.
+
+    Args:
+        lake: lake whose session reads.
+        settings: settings of ingest.
+        kafka: connection to the cluster.
+        topics: names of the topics.
+        offsets: Spark's `startingOffsets`.
+
+    Returns:
+        A streaming DataFrame with the columns of Spark's Kafka source, headers included.
+    """
     return (
         lake.spark.readStream.format("kafka")
         .options(**spark_options(kafka))
@@ -115,12 +144,16 @@ _READING = {
 
 
 def _coalesce_small_batch(spark: SparkSession, batch: DataFrame) -> DataFrame:
-    """A batch with no file for each Kafka partition if it is small, but read by every core."""
+    """Coalesce a small batch to at most one partition a core, not one a Kafka partition."""
     return coalesce_if_few(batch, _offsets_read(spark), spark.sparkContext.defaultParallelism)
 
 
 def _offsets_read(spark: SparkSession) -> int:
-    """How many offsets the batch goes through; of a query's first batch, how many lie before."""
+    """The number of offsets in this batch.
+
+    Returns:
+        Kafka offsets of all partitions; for the first batch, counted from offset 0.
+    """
     query = active_query(spark, INGEST)
     ends, begins = (
         {} if offsets.isEmpty() else json.loads(offsets.values().head().json())
@@ -134,10 +167,17 @@ def _offsets_read(spark: SparkSession) -> int:
 
 
 def _next_offsets(lake: Lake, places: Sequence[tuple[str, int]], incarnations: Incarnations) -> str:
-    """Where a new checkpoint begins: behind what bronze holds, or held, so nothing lands twice.
+    """The offsets at which a new checkpoint begins: behind all that bronze holds, or held.
+
+    Nothing lands twice, erased records included.
+
+    Args:
+        lake: lake that has bronze.events.
+        places: topics and partition numbers.
+        incarnations: current incarnation of each topic.
 
     Returns:
-        Kafka's offsets by topic and partition, as JSON; EARLIEST for those that bronze has none of.
+        Kafka's offsets by topic and partition, as JSON; EARLIEST where bronze has none.
     """
     rows = lake.read(BRONZE).groupBy("topic", "partition").agg(F.max("offset").alias("last"))
     last = {(row.topic, row.partition): row["last"] for row in rows.collect()}
@@ -151,11 +191,11 @@ def _next_offsets(lake: Lake, places: Sequence[tuple[str, int]], incarnations: I
 
 
 class TopicIdCheck:
-    """Sees before each batch that its topics are still those that the query began with.
+    """Checks before each batch that the topics still have the ids that the query began with.
 
     Args:
         kafka: connection to the cluster.
-        incarnations: the topics that the query began with.
+        incarnations: incarnation of each topic when the query began.
     """
 
     def __init__(self, kafka: KafkaSettings, incarnations: Incarnations) -> None:
@@ -171,7 +211,9 @@ class TopicIdCheck:
         self._stack.close()
 
     def run(self) -> None:
-        """Look once; a Kafka that does not answer is for the query itself to tell.
+        """Compare the topic ids once.
+
+        A Kafka that does not answer is left to the query to report.
 
         Raises:
             DataError: a topic was deleted and made anew meanwhile.

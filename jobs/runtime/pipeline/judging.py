@@ -18,42 +18,69 @@ from transforms.silver.tables import silver_of
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges records of bronze; loaded once a job and passed down.
+    """Judges records of bronze, loaded once a job and passed down.
 
     Attributes:
         registry: contracts to judge by.
-        bounds: how far an event time may lie from its arrival.
+        bounds: permitted distance of an event time from its arrival.
     """
 
     registry: Registry
     bounds: TimeBounds
 
     def judge(self, bronze: DataFrame) -> DataFrame:
-        """Rows of bronze, streaming or batch, as `transforms.events.judge` gives them."""
+        """Judge every record of bronze by its contract.
+
+        Args:
+            bronze: rows of bronze.events, streaming or batch.
+
+        Returns:
+            One row for each row of bronze, with the columns of `transforms.events.judge.judge`.
+        """
         return judge(bronze, self.registry, self.bounds)
 
     def accepted_events(self, bronze: DataFrame) -> DataFrame:
-        """The events of bronze as refine accepts them, each once, for `silver_rows`."""
+        """The valid events of bronze, deduplicated by event_id without a horizon.
+
+        Args:
+            bronze: rows of bronze.events, batch only.
+
+        Returns:
+            Accepted rows with the columns of `judge`, input of `silver_rows`.
+        """
         return deduplicate(self.judge(bronze)).where("reason IS NULL")
 
     def silver_rows(self, family: str, judged: DataFrame) -> DataFrame:
-        """The accepted rows of one family, of those that `judge` gives, as rows of its table."""
+        """The accepted rows of one family, as rows of its silver table.
+
+        Args:
+            family: name of the family.
+            judged: rows of `judge`, streaming or batch.
+        """
         return silver_of(family, judged, self.registry)
 
     def table_rows(self, table: str, judged: DataFrame) -> DataFrame:
-        """The rows of a silver table or of quarantine, of those that `judge` gives."""
+        """The rows of one silver table or of silver.quarantine.
+
+        Args:
+            table: table name.
+            judged: rows of `judge`, streaming or batch.
+
+        Returns:
+            Rows with the declared columns of the table.
+        """
         if table == QUARANTINE:
             return quarantine_rows(judged)
         return self.silver_rows(table.removeprefix("silver."), judged)
 
     @property
     def definition(self) -> str:
-        """A digest of everything that decides the judgement of a record."""
+        """A digest of everything that determines the verdict on a record."""
         return definition(self.registry, self.bounds)
 
 
 def load_judge(settings: RefineSettings) -> Judge:
-    """The judge of conf/schemas and of the time bounds in the settings.
+    """Load the contracts of conf/schemas and the time bounds of the settings.
 
     Raises:
         SettingsError: a contract cannot be read.

@@ -1,4 +1,7 @@
-"""The ledger read: did every record end as exactly one silver row, quarantine row or duplicate?"""
+"""The ledger: reads it against the tables, to prove that every record has exactly one end.
+
+An end is a silver row, a quarantine row or a counted duplicate.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,21 @@ RELEASED = "released"
 ERASED = "erased"
 
 
-MOVED = (RELEASED, ERASED)  # fates after another one
+MOVED = (RELEASED, ERASED)  # fates that follow another one
 
 
 End = tuple[str, str | None]  # fate and detail, as the ledger names them
 
 
 class Entry(NamedTuple):
-    """Records that met one end, as ops.ledger tells of them.
+    """A count of records with the same end, from ops.ledger.
 
     Attributes:
-        sequence: of a batch, or of any of several batches of one checkpoint.
-        fate: the end: `arrived`, `silver`, `quarantine`, `duplicate`, RELEASED or ERASED.
+        sequence: sequence number of a batch, or of any of several batches of one checkpoint.
+        fate: end of the records: `arrived`, `silver`, `quarantine`, `duplicate`, RELEASED or
+            ERASED.
         detail: family, reason, or the end that an erased record had.
-        events: how many records.
+        events: number of records.
     """
 
     sequence: int
@@ -51,15 +55,15 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Conservation:
-    """What became of the records of bronze, by the ledger and by the tables themselves.
+    """The balance of bronze: its records by end, from the ledger and from the tables themselves.
 
     Attributes:
         bronze: rows of bronze.events.
         arrived: records that refine read and that were not erased, by the ledger.
-        silver: rows by family.
-        quarantined: rows by reason.
-        duplicates: counted by the ledger.
-        agreed: do the tables hold what the ledger says?
+        silver: rows of the silver tables, by family.
+        quarantined: rows of silver.quarantine, by reason.
+        duplicates: duplicates, by the ledger.
+        agreed: whether the tables hold what the ledger says.
         released: records that left quarantine; they are counted where they went.
         erased: records that left bronze, and their end, with a user; counted nowhere else.
     """
@@ -75,12 +79,12 @@ class Conservation:
 
     @property
     def conserved(self) -> bool:
-        """Nothing is lost, nothing counted twice."""
+        """Whether nothing is lost and nothing is counted twice."""
         return self.agreed and self.bronze == self.arrived and not self.missing
 
     @property
     def missing(self) -> int:
-        """Records of bronze without an end; below zero if some have more than one."""
+        """Records of bronze without an end, negative if some have more than one."""
         ends = sum(self.silver.values()) + sum(self.quarantined.values()) + self.duplicates
         return self.bronze - ends
 
@@ -91,7 +95,11 @@ class Conservation:
 
 
 def conservation(lake: Lake) -> Conservation:
-    """Hold the tables against the ledger of the batch build and the newest refine checkpoint."""
+    """Balance the tables against the ledger of the batch build and the newest refine checkpoint.
+
+    Args:
+        lake: the lake, at the generation to balance.
+    """
     sums = (
         lake.read(LEDGER)
         .groupBy(F.shiftright("sequence", BATCH_BITS), "fate", "detail")
@@ -110,13 +118,13 @@ def conservation(lake: Lake) -> Conservation:
 def balance(
     entries: Iterable[Entry], bronze: int, silver: Mapping[str, int], quarantined: Mapping[str, int]
 ) -> Conservation:
-    """Hold the rows of tables against the ledger.
+    """Balance row counts of tables against the ledger.
 
     Args:
-        entries: of ops.ledger; those of the batch build and of the newest checkpoint count.
-        bronze: rows of bronze.events.
-        silver: rows by family.
-        quarantined: rows by reason.
+        entries: rows of ops.ledger; those of the batch build and of the newest checkpoint count.
+        bronze: number of rows of bronze.events.
+        silver: number of rows, by family.
+        quarantined: number of rows, by reason.
     """
     by_checkpoint: dict[int, Counter[End]] = {}
     for sequence, fate, detail, events in entries:
@@ -140,11 +148,20 @@ def balance(
 
 
 def _total(entered: Mapping[End, int], wanted: str) -> int:
+    """The number of records with a fate, whatever the detail."""
     return sum(events for (fate, _), events in entered.items() if fate == wanted)
 
 
 def _ends(told: Mapping[End, int]) -> dict[End, int]:
-    """The sums of the ledger without what was released from quarantine, and what was erased."""
+    """The ledger's sums net of releases and erasures.
+
+    Args:
+        told: number of records, by fate and detail.
+
+    Returns:
+        Number of records by fate and detail, without RELEASED, ERASED and zeros: released records
+        no longer count as quarantined, erased ones neither as arrived nor by the end that they had.
+    """
     ends = Counter({end: events for end, events in told.items() if end[0] not in MOVED})
     for (fate, detail), events in told.items():
         if fate == RELEASED:
@@ -157,7 +174,13 @@ def _ends(told: Mapping[End, int]) -> dict[End, int]:
 
 
 class Fate(NamedTuple):
-    """How many records of a batch met one end: a silver table, or quarantine for a reason."""
+    """A count of records of a batch with the same end.
+
+    Attributes:
+        family: family of the silver table; None for quarantine.
+        reason: reason of the rejection; None for silver.
+        events: number of records.
+    """
 
     family: str | None
     reason: str | None
@@ -165,17 +188,27 @@ class Fate(NamedTuple):
 
 
 def tables_of(fates: Iterable[Fate]) -> set[str]:
-    """The tables that records with these fates go to."""
+    """The names of the tables that records with these fates are written to."""
     return {f"silver.{fate.family}" if fate.family else QUARANTINE for fate in fates}
 
 
 def ledger_rows(
     lake: Lake, events: int, fates: Sequence[Fate], sequence: int, at: datetime
 ) -> DataFrame:
-    """What ops.ledger tells of so many records that were read, some of them repeats.
+    """The rows of ops.ledger for a batch: arrived, duplicates, and each fate.
+
+    Args:
+        lake: lake whose session makes the rows.
+        events: number of records read, duplicates included.
+        fates: number of records written, by end.
+        sequence: sequence number of the batch.
+        at: time of the entry, UTC.
+
+    Returns:
+        Rows with the columns of ops.ledger, in one partition.
 
     Raises:
-        DataError: more records met an end than were read.
+        DataError: more records were written than read.
     """
     duplicates = events - sum(fate.events for fate in fates)
     if duplicates < 0:
@@ -192,10 +225,15 @@ def ledger_rows(
 
 
 def fates_of(rows: DataFrame) -> list[Fate]:
-    """How many rows of `judge` met each end."""
+    """Count rows by end.
+
+    Args:
+        rows: rows of `judge`, with family and reason.
+    """
     counted = rows.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
     return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
 
 
 def _ledger_end(fate: Fate) -> tuple[str, str | None]:
+    """The fate and detail under which the ledger counts records."""
     return ("quarantine", fate.reason) if fate.reason else ("silver", fate.family)

@@ -1,4 +1,4 @@
-"""Progress: how far a generation has read bronze, by its ledger and its checkpoint."""
+"""Progress: the versions of bronze that a generation has read, by its ledger and its checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.runtime.streams.checkpoints import read_whole
 from jobs.runtime.streams.queries import RECOMPUTE, REFINE
 from transforms.silver.tables import FAMILIES
 
-BUILD = RECOMPUTE  # the application of a batch build's writes; its version is bronze's
+BUILD = RECOMPUTE  # application of a batch build's transactions, whose version is bronze's
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,15 +25,20 @@ OUTPUTS = (*(f"silver.{family}" for family in FAMILIES), QUARANTINE)
 
 
 def read_whole_through(lake: Lake) -> int:
-    """The version of bronze that refine has read whole; of a lost checkpoint, all of it.
+    """The last version of bronze.events that the generation's refine has read completely.
 
-    An erasure begins when all is read, and older versions cannot be read after it.
+    After an erasure at least the version that history begins with: an erasure begins when all is
+    read, and older versions cannot be read after it.
+
+    Returns:
+        A Delta version; the newest if the refine checkpoint is lost, NOTHING if nothing was read.
     """
     begins = history_begins(lake)
     return max(_read_through(lake), NOTHING if begins is None else begins[0])
 
 
 def _read_through(lake: Lake) -> int:
+    """As `read_whole_through`, without regard to erasures."""
     _, sequence = lake.transaction(LEDGER, REFINE)
     _, built = lake.transaction(LEDGER, BUILD)
     if sequence is None:
@@ -43,7 +48,15 @@ def _read_through(lake: Lake) -> int:
 
 
 def ingested_through(lake: Lake, version: int) -> datetime | None:
-    """The last ingest time in a version of bronze.events; None if it is empty."""
+    """The last ingest time in a version of bronze.events.
+
+    Args:
+        lake: the lake, at any generation.
+        version: Delta version, or NOTHING.
+
+    Returns:
+        An instant in UTC; None if the version is NOTHING or has no rows.
+    """
     if version == NOTHING:
         return None
     last = lake.read(BRONZE, version).agg(F.max(F.unix_micros("ingest_time"))).collect()[0][0]
@@ -51,12 +64,16 @@ def ingested_through(lake: Lake, version: int) -> datetime | None:
 
 
 def refuse_unreadable(lake: Lake, bronze_version: int, newest: int) -> None:
-    """SettingsError if a version of bronze.events is not there, or no longer whole.
+    """Refuse a version of bronze.events that does not exist or cannot be read completely.
 
     Args:
-        lake: any generation of it.
-        bronze_version: the version asked for.
-        newest: the newest version that may be asked for.
+        lake: the lake, at any generation.
+        bronze_version: Delta version asked for.
+        newest: newest Delta version that may be asked for.
+
+    Raises:
+        SettingsError: the version is before the beginning of history or after `newest`, or its log
+            or files are gone.
     """
     begins = history_begins(lake)
     oldest = 0 if begins is None else begins[0]

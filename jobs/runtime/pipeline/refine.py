@@ -30,14 +30,28 @@ from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import deduplicate_stream
 from transforms.silver.release import released_events, without_copies
 
-RELEASE = "release"  # names the writes of jobs.release
+RELEASE = "release"  # application of jobs.release's transactions
 
 
 @contextmanager
 def refining(
     lake: Lake, judge: Judge, settings: RefineSettings, *, available_now: bool
 ) -> Iterator[Run]:
-    """The refine query, started on its locked checkpoint; see jobs/refine.py."""
+    """Run the refine query on its locked checkpoint, as jobs/refine.py describes it.
+
+    Args:
+        lake: the lake, at the generation to refine into.
+        judge: contracts and time bounds.
+        settings: trigger, batch size and duplicate horizon.
+        available_now: whether to process what bronze holds now and end.
+
+    Yields:
+        The started query; the caller stops it.
+
+    Raises:
+        DataError: a release or an erasure is unfinished, another process holds the checkpoint, or a
+            lost checkpoint would need bronze from before an erasure.
+    """
     lake.ensure([BRONZE, *OUTPUTS, RELEASED, LEDGER])
     _refuse_unfinished(lake)
     refuse_unfinished(lake, REFINE)
@@ -57,7 +71,7 @@ def refining(
 
 
 def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
-    """Of bronze, behind what the generation's batch build has read."""
+    """An observation of bronze that counts rows after those of the generation's batch build."""
     last_built = checkpoint.remembered("built", lambda: _last_built(lake))
     after = None if last_built is None else datetime.fromisoformat(last_built)
     return Observation("ingest_time", after)
@@ -66,10 +80,20 @@ def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
 def _new_events(
     lake: Lake, judge: Judge, settings: RefineSettings, observation: Observation
 ) -> DataFrame:
-    """The stream's judged rows without repeats.
+    """The stream's judged rows, deduplicated, without those that the batch build holds.
 
-    In a generation that was built in batch, the stream begins a duplicate horizon before the end
-    of the build, to know which events were met; rows that the build holds end here.
+    In a generation that was built in batch, the stream begins a duplicate horizon before the end of
+    the build, so that its state knows the event_ids of that time; rows that the build holds are
+    filtered out at the end.
+
+    Args:
+        lake: the lake, at the generation to refine into.
+        judge: contracts and time bounds.
+        settings: batch size, and duplicate horizon in hours.
+        observation: counter of the rows read.
+
+    Returns:
+        A streaming DataFrame with the columns of `Judge.judge`.
     """
     horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
     begins, after = history_begins(lake), observation.after
@@ -86,25 +110,47 @@ def _new_events(
 
 
 def _without_copies_of(rows: DataFrame, unmet: Sequence[DataFrame]) -> DataFrame:
-    """Judged rows without copies of events that the stream's own memory lacks."""
+    """Drop copies of events whose event_id the stream's state lacks.
+
+    Args:
+        rows: judged rows.
+        unmet: event_id and PLACE of such events, one DataFrame for each source.
+    """
     return without_copies(rows, reduce(DataFrame.unionAll, unmet)) if unmet else rows
 
 
 def _released_ids(lake: Lake) -> list[DataFrame]:
-    """What jobs.release has made events of."""
+    """The event_id and PLACE of events that jobs.release has made of quarantined records.
+
+    Returns:
+        One DataFrame; none if nothing was released.
+    """
     if lake.transaction(RELEASED, RELEASE)[1] is None:
         return []
     return [released_events(lake.read(RELEASED))]
 
 
 def _built_ids(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
-    """What the batch build holds of the time that an erasure has cut off from replay."""
+    """The event_id and PLACE of the batch build's rows that an erasure has cut off from replay.
+
+    Args:
+        lake: the lake, at the generation that was built.
+        since: first ingest time, inclusive.
+        built: last ingest time, inclusive.
+
+    Returns:
+        One DataFrame for each table of OUTPUTS.
+    """
     within = (F.col("ingest_time") >= F.lit(since)) & (F.col("ingest_time") <= F.lit(built))
     return [lake.read(table).where(within).select("event_id", *PLACE) for table in OUTPUTS]
 
 
 def _refuse_cut_off(lake: Lake) -> None:
-    """DataError if a new checkpoint would have to read bronze from before an erasure."""
+    """Refuse a new checkpoint that would have to read bronze from before an erasure.
+
+    Raises:
+        DataError: no batch build covers the time before the erasure.
+    """
     begins, (_, built) = history_begins(lake), lake.transaction(LEDGER, BUILD)
     if begins is not None and (built is None or built < begins[0]):
         raise DataError(
@@ -115,7 +161,11 @@ def _refuse_cut_off(lake: Lake) -> None:
 
 
 def _last_built(lake: Lake) -> str | None:
-    """The last ingest time that the generation's batch build has read; None without a build."""
+    """The last ingest time that the generation's batch build has read.
+
+    Returns:
+        ISO 8601, UTC; None without a build, or if it read no rows.
+    """
     _, version = lake.transaction(LEDGER, BUILD)
     last = None if version is None else ingested_through(lake, version)
     return None if last is None else last.isoformat()
@@ -123,14 +173,20 @@ def _last_built(lake: Lake) -> str | None:
 
 @dataclass(frozen=True)
 class RefineWriter:
-    """Writes micro-batches of judged records without repeats.
+    """Writes micro-batches of judged, deduplicated records.
 
     The order is the guarantee:
 
-    1. The batch is read once and kept, and its fates are counted.
+    1. The batch is read once and materialized, and its fates are counted.
     2. Every silver table, and quarantine, gets its rows under the batch's sequence number. A
        repeat of the batch skips the tables that already have them.
     3. The ledger gets the counts, which must add up to what was read. The batch is sealed.
+
+    Attributes:
+        lake: the lake to write to.
+        judge: contracts that shape the rows of each table.
+        checkpoint: checkpoint that numbers the batches.
+        observation: counter of the rows read.
     """
 
     lake: Lake
@@ -139,7 +195,15 @@ class RefineWriter:
     observation: Observation
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
-        """Write one micro-batch; for foreachBatch."""
+        """Write one micro-batch, as the function given to foreachBatch.
+
+        Args:
+            batch: rows of `Judge.judge`, deduplicated.
+            batch_id: Spark's id of the batch.
+
+        Raises:
+            DataError: records lie behind the watermark, or more records were written than read.
+        """
         sequence = self.checkpoint.sequence(batch_id)
         with materialize(batch) as rows:
             fates = fates_of(rows)  # 1
@@ -152,7 +216,10 @@ class RefineWriter:
                 self._seal(read.events, fates, sequence)  # 3
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
+        """Append rows to each table that the fates name, up to four tables in parallel."""
+
         def append(table: str) -> None:
+            """Append the rows of one table under the batch's sequence number."""
             self.lake.append(
                 table, self.judge.table_rows(table, rows), Transaction(REFINE, sequence)
             )
@@ -161,14 +228,15 @@ class RefineWriter:
             list(pool.map(append, tables_of(fates)))
 
     def _seal(self, events: int, fates: list[Fate], sequence: int) -> None:
+        """Append the counts of the batch to ops.ledger."""
         ledger = ledger_rows(self.lake, events, fates, sequence, datetime.now(UTC))
         self.lake.append(LEDGER, ledger, Transaction(REFINE, sequence))
 
     def _new(self, rows: DataFrame, read: Observed) -> DataFrame:
         """The rows that no earlier checkpoint has written already.
 
-        A checkpoint made anew replays bronze from its start, to know again which events were
-        met; what silver and quarantine already hold is recognised by its event_id.
+        A checkpoint made anew replays bronze from its start to restore the event_ids in its state;
+        what silver and quarantine already hold is recognised by its event_id.
         """
         if not self.checkpoint.is_replaying(read.oldest_us):
             return rows
@@ -177,6 +245,7 @@ class RefineWriter:
 
 
 def _refuse_late(read: Observed) -> None:
+    """Raise DataError if a batch has records that the stateful operator dropped as late."""
     if read.oldest_us is not None and read.oldest_us < read.watermark_ms * 1000:
         raise DataError(
             f"{REFINE}: bronze has records ingested before the watermark: the clock of the ingest "
@@ -186,6 +255,7 @@ def _refuse_late(read: Observed) -> None:
 
 
 def _refuse_unfinished(lake: Lake) -> None:
+    """Raise DataError if a release was killed before its end."""
     with ThreadPoolExecutor() as pool:
         told = pool.map(lambda table: lake.transaction(table, RELEASE), (RELEASED, LEDGER))
         (_, decided), (_, done) = told

@@ -1,4 +1,4 @@
-"""Release: quarantined records judged anew; what is valid now becomes silver, exactly once."""
+"""Release: quarantined records judged anew, and the valid ones moved to silver, exactly once."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ VERDICT_OF = (*ARRIVAL_ORDER, "event_id", "family", "reason")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which quarantined records to judge anew; a part that is empty or None bars none.
+    """A filter of quarantined records, in which an empty or None attribute excludes none.
 
     Attributes:
-        reasons: why they are in quarantine.
-        arrived_from: arrived at this instant or later.
-        arrived_until: arrived at this instant or earlier.
-        topic: their topic.
-        partition: their partition.
-        offsets: their first and last offset.
+        reasons: reasons for which they are in quarantine.
+        arrived_from: earliest arrival time, inclusive.
+        arrived_until: latest arrival time, inclusive.
+        topic: topic of the records.
+        partition: partition of the records.
+        offsets: first and last offset of bronze, both inclusive.
     """
 
     reasons: Sequence[str] = ()
@@ -57,7 +57,7 @@ class Selection:
     offsets: tuple[int, int] | None = None
 
     def of(self, quarantine: DataFrame) -> DataFrame:
-        """The selected rows of silver.quarantine."""
+        """The rows of silver.quarantine that the filter selects."""
         arrival = F.col("kafka_timestamp")
         if self.reasons:
             quarantine = quarantine.where(F.col("reason").isin(*self.reasons))
@@ -75,22 +75,26 @@ class Selection:
 
 
 def release(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
-    """Release what is valid of the chosen records.
+    """Release those of the selected records that are valid now.
 
     The order is the guarantee:
 
     1. What leaves quarantine, and how, is decided by one commit to silver.released.
     2. The silver tables get the events, the ledger the counts, under the release's number, and
-       the rows leave silver.quarantine. Each can be repeated without effect: a release that was
-       killed is finished by `finish`, or by the next release before it decides anything itself.
+       the rows leave silver.quarantine. Each step is idempotent: a release that was killed is
+       finished by `finish`, or by the next release before it decides anything itself.
 
     Args:
-        lake: the lake.
-        judge: by what they are judged now.
-        chosen: which records.
+        lake: the lake, at the generation to release in.
+        judge: contracts and time bounds to judge by now.
+        chosen: filter of the records.
 
     Returns:
-        How many records met which fate: `silver.<family>`, `duplicate`, `quarantine: <reason>`.
+        Number of records by fate: `silver.<family>`, `duplicate`, `quarantine: <reason>`.
+
+    Raises:
+        DataError: refine or another release is running, or a killed release was decided by other
+            contracts or settings.
     """
     with _alone(lake):
         lake.ensure(WRITTEN)
@@ -101,10 +105,14 @@ def release(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
 
 
 def finish(lake: Lake, judge: Judge) -> int | None:
-    """Finish a release that was killed, and decide nothing.
+    """Finish a release that was killed, without deciding anything new.
 
     Returns:
-        Its number; None if no release was killed, and then nothing is written.
+        Number of the release; None if no release was killed, and then nothing is written.
+
+    Raises:
+        DataError: refine or another release is running, or the killed release was decided by other
+            contracts or settings.
     """
     with _alone(lake):
         step = Release(lake, judge)
@@ -114,13 +122,13 @@ def finish(lake: Lake, judge: Judge) -> int | None:
 
 
 def preview(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
-    """Tell what a release of the chosen records would do, and write nothing.
+    """Compute what a release of the selected records would do, without writing anything.
 
-    A release that was killed is named in the log, and its records are left out: finished first,
-    it will have taken them.
+    A release that was killed is named in the log, and its records are left out: it will have
+    released them when it is finished.
 
     Returns:
-        As `release`.
+        Number of records by fate, as `release`.
     """
     step = Release(lake, judge)
     number = step.unfinished()
@@ -134,19 +142,24 @@ def preview(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
 
 
 def _alone(lake: Lake) -> AbstractContextManager[None]:
-    """Keeps refine out, and other releases."""
+    """A context that holds refine's lock: neither refine nor another release can run."""
     return hold_lock(lake.checkpoint(REFINE), REFINE)
 
 
 @dataclass(frozen=True)
 class Release:
-    """The steps of releases."""
+    """The steps of a release.
+
+    Attributes:
+        lake: the lake, at the generation to release in.
+        judge: contracts and time bounds to judge by.
+    """
 
     lake: Lake
     judge: Judge
 
     def unfinished(self) -> int | None:
-        """The number of the release that was killed before its end; None if there is none."""
+        """The number of the release that was killed before its end, None without one."""
         if not self.lake.has(RELEASED):
             return None
         _, decided = self.lake.transaction(RELEASED, RELEASE)
@@ -155,14 +168,22 @@ class Release:
         return decided
 
     def finish(self) -> int | None:
-        """Carry out what an earlier release decided and did not do; its number, or None."""
+        """Complete what an earlier release decided and did not carry out.
+
+        Returns:
+            Number of that release; None if there is none.
+        """
         number = self.unfinished()
         if number is not None:
             self.carry_out(number)
         return number
 
     def decide(self, chosen: Selection, number: int) -> Counter[str]:
-        """Judge the chosen records, and release what is valid, as release `number`."""
+        """Judge the selected records, and release the valid ones as release `number`.
+
+        Returns:
+            Number of records by fate, as `release`.
+        """
         with self.judging(chosen, None) as (judged, leaving):
             found = _fates(judged, leaving)
             if not leaving.isEmpty():
@@ -174,14 +195,16 @@ class Release:
     def judging(
         self, chosen: Selection, pending: int | None
     ) -> Iterator[tuple[DataFrame, DataFrame]]:
-        """The chosen records judged anew, for the life of the block.
+        """Judge the selected records, for the life of the block.
 
         Args:
-            chosen: which records.
-            pending: the number of a release whose records count as released though some are not.
+            chosen: filter of the records.
+            pending: number of an unfinished release whose records count as released; None: none
+                does.
 
         Yields:
-            The verdicts, and the rows of silver.quarantine that leave, from `release_rows`.
+            The verdicts (columns of VERDICT_OF), and the rows of silver.quarantine that leave, as
+            `release_rows` returns them.
         """
         quarantined = chosen.of(self.lake.read_declared(QUARANTINE))
         silver_ids = self._silver_ids()
@@ -196,25 +219,35 @@ class Release:
                 yield judged, leaving
 
     def carry_out(self, number: int) -> None:
-        """Do what was decided, as far as it is not done."""
+        """Carry out a decided release, as far as it is not done."""
         rows = self._rows_of(number)
         if not self._is_entered(number):
             self._write(rows, Transaction(RELEASE, number))
         self.lake.delete_matching(QUARANTINE, rows, PLACE)
 
     def _rows_of(self, number: int) -> DataFrame:
+        """The rows of silver.released of one release."""
         return self.lake.read(RELEASED).where(F.col("release") == number)
 
     def _is_entered(self, number: int) -> bool:
-        """Does the ledger tell of the release?"""
+        """Whether the ledger has the counts of the release."""
         return self.lake.transaction(LEDGER, RELEASE)[1] == number
 
     def _has_left(self, number: int) -> bool:
-        """Are the records of the release gone from quarantine?"""
+        """Whether the records of the release are gone from quarantine."""
         quarantined = self.lake.read(QUARANTINE)
         return quarantined.join(self._rows_of(number), list(PLACE), "left_semi").isEmpty()
 
     def _write(self, rows: DataFrame, transaction: Transaction) -> None:
+        """Append the events of a release to silver and its counts to the ledger.
+
+        Args:
+            rows: rows of silver.released of the release.
+            transaction: identity of the writes.
+
+        Raises:
+            DataError: the contracts or settings are not those that the release was decided by.
+        """
         told = rows.groupBy("fate", "family", "reason").count().collect()
         families = Counter[str]()
         for row in told:
@@ -233,6 +266,7 @@ class Release:
         self._enter(told, transaction)
 
     def _record(self, leaving: DataFrame, number: int) -> None:
+        """Append the rows that leave quarantine to silver.released: the decision."""
         numbered = leaving.select(
             F.lit(number).cast("bigint").alias("release"),
             F.lit(datetime.now(UTC)).alias("released_at"),
@@ -241,7 +275,12 @@ class Release:
         self.lake.append(RELEASED, numbered, Transaction(RELEASE, number))
 
     def _enter(self, told: Sequence[Row], transaction: Transaction) -> None:
-        """Enter a release into the ledger, beside the batches of the checkpoint that refine has."""
+        """Append the counts of a release to ops.ledger, under the newest sequence of refine.
+
+        Args:
+            told: count of rows, by fate, family and reason.
+            transaction: identity of the write.
+        """
         _, sequence = self.lake.transaction(LEDGER, REFINE)
         sums: Counter[tuple[str, str | None]] = Counter()
         for row in told:
@@ -249,7 +288,7 @@ class Release:
             end = (row.fate, row.family) if row.fate == SILVER_FATE else (row.fate, None)
             sums[end] += row["count"]
         now = datetime.now(UTC)
-        # of a batch build there is no batch yet: its own number is 0
+        # after a batch build there is no batch yet: the build's own number is 0
         rows = [
             (sequence or 0, fate, detail, events, now) for (fate, detail), events in sums.items()
         ]
@@ -257,12 +296,19 @@ class Release:
         self.lake.append(LEDGER, ledger.coalesce(1), transaction)
 
     def _silver_ids(self) -> DataFrame:
+        """The event_id of every row of the silver tables that exist."""
         written = filter(self.lake.has, SILVER)  # a preview creates no table
         ids = (self.lake.read(table).select("event_id") for table in written)
         return reduce(DataFrame.unionAll, ids)
 
 
 def _fates(judged: DataFrame, leaving: DataFrame) -> Counter[str]:
+    """Count records by fate, as `release` returns them.
+
+    Args:
+        judged: verdicts on the selected records.
+        leaving: rows of silver.quarantine that leave.
+    """
     stay = judged.where("reason IS NOT NULL").groupBy("reason").count().collect()
     leave = leaving.groupBy("fate", "family").count().collect()
     found = Counter({f"quarantine: {row.reason}": row["count"] for row in stay})

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained page with what flowed where, how fast and how fresh."""
+"""The report of a run: one self-contained page on flow, throughput and freshness."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def write_report(
     mlflow: str,
     file: Path,
 ) -> None:
-    """Write the page.
+    """Write the report of a run as an HTML page.
 
     Args:
         lake: the tables that the run filled.
-        summary: as in summary.json.
-        batches: the streaming progress of each micro-batch.
-        mlflow: address of the store of the models.
-        file: where to.
+        summary: contents of summary.json.
+        batches: streaming progress of each micro-batch, as Spark reports it.
+        mlflow: URI of MLflow's backend store.
+        file: path of the page.
     """
     figures = {
         "flow": _flow(summary),
@@ -69,7 +69,7 @@ def write_report(
 
 
 def _flow(summary: Mapping[str, Any]) -> go.Figure:
-    """Kafka to bronze to each end, widths in events."""
+    """A Sankey diagram from event types through bronze to each end, widths in events."""
     ends = {f"silver.{name}": rows for name, rows in summary["silver"].items() if rows}
     ends["silver.quarantine"] = sum(summary["quarantined"].values())
     ends["duplicates"] = summary["duplicates"]
@@ -98,6 +98,7 @@ def _flow(summary: Mapping[str, Any]) -> go.Figure:
 
 
 def _viewing_by_hour(lake: Lake) -> go.Figure:
+    """A bar chart of plays by hour of the day, UTC."""
     plays = lake.read("silver.playback").where("event_type = 'VideoPlaybackStarted'")
     by_hour = plays.groupBy(F.hour("event_time").alias("hour")).count().orderBy("hour").collect()
     figure = go.Figure(
@@ -107,6 +108,7 @@ def _viewing_by_hour(lake: Lake) -> go.Figure:
 
 
 def _top_titles(lake: Lake) -> go.Figure:
+    """A bar chart of the TOP titles by plays."""
     plays = read_gold(lake, TITLE_DAY).groupBy("title_id").agg(F.sum("plays").alias("plays"))
     names = lake.read("silver.catalog").groupBy("title_id").agg(F.max_by("name", "event_time"))
     named = plays.join(names.toDF("title_id", "name"), "title_id", "left")
@@ -123,7 +125,11 @@ def _top_titles(lake: Lake) -> go.Figure:
 
 
 def _recommendation_figures(lake: Lake) -> dict[str, go.Figure]:
-    """What recommendations came to, by day: viewing, position of clicks, coverage."""
+    """Charts of recommendations by day: share of viewing, mean rank of clicks, coverage.
+
+    Returns:
+        A figure each for `viewing`, `click_rank` and `coverage`.
+    """
     business_day, catalog = read_gold(lake, BUSINESS_DAY), lake.read("silver.catalog")
     days = recommended_by_date(business_day, catalog).toPandas()
     axes = {
@@ -140,7 +146,11 @@ def _recommendation_figures(lake: Lake) -> dict[str, go.Figure]:
 
 
 def _example_lists(lake: Lake) -> list[dict[str, Any]]:
-    """The best of the homepage of the user who watched most, and what was behind it."""
+    """The homepage list of the user with the most plays, up to rank LISTED.
+
+    Returns:
+        Rows of gold.recommendations as dicts, by rank; empty without recommendations or users.
+    """
     if not lake.has(RECOMMENDATIONS):
         return []
     busiest = read_gold(lake, USER_FEATURES).orderBy(F.desc("plays"), "user_id").first()
@@ -152,6 +162,7 @@ def _example_lists(lake: Lake) -> list[dict[str, Any]]:
 
 
 def _throughput(batches: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """A line chart of rows per second of ingest, refine and fold, by start of batch."""
     figure = go.Figure()
     for query, colour in ((INGEST, BRONZE), (REFINE, SILVER), (FOLD, GOLD)):
         own = [batch for batch in batches if batch["name"] == query and batch["numInputRows"]]
@@ -166,6 +177,7 @@ def _throughput(batches: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def _freshness(lake: Lake) -> go.Figure:
+    """A line chart of p50 and p99 of the age of events, in seconds, by commit of batch."""
     rows = lake.read(FRESHNESS).orderBy("at", "age_s").toPandas()
     figure = go.Figure()
     for share, colour in ((0.5, BLUE), (0.99, RED)):
@@ -178,12 +190,18 @@ def _freshness(lake: Lake) -> go.Figure:
 
 
 def _quantile(ages: Any, share: float) -> float:
-    """The least age that at least `share` of the events do not exceed."""
+    """The least age that at least `share` of the events do not exceed.
+
+    Args:
+        ages: pandas rows of one commit, by age: age_s (seconds) and events (their number).
+        share: share of the events, from 0 to 1.
+    """
     reached = ages["events"].cumsum() >= share * ages["events"].sum()
     return float(ages.loc[reached, "age_s"].iloc[0])
 
 
 def _quarantine(reasons: Mapping[str, int]) -> go.Figure:
+    """A bar chart of quarantined records by reason."""
     ordered = sorted(reasons.items(), key=lambda item: item[1])
     figure = go.Figure(
         go.Bar(

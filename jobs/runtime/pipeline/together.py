@@ -20,10 +20,21 @@ from jobs.runtime.streams.query import Run, follow
 def streaming(
     lake: Lake, judge: Judge, settings: Settings, kafka: KafkaSettings
 ) -> Iterator[list[Run]]:
-    """All three queries, started; ingest waits with its next batch for the other two."""
+    """Run all three queries, of which ingest waits with its next batch for the other two.
+
+    Args:
+        lake: the lake, at the generation to fill.
+        judge: contracts and time bounds.
+        settings: settings of all three queries.
+        kafka: connection to the cluster that is read.
+
+    Yields:
+        The started queries: ingest, refine, fold. They are stopped at the end of the block.
+    """
     with ExitStack() as stack:
 
         def started(query: AbstractContextManager[Run]) -> Run:
+            """Start a query, and register it to be stopped at the end of the block."""
             run = stack.enter_context(query)
             stack.callback(run.stop)  # also if the next one cannot start
             return run
@@ -36,7 +47,14 @@ def streaming(
 
 
 def drain(lake: Lake, judge: Judge, settings: Settings, kafka: KafkaSettings) -> None:
-    """Take everything that Kafka holds now through to gold, and compact."""
+    """Process everything that Kafka holds now through to gold, and compact.
+
+    Args:
+        lake: the lake, at the generation to fill.
+        judge: contracts and time bounds.
+        settings: settings of all three queries.
+        kafka: connection to the cluster that is read.
+    """
     with ingesting(lake, settings, kafka, available_now=True) as run:
         follow(run)
     with refining(lake, judge, settings.refine, available_now=True) as run:

@@ -1,7 +1,7 @@
-"""Spark's classes as the JVM read them once, so that a job starts without reading them again.
+"""An archive of Spark's loaded classes (JVM class data sharing), so that jobs start faster.
 
-The archive lies in the Python environment whose jars it is of, under a name of the Java and the
-class path that it is of. The JVM holds it to both, and starts without it if either has changed.
+The archive is in the Python environment that holds Spark's jars; its name is a digest of the Java
+and the class path. The JVM checks both, and starts without the archive if either has changed.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _EXIT_S = 300
 
 
 def archive_file() -> Path:
-    """Where the archive is of the Java, the Spark and the jars that are in use now."""
+    """The file of the archive for the current Java, Spark and jars, which need not exist."""
     of = (java_binary().resolve(), pyspark.__version__, *resolve(SPARK))
     digest = hashlib.sha256("\n".join(map(str, of)).encode()).hexdigest()[:12]
     return _FOLDER / f"spark-classes-{digest}.jsa"
 
 
 def sharing() -> str:
-    """The JVM's options to start with the archive; none where there is no archive."""
+    """The JVM options that use the archive, empty if there is none."""
     file = archive_file()
     return f"-XX:SharedArchiveFile={file} {_QUIETLY}" if file.exists() else ""
 
 
 def archive(start: Callable[[str], SparkSession]) -> None:
-    """Make the archive of the classes that a session has loaded when it ends; drop all others.
+    """Archive the classes that a session has loaded when it ends, and delete all other archives.
 
-    A JVM that makes none leaves an empty file, which every JVM ignores: it is not asked again.
+    A JVM that writes none leaves an empty file, which every JVM ignores: it is not tried again.
 
     Args:
-        start: starts a JVM with the options that it is given, and a session that has done what a
-            job does.
+        start: function that starts a JVM with the given options, and returns a session that has
+            done what a job does.
     """
     file = archive_file()
     unfinished = file.with_suffix(f".{os.getpid()}")
@@ -52,7 +52,7 @@ def archive(start: Callable[[str], SparkSession]) -> None:
     gateway = SparkContext._gateway
     assert gateway is not None
     gateway.shutdown()
-    gateway.proc.stdin.close()  # which is how the JVM learns that nobody needs it any more
+    gateway.proc.stdin.close()  # by which the JVM notices that it is no longer needed
     gateway.proc.wait(_EXIT_S)
     unfinished.touch()
     for other in _FOLDER.glob("spark-classes*.jsa"):

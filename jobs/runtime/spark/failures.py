@@ -1,4 +1,4 @@
-"""Faults of what playhead stands on (disk, Kafka, Spark), as errors that name their remedy."""
+"""Known faults of disk, Kafka and Spark, as errors that name their remedy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,29 @@ SPARK_ERRORS = (PySparkException, Py4JJavaError)
 
 
 def explain(error: BaseException, what: str) -> PlayheadError:
-    """The fault behind the failure of a query or a table, as an error that names its remedy."""
+    """The error to raise for the failure of a query or a table.
+
+    Args:
+        error: exception as it was raised.
+        what: name of the query or table, put before the problem.
+
+    Returns:
+        The known fault behind the exception, else a DataError that names the log.
+    """
     log = spark_log()
     trace = f"its trace is in {log if log.exists() else 'the log of the Spark driver'}"
     return known_failure(error, f"{what}: ") or DataError(f"{what}: {first_line(error)}", trace)
 
 
 def known_failure(error: BaseException, where: str = "") -> PlayheadError | None:
-    """The fault behind an error, None if its text is of no kind that is known.
+    """The known fault behind an exception.
 
     Args:
-        error: as it was raised; a PlayheadError is its own explanation.
-        where: what failed, put before the problem.
+        error: exception as it was raised; a PlayheadError is its own explanation.
+        where: name of what failed, put before the problem.
+
+    Returns:
+        The fault with its remedy; None if the exception matches no known fault.
     """
     if isinstance(error, PlayheadError):
         return error
@@ -41,7 +52,7 @@ def known_failure(error: BaseException, where: str = "") -> PlayheadError | None
 
 
 def _whole_text(error: BaseException) -> str:
-    """What an error says, and what its causes in the JVM say, which Spark leaves out of `str`."""
+    """The text of an exception with its stack trace in the JVM, which `str` leaves out."""
     return f"{error}\n{getattr(error, '_stackTrace', '')}"
 
 

@@ -29,14 +29,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Bundle:
-    """Jars that belong on one class path, named by their roots: organisation:artifact:revision."""
+    """Jars for one class path.
+
+    Attributes:
+        name: name of the bundle.
+        coordinates: root artifacts, `organisation:artifact:revision`.
+    """
 
     name: str
     coordinates: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
-        """Where the bundle's jars are kept; its name changes when the coordinates do."""
+        """The cache folder of the bundle's jars, whose name changes when the coordinates do."""
         digest = hashlib.sha256("\n".join(self.coordinates).encode()).hexdigest()[:12]
         return cache_dir() / "jars" / f"{self.name}-{digest}"
 
@@ -56,12 +61,15 @@ BROKER = Bundle(
 
 
 def cache_dir() -> Path:
-    """The folder for what is fetched once and shared by every checkout."""
+    """The folder for downloads that all checkouts share."""
     return Path(os.environ.get("PLAYHEAD_CACHE", Path.home() / ".cache" / "playhead"))
 
 
 def resolve(bundle: Bundle) -> list[Path]:
-    """The bundle's jars, fetched first if this machine has never had them.
+    """The jars of a bundle, downloaded first if the cache does not hold them.
+
+    Returns:
+        Paths of the jars, sorted.
 
     Raises:
         ServiceError: the repository cannot be reached and the cache does not hold the bundle.
@@ -76,6 +84,11 @@ def resolve(bundle: Bundle) -> list[Path]:
 
 
 def _fetch(bundle: Bundle, folder: Path) -> None:
+    """Download a bundle into its folder.
+
+    Raises:
+        ServiceError: Ivy failed; names its reason.
+    """
     log.info("fetching the %s jars, once; about a minute", bundle.name)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         module = Path(scratch) / "ivy.xml"
@@ -100,7 +113,11 @@ def _fetch(bundle: Bundle, folder: Path) -> None:
 
 
 def _run_ivy(command: Sequence[str]) -> str:
-    """Run Ivy, log each module it finds, and return what went wrong, empty if nothing did."""
+    """Run Ivy, and log each module that it finds.
+
+    Returns:
+        The first problem that it reports, empty if it succeeded.
+    """
     trouble = ""
     with subprocess.Popen(
         command,
@@ -118,6 +135,7 @@ def _run_ivy(command: Sequence[str]) -> str:
 
 
 def _drop_what_spark_ships(jars: Path) -> None:
+    """Delete the jars of artifacts that pyspark ships itself."""
     shipped = {_artifact(jar) for jar in (Path(pyspark.__path__[0]) / "jars").glob("*.jar")}
     for jar in jars.glob("*.jar"):
         if _artifact(jar) in shipped:
@@ -125,10 +143,12 @@ def _drop_what_spark_ships(jars: Path) -> None:
 
 
 def _artifact(jar: Path) -> str:
+    """The name of a jar's artifact, without version."""
     return re.sub(r"-\d.*", "", jar.stem)
 
 
 def _ivy_module(coordinates: Sequence[str]) -> str:
+    """The ivy.xml that depends on the coordinates."""
     parts = (coordinate.split(":") for coordinate in coordinates)
     dependencies = "".join(
         f'<dependency org="{organisation}" name="{artifact}" rev="{revision}" '

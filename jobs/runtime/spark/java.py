@@ -40,6 +40,11 @@ def java_binary() -> Path:
 
 
 def _candidates() -> Iterator[Path]:
+    """Java executables to try, in order, which need not exist.
+
+    Yields:
+        Path of each executable.
+    """
     home = os.environ.get("JAVA_HOME")
     if home:
         yield Path(home) / "bin" / "java"
@@ -51,6 +56,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _major_version(java: Path) -> int | None:
+    """The major version of a java executable, None if it cannot be run or does not say."""
     try:
         shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     except OSError:

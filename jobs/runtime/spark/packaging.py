@@ -1,4 +1,4 @@
-"""Package: all that spark-submit needs, in one folder, and the lines that submit the jobs."""
+"""Packaging: all that spark-submit needs in one folder, and the command that submits a job."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ def submit(folder: Path, master: str, name: str, *arguments: str) -> list[str]:
     """The command that submits a job from a folder of `write_package`.
 
     Args:
-        folder: of the package.
-        master: the cluster's address.
-        name: of the job.
-        arguments: of the job.
+        folder: folder of the package.
+        master: address of the cluster.
+        name: name of the job.
+        arguments: command-line arguments of the job.
+
+    Returns:
+        The words of the command line.
     """
     folder = folder.absolute()
     return [
@@ -43,10 +46,13 @@ def main_file(name: str) -> str:
 
 
 def write_package(out: Path) -> None:
-    """Fill a folder anew.
+    """Create or replace the package in a folder.
 
-    It holds the jars, the zip that --py-files takes, and beside it jobs/ for its main files,
-    transforms/ and conf/.
+    It holds the jars, the zip for --py-files, and beside it jobs/ for its main files, transforms/
+    and conf/.
+
+    Args:
+        out: folder of the package.
 
     Raises:
         SettingsError: the folder holds something else.
@@ -71,5 +77,5 @@ def write_package(out: Path) -> None:
 
 
 def _requirements() -> Iterator[str]:
-    """What playhead needs, without its extras."""
+    """The requirements of playhead, without its extras."""
     return (each for each in requires("playhead") or () if "extra ==" not in each)

@@ -15,7 +15,15 @@ MEMORY_FIRST = StorageLevel.MEMORY_AND_DISK_DESER
 
 @contextmanager
 def persist(rows: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
-    """Rows computed once, for several reads in the block."""
+    """Persist a DataFrame for the time of the block.
+
+    Args:
+        rows: DataFrame to be read several times.
+        level: storage level.
+
+    Yields:
+        The same DataFrame, computed at its first read.
+    """
     rows.persist(level)
     try:
         yield rows
@@ -25,13 +33,20 @@ def persist(rows: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[Dat
 
 @contextmanager
 def materialize(batch: DataFrame, level: StorageLevel = MEMORY_FIRST) -> Iterator[DataFrame]:
-    """A batch computed once, for several reads; forgotten at the end.
+    """Materialize a micro-batch for the time of the block.
 
-    In one process rows are kept as they are: `persist` would take them apart into columns and put
-    them together again at each read. Spark offers that as a local checkpoint, whose storage only
-    the garbage collector frees unless it is told, here. It also forgets how rows were made, so on
-    a cluster, where an executor may be lost with its share, they are persisted: what is lost is
+    In one process rows are stored as they are, by a local checkpoint: `persist` would convert them
+    to columns and back at each read. Only the garbage collector frees the storage of a local
+    checkpoint unless it is unpersisted, as here. A local checkpoint also drops the lineage, so on a
+    cluster, where an executor may be lost with its share, rows are persisted: what is lost is
     computed again, from the same offsets and the same version of the state.
+
+    Args:
+        batch: rows of the micro-batch.
+        level: storage level.
+
+    Yields:
+        The same rows, computed at their first read.
     """
     if not is_local(batch.sparkSession):
         with persist(batch, level) as rows:

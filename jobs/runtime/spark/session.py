@@ -1,8 +1,8 @@
 """The Spark session of a job.
 
-What a submitter has set is never overridden, except where the result depends on it: settings that
-concern the machine are applied only when the job starts Spark itself, and those that concern speed
-only where spark-submit, its --conf and spark-defaults.conf say nothing.
+Settings of the submitter are never overridden, except where the result depends on them: settings
+that concern the machine are applied only when the job starts Spark itself, and those that concern
+speed only where spark-submit, its --conf and spark-defaults.conf do not set them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from jobs.runtime.spark.jars import SPARK, resolve
 from jobs.runtime.spark.java import java_binary
 
 LOG_LEVEL = "ERROR"
-# at Java's own size a starting job is stopped three times to make room for classes; and HotSpot
-# compiles no method above 8,000 bytes of bytecode unless told to: the judge's fused stage is larger
+# at Java's default size a starting job is stopped three times to make room for classes; and HotSpot
+# compiles no method above 8,000 bytes of bytecode by default: the judge's fused stage is larger
 JAVA_OPTIONS = "-Xss16m -XX:+UseParallelGC -XX:MetaspaceSize=256m -XX:-DontCompileHugeMethods"
 LOG4J = CONF_DIR / "log4j2.properties"
 CORRECTNESS = {
@@ -49,14 +49,14 @@ _HARDLY_REPEAT = (
 SPEED = {
     # every write computes a snapshot anew, a small job: one task, not the 50 of Delta
     "spark.databricks.delta.snapshotPartitions": "1",
-    # what a Java that is not playhead's own would interpret, at a third of the speed, is split
+    # splits methods that a Java without JAVA_OPTIONS would interpret, at a third of the speed
     "spark.sql.codegen.hugeMethodLimit": "8000",
     # a batch of ingest, refine and fold uses more generated classes than the 100 that Spark keeps:
-    # each was thrown away before its next use, and compiled anew in every batch
+    # each was evicted before its next use, and compiled anew in every batch
     "spark.sql.codegen.cache.maxEntries": "1000",
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
-    # what the state no longer needs goes with the next batch, not in an empty one of its own
+    # state is evicted with the next batch, not in an empty one of its own
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     # what is persisted lives for one batch: compressing its columns costs more than it saves
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
@@ -67,10 +67,10 @@ SPEED = {
     # and each row was then looked up in two
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
     # a table is read in as many tasks as there are cores, which end together, up to this size: at
-    # Spark's 128 MB three tasks shared two cores, and the rows of a key were met in three places
+    # Spark's 128 MB three tasks shared two cores, and the rows of a key were aggregated in three
     "spark.sql.files.maxPartitionBytes": "256m",
-    # a task sorts so many rows at once, however many it has: memory would grow with the history
-    # that is rebuilt, and what the sorter holds moves to the old generation
+    # a task sorts at most so many rows at once: memory would grow with the history that is rebuilt,
+    # and what the sorter holds moves to the JVM's old generation
     "spark.shuffle.spill.numElementsForceSpillThreshold": "500000",
     # folds of texts hash up to this many keys a task before they fall back to sorting; default 128
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "200000",
@@ -83,20 +83,20 @@ SPEED = {
     **{f"spark.hadoop.parquet.enable.dictionary#{column}": "false" for column in _HARDLY_REPEAT},
     # write the few partitions of a batch side by side instead of sorting its rows first
     "spark.sql.maxConcurrentOutputFileWriters": "16",
-    # to note the line that made a column, PySpark talks to the JVM ten times for each
+    # to record the line that made a column, PySpark calls the JVM ten times for each
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.ui.retainedExecutions": "20",
 }
 
 IN_ONE_PROCESS = {
-    # Hadoop's own starts a process, chmod, for each file that it creates, many a second under three
-    # streams. This one, of hadoop-bare-naked-local-fs, calls the operating system.
+    # Hadoop's default starts a process, chmod, for each file that it creates, many a second under
+    # three streams. This one, of hadoop-bare-naked-local-fs, calls the operating system.
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     "spark.sql.codegen.hugeMethodLimit": "65535",  # no method is split: JAVA_OPTIONS compile it
 }
 PARTITIONS = "spark.sql.shuffle.partitions"
-MOST_PARTITIONS = 16  # for each of them; adaptive execution joins what is small
+MOST_PARTITIONS = 16  # times shuffle_partitions; adaptive execution coalesces small ones
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
 FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
 
@@ -105,11 +105,11 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
     """The session of this process, started or taken over from spark-submit.
 
     Args:
-        app: the name shown in Spark's pages and logs.
-        settings: how large a session to start when nobody has submitted one.
+        app: name shown in Spark's pages and logs.
+        settings: size and tuning of the session, where the submitter does not set them.
 
     Raises:
-        ServiceError: the cluster gave no executor within `executor_wait_s`.
+        ServiceError: the cluster gave no executor within `executor_wait_s` seconds.
     """
     builder = SparkSession.builder
     if not _is_submitted():
@@ -124,7 +124,7 @@ def spark_session(app: str, settings: SparkSettings) -> SparkSession:
 
 
 def session_config(settings: SparkSettings) -> Mapping[str, str]:
-    """What concerns speed, as far as it is for playhead to say, and its own machine."""
+    """The Spark settings for speed and for the job's own machine that the submitter has not set."""
     said = _submitted_keys() if _is_submitted() else ()
     wanted = {
         **SPEED,
@@ -136,7 +136,7 @@ def session_config(settings: SparkSettings) -> Mapping[str, str]:
 
 
 def _partitions(least: int) -> Mapping[str, str]:
-    """Tasks behind a shuffle: so many for little data, more for a history."""
+    """The settings for shuffle partitions: `least` for little data, more for a history."""
     return {
         PARTITIONS: str(least),
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(least * MOST_PARTITIONS),
@@ -144,20 +144,22 @@ def _partitions(least: int) -> Mapping[str, str]:
 
 
 def is_local(spark: SparkSession) -> bool:
-    """Is all work done in the driver, so that no executor can be lost?"""
+    """Whether all work is done in the driver, so that no executor can be lost."""
     return _is_one_process(str(spark.sparkContext.master))
 
 
 def _is_one_process(master: str) -> bool:
+    """Whether a master URL runs everything in one process."""
     return master.split("[")[0] == "local"  # local-cluster[2,1,1024] is several
 
 
 def spark_log() -> Path:
-    """Where the log of a Spark that this process starts goes; spark-submit has its own."""
+    """The log file of a Spark that this process starts itself, not by spark-submit."""
     return Path(tempfile.gettempdir()) / f"playhead-spark-{os.getpid()}.log"
 
 
 def _is_submitted() -> bool:
+    """Whether spark-submit started this process."""
     return "PYSPARK_GATEWAY_PORT" in os.environ  # set by spark-submit
 
 
@@ -168,10 +170,21 @@ def _submitted_keys() -> Collection[str]:
 
 
 def _await_executor(spark: SparkSession, wait_s: float) -> None:
-    """Return when a task has run; without an executor Spark itself would wait for ever."""
+    """Return when a task has run.
+
+    Without an executor Spark itself would wait for ever.
+
+    Args:
+        spark: session on a cluster.
+        wait_s: longest wait in seconds.
+
+    Raises:
+        ServiceError: no task has run in time; the session is stopped.
+    """
 
     def run() -> None:
-        with suppress(Py4JError, PySparkException):  # the job meets the same fault, and tells it
+        """Run a job of one row."""
+        with suppress(Py4JError, PySparkException):  # the job meets and reports the same
             spark.range(1).count()
 
     probe = Thread(target=run, daemon=True)
@@ -192,6 +205,10 @@ def _await_executor(spark: SparkSession, wait_s: float) -> None:
 
 
 def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
+    """The settings of a Spark that the job starts itself.
+
+    Sets JAVA_HOME and PYSPARK_PYTHON in the environment of this process.
+    """
     os.environ["JAVA_HOME"] = str(java_binary().resolve().parents[1])
     # workers run the interpreter that has the packages, not the first python3 on PATH
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -1,4 +1,4 @@
-"""Backpressure: a query waits for those that read what it writes."""
+"""Backpressure: a query waits for the downstream queries that read what it writes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MOST_S = 10.0
 
 
 class Backpressure:
-    """Lets one query begin its next batch when the queries behind it have read its last.
+    """Lets a query begin its next batch once the downstream queries have processed its last one.
 
-    Queries that share a small machine make each other's batches longer, and an event waits for
-    each in turn: it is soonest at the end if they do not run at the same time.
+    Queries that share a small machine lengthen each other's batches, and an event waits for each in
+    turn: it reaches gold soonest if they do not run at the same time.
 
     Args:
-        behind: the queries, in the order of the flow.
+        behind: downstream queries, in the order of the flow.
     """
 
     def __init__(self, behind: Sequence[Run]) -> None:
@@ -33,15 +33,16 @@ class Backpressure:
         self._pool.shutdown()
 
     def hold(self) -> None:
-        """Wait until all is read that is committed now, or a query has ended, MOST_S at most.
+        """Wait until downstream queries have no backlog or one has ended, at most MOST_S seconds.
 
-        Who has more to read than that is behind by more than a batch: it reads on beside the
-        query that is held, which must not leave its own source for so long.
+        A downstream query with a larger backlog than that is more than a batch behind: it goes on
+        beside the query that is held, which must not leave its own source for so long.
         """
         if self._reading is None or self._reading.done():
             self._reading = self._pool.submit(self._read_all)
         wait_for([self._reading], timeout=MOST_S)
 
     def _read_all(self) -> None:
+        """Block until each downstream query has processed all data available to it now."""
         for run in self._behind:
             run.query.processAllAvailable()

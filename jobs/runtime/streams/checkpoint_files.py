@@ -1,4 +1,4 @@
-"""Small files in a folder of the lake: on a disk, or where Hadoop's file systems reach."""
+"""Small files in a folder of the lake, on a local disk or on a Hadoop file system."""
 
 from __future__ import annotations
 
@@ -12,28 +12,36 @@ UNFINISHED = ".unfinished"
 
 
 class Folder(Protocol):
-    """A folder; names are relative to it."""
+    """A folder of small files, whose names are relative to it."""
 
     def names(self, name: str) -> list[str]:
-        """What a folder in it holds; nothing if it is not there."""
+        """The names of the files and folders in a subfolder.
+
+        Returns:
+            Names without their path, in no order; empty if the subfolder does not exist.
+        """
 
     def read(self, name: str) -> bytes | None:
-        """A file; None if it is not there."""
+        """Read a file.
+
+        Returns:
+            The content; None if the file does not exist.
+        """
 
     def write(self, name: str, content: bytes) -> None:
-        """A new file, so that it is there whole or not at all, whatever is killed."""
+        """Write a new file, which is complete or absent wherever the writer is killed."""
 
     def remove(self) -> None:
-        """The folder and all that is in it."""
+        """Delete the folder with everything in it."""
 
 
 def folder_at(path: str) -> Folder:
-    """The folder of a path or URI, which need not exist yet."""
+    """Open the folder at a path or URI, which need not exist yet."""
     return StoreFolder(path) if "://" in path else DiskFolder(path)
 
 
 class DiskFolder:
-    """A folder on a disk of this machine, or on one that is mounted."""
+    """A folder on a local or mounted disk."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -60,7 +68,7 @@ class DiskFolder:
 
 
 class StoreFolder:
-    """A folder of s3a://, abfss://, gs://, hdfs:// or file://, by Spark's own credentials."""
+    """A folder of s3a://, abfss://, gs://, hdfs:// or file://, with Spark's own credentials."""
 
     def __init__(self, uri: str) -> None:
         context = SparkContext._active_spark_context
@@ -100,4 +108,5 @@ class StoreFolder:
         self._files.delete(self._at(""), True)
 
     def _at(self, name: str) -> Any:
+        """Hadoop's Path of a name in the folder, or of the folder for an empty name."""
         return self._hadoop.fs.Path(f"{self._uri}/{name}" if name else self._uri)

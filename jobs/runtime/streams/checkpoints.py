@@ -1,8 +1,8 @@
-"""Checkpoints: where a query's progress lives, who may use it, and which one in line it is.
+"""Checkpoints of streaming queries: progress, locking and generations.
 
 A checkpoint has a generation: 1 for the first, one more each time it had to begin anew (it was
 deleted, or the query's definition changed). A batch's sequence number, generation then batch id
-in one long, therefore never repeats and always grows, so it can name the batch's writes.
+in one long, therefore never repeats and always grows, so it identifies the batch's writes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH_BITS = 40
 LABEL = "playhead.json"
 
 
-CLOCK_MARGIN = timedelta(hours=1)  # how far the clocks of two machines may be apart
+CLOCK_MARGIN = timedelta(hours=1)  # greatest difference between the clocks of two machines
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Checkpoint:
     """A locked checkpoint.
 
     Attributes:
-        query: the query's name.
-        path: the folder Spark keeps progress in.
-        generation: how many checkpoints this query has had, this one included.
-        began: when it was made; UTC.
-        is_new: no batch has been planned with it yet.
+        query: name of the query.
+        path: folder or URI that Spark keeps progress in.
+        generation: number of checkpoints that this query has had, this one included.
+        began: time of creation, UTC.
+        is_new: whether no batch has been planned with it yet.
     """
 
     query: str
@@ -46,17 +46,29 @@ class Checkpoint:
     is_new: bool
 
     def sequence(self, batch_id: int) -> int:
-        """The number of a micro-batch, greater than those of all earlier ones."""
+        """The sequence number of a micro-batch, greater than those of all earlier ones."""
         return (self.generation << BATCH_BITS) | batch_id
 
     def is_replaying(self, oldest_us: int | None) -> bool:
-        """Could a batch whose oldest row has this time have been written by a predecessor?"""
+        """Whether a batch may hold rows that an earlier checkpoint of the query has written.
+
+        Args:
+            oldest_us: time of the batch's oldest row, microseconds since the epoch; None: no rows.
+        """
         if self.generation == 1 or oldest_us is None:
             return False
         return oldest_us < (self.began + CLOCK_MARGIN).timestamp() * 1_000_000
 
     def remembered(self, name: str, first: Callable[[], Any]) -> Any:
-        """A JSON value that is computed once and then stays with the checkpoint."""
+        """A JSON value that is computed once and then stored with the checkpoint.
+
+        Args:
+            name: name of the value.
+            first: function that computes the value if none is stored.
+
+        Returns:
+            The stored value.
+        """
         folder, file = folder_at(self.path), f"playhead-{name}.json"
         known = folder.read(file)
         if known is None:
@@ -66,7 +78,7 @@ class Checkpoint:
 
     @property
     def before_first(self) -> int:
-        """Greater than every number of earlier generations, less than all of this one."""
+        """A number above every sequence of earlier generations and below all of this one."""
         return (self.generation << BATCH_BITS) - 1
 
 
@@ -77,11 +89,15 @@ def open_checkpoint(
     """Lock the checkpoint of a query for the time of the `with` block.
 
     Args:
-        path: the checkpoint's folder.
-        query: the query's name, for messages.
-        definition: what the query computes; a checkpoint of another definition is discarded.
-        last_sequence: the greatest sequence number found in what the query wrote, None if it
-            never wrote; a checkpoint made anew takes the generation after it.
+        path: folder or URI of the checkpoint.
+        query: name of the query, for messages.
+        definition: digest or version of what the query computes; a checkpoint of another definition
+            is discarded.
+        last_sequence: greatest sequence number found in what the query wrote, None if it never
+            wrote; a checkpoint made anew takes the generation after it.
+
+    Yields:
+        The checkpoint, new or resumed.
 
     Raises:
         DataError: another process holds the lock, or the checkpoint is damaged.
@@ -91,21 +107,25 @@ def open_checkpoint(
 
 
 def discard(path: str, query: str) -> None:
-    """Delete the checkpoint of a query that is not running: it begins anew, from its tables."""
+    """Delete the checkpoint of a query that is not running: it begins anew, from its tables.
+
+    Raises:
+        DataError: the query is running.
+    """
     with hold_lock(path, query):
         folder_at(path).remove()
 
 
 def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] | None:
-    """Through which version of each Delta table a batch and those before it have read all.
+    """The last version of each Delta source that was read completely at the end of a batch.
 
     Args:
-        path: the checkpoint's folder.
-        sequence: the batch.
-        exactly: a batch that ends inside a version is refused.
+        path: folder or URI of the checkpoint.
+        sequence: sequence number of the batch.
+        exactly: whether to refuse a batch that ends inside a version.
 
     Returns:
-        Versions by table id; None if the checkpoint no longer knows the batch.
+        Delta versions by table id; None if the checkpoint no longer knows the batch.
 
     Raises:
         DataError: `exactly`, and the batch ends inside a version.
@@ -123,15 +143,15 @@ def read_whole(path: str, sequence: int, *, exactly: bool) -> Mapping[str, int] 
 
 
 def finished_versions(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
-    """Through which version of each source the finished batches of a query have read all.
+    """The last version of each source that the finished batches of a query have read completely.
 
     Args:
-        path: the checkpoint's folder.
-        ids: the table ids of the sources, by name.
+        path: folder or URI of the checkpoint.
+        ids: Delta table ids of the sources, by table name.
 
     Returns:
-        Versions by name: of a source that no batch has read yet, the one before its start. Empty
-        if the query has no checkpoint.
+        Delta versions by table name; for a source that no batch has read yet, the version before
+        its start. Empty if the query has no checkpoint.
     """
     folder = folder_at(path)
     starts = folder.read("playhead-starts.json")
@@ -145,7 +165,16 @@ def finished_versions(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
 
 
 def remembered_value(path: str, name: str, generation: int) -> Any:
-    """What a checkpoint remembers under a name; None if it is not of that generation."""
+    """The value that a checkpoint stores under a name.
+
+    Args:
+        path: folder or URI of the checkpoint.
+        name: name of the value, as in `Checkpoint.remembered`.
+        generation: generation that the checkpoint must have.
+
+    Returns:
+        The JSON value; None if there is none, or the checkpoint is of another generation.
+    """
     folder = folder_at(path)
     known = folder.read(f"playhead-{name}.json")
     if _generation(folder) != generation or known is None:
@@ -154,16 +183,22 @@ def remembered_value(path: str, name: str, generation: int) -> Any:
 
 
 def _offsets(planned: bytes) -> list[Any]:
-    """The offsets of the Delta sources that a batch ends at."""
+    """The offsets at which a batch ends, from its file in `offsets/`.
+
+    Returns:
+        One JSON object for each Delta source, without sources that had no data.
+    """
     lines = planned.decode().splitlines()[2:]
     return [json.loads(line) for line in lines if line != "-"]
 
 
 def _read_whole(planned: bytes) -> dict[str, int]:
+    """The last version read completely, by Delta table id, from a file in `offsets/`."""
     return {offset["reservoirId"]: offset["reservoirVersion"] - 1 for offset in _offsets(planned)}
 
 
 def _generation(folder: Folder) -> int | None:
+    """The generation in a checkpoint's label, None without a label."""
     label = folder.read(LABEL)
     if label is None:
         return None
@@ -172,6 +207,7 @@ def _generation(folder: Folder) -> int | None:
 
 
 def _open(path: str, query: str, definition: str, last_sequence: int | None) -> Checkpoint:
+    """Resume the checkpoint at a path, or begin a new one, for a caller that holds the lock."""
     folder = folder_at(path)
     label = folder.read(LABEL)
     if label is not None:
@@ -193,23 +229,29 @@ def _open(path: str, query: str, definition: str, last_sequence: int | None) -> 
 
 
 def _planned_batches(folder: Folder) -> list[str]:
-    """The files of the batches that were planned, in their order."""
+    """The offset files of the planned batches, `offsets/<batch id>`, in order."""
     batches = sorted(int(name) for name in folder.names("offsets") if name.isdigit())
     return [f"offsets/{batch}" for batch in batches]
 
 
 def _refuse_damage(folder: Folder, files: Sequence[str], path: str, query: str) -> None:
+    """Raise DataError if files are damaged, naming the last of them."""
     damaged = [file for file in files if _is_damaged(folder.read(file))]
     if damaged:
         raise _damage_error(damaged[-1], path, query)
 
 
 def _is_damaged(content: bytes | None) -> bool:
-    """Is this not the start of what Spark writes: `v1` and JSON, or JSON alone?"""
+    """Whether a file's content is not the start of what Spark writes: `v1` and JSON, or JSON alone.
+
+    Returns:
+        False for a file that does not exist (None).
+    """
     return content is not None and not content.startswith((b"v", b"{"))
 
 
 def _damage_error(file: str, path: str, query: str) -> DataError:
+    """The error for a damaged checkpoint file, with its remedy."""
     return DataError(
         f"{query}: the checkpoint file {path}/{file} is empty or damaged (a full disk or a lost "
         "write)",

@@ -1,4 +1,4 @@
-"""What a micro-batch read, by its own count, independent of what is done with it."""
+"""The rows that a micro-batch read, counted apart from what is done with them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from jobs.runtime.spark.session import is_local
 
 @dataclass(frozen=True)
 class Observed:
-    """What a micro-batch read, by its own count, independent of what is done with it.
+    """The counts of one micro-batch.
 
     Attributes:
-        events: rows that the batch read.
-        oldest: the least watermark column among them, microseconds since the epoch.
-        watermark_ms: the batch's watermark, milliseconds since the epoch; rows behind it are
-            dropped by stateful operators without a word.
+        events: number of rows read that count as events.
+        oldest_us: least watermark column of all rows read, microseconds since the epoch; None
+            without rows.
+        watermark_ms: watermark of the batch, milliseconds since the epoch; stateful operators
+            silently drop rows behind it.
     """
 
     events: int
@@ -29,18 +30,18 @@ class Observed:
 
 
 def active_query(spark: SparkSession, query: str) -> Any:
-    """Spark's own object of a query that is active, which knows more of its batch than PySpark."""
+    """Spark's own Java object of an active query, which exposes more of a batch than PySpark."""
     found = next(active for active in spark.streams.active if active.name == query)
     return found._jsq.streamingQuery()
 
 
 @dataclass(frozen=True)
 class Observation:
-    """Counts what each micro-batch of a stream of a Delta table reads.
+    """Counts the rows that each micro-batch of a stream of a Delta table reads.
 
     Args:
-        time_column: the column that the watermark runs on.
-        after: only later rows count as events; None: all.
+        time_column: timestamp column that the watermark runs on.
+        after: instant after which rows count as events; None: all rows count.
     """
 
     time_column: str
@@ -48,21 +49,32 @@ class Observation:
 
     @property
     def counts(self) -> Column:
-        """Does a row count as an event?"""
+        """A boolean column: whether a row counts as an event."""
         if self.after is None:
             return F.lit(True)
         return F.col(self.time_column) > F.lit(self.after.isoformat()).cast("timestamp")
 
     def of(self, rows: DataFrame) -> DataFrame:
-        """`rows`, counted as they are read."""
+        """Attach the counters to a streaming DataFrame.
+
+        Args:
+            rows: streaming rows with the time column.
+
+        Returns:
+            The same rows, counted as they are read.
+        """
         events = F.count_if(self.counts).alias("events")
         return rows.observe(_NAME, events, F.min(F.unix_micros(self.time_column)).alias("oldest"))
 
     def made(self, spark: SparkSession, query: str) -> Observed:
-        """The counts of the micro-batch that `query` is in, once an action has read all of it.
+        """The counts of the current micro-batch of a query, after an action has read all of it.
 
         Tasks that are repeated because an executor was lost are observed twice: on a cluster the
         events are counted once more, in the files that the batch reads.
+
+        Args:
+            spark: session of the query.
+            query: name of the query.
         """
         execution = active_query(spark, query).lastExecution()
         row = execution.observedMetrics().apply(_NAME)
@@ -73,6 +85,7 @@ class Observation:
         )
 
     def _in_files(self, spark: SparkSession, execution: Any) -> int:
+        """The number of events in the files that a batch reads from Delta."""
         leaves = execution.analyzed().collectLeaves()
         relations = (leaves.apply(i) for i in range(leaves.size()))
         files = [

@@ -8,6 +8,6 @@ from __future__ import annotations
 INGEST, REFINE, FOLD, ATTRIBUTE = "ingest", "refine", "fold", "attribute"
 RECOMPUTE, MAINTAIN = "recompute", "maintain"
 
-OF_A_GENERATION = (REFINE, FOLD, ATTRIBUTE)  # a checkpoint each in every generation
+OF_A_GENERATION = (REFINE, FOLD, ATTRIBUTE)  # one checkpoint in every generation
 READING_SILVER = (FOLD, ATTRIBUTE)
-OF_THE_LAKE = (INGEST, RECOMPUTE, MAINTAIN)  # one for all generations
+OF_THE_LAKE = (INGEST, RECOMPUTE, MAINTAIN)  # one checkpoint or lock for all generations

@@ -1,4 +1,4 @@
-"""Running a streaming query: triggers, progress a person can follow, stopping."""
+"""Running a streaming query: triggers, progress lines in the log, and stopping."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Run:
     """A query that was started.
 
     Attributes:
-        query: Spark's handle.
-        raised: what the batch function raised; Spark passes on only its text.
+        query: Spark's handle of the query.
+        raised: exceptions of the batch function; Spark passes on only their text.
     """
 
     query: StreamingQuery
@@ -47,10 +47,13 @@ class Run:
     _logged: int = -1
 
     def ended(self, wait_s: float) -> bool:
-        """Has the query ended by itself, at the latest after `wait_s` seconds?
+        """Whether the query has ended by itself, after waiting for it.
+
+        Args:
+            wait_s: longest wait in seconds.
 
         Raises:
-            PlayheadError: it failed.
+            PlayheadError: the query failed.
         """
         try:
             return bool(self.query.awaitTermination(wait_s))  # type: ignore[arg-type]
@@ -59,7 +62,7 @@ class Run:
             raise explain(cause, self.query.name) from cause
 
     def stop(self) -> None:
-        """Stop the query between two batches; in mid-batch only if that one outlasts STOP_S."""
+        """Stop the query between two batches, or in mid-batch after STOP_S seconds."""
         deadline, batch = time.monotonic() + STOP_S, self._last_batch()
         while (
             self.query.status["isTriggerActive"]
@@ -70,6 +73,7 @@ class Run:
         self.query.stop()
 
     def _last_batch(self) -> int | None:
+        """The id of the last finished batch, None before the first."""
         progress = self.query.lastProgress
         return progress["batchId"] if progress else None
 
@@ -82,7 +86,16 @@ class Run:
 
 
 def start_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) -> dict[str, int]:
-    """The version from which a query streams each table: behind what it held at the first start."""
+    """The version from which a query streams each table: behind what it held at the first start.
+
+    Args:
+        lake: the lake that holds the tables.
+        checkpoint: checkpoint that stores the versions at the first call.
+        tables: table names.
+
+    Returns:
+        Delta start versions by table name.
+    """
     mark = Transaction(f"{checkpoint.query}-start", checkpoint.generation)
     starts: dict[str, int] = checkpoint.remembered(
         "starts", lambda: {table: lake.stream_start(table, mark) for table in tables}
@@ -102,13 +115,14 @@ def start(
 
     Args:
         rows: a streaming DataFrame.
-        checkpoint: locked for as long as the query runs.
+        checkpoint: checkpoint of the query, locked for as long as the query runs.
         trigger_s: seconds between the starts of two micro-batches.
-        available_now: work through what is there now, in as many batches as needed, and end.
-        write_batch: the sink of each micro-batch and its id.
+        available_now: whether to process what is available now, in as many batches as needed, and
+            end.
+        write_batch: sink of each micro-batch, called with its rows and its batch id.
 
     Raises:
-        PlayheadError: it cannot start.
+        PlayheadError: the query cannot start.
     """
     raised: list[Exception] = []
     writer = rows.writeStream.foreachBatch(_keeping_what_it_raises(write_batch, raised))
@@ -126,11 +140,13 @@ def start(
 
 
 def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
-    """Wait for queries to end, logging a line a batch; when one fails or at Ctrl-C stop them all.
+    """Wait for queries to end, logging a line a batch.
+
+    If one fails or at Ctrl-C, all are stopped.
 
     Args:
-        runs: what to wait for.
-        until: stop them once this is true; asked about once a second.
+        runs: queries to wait for.
+        until: condition on which to stop the queries, asked about once a second.
 
     Raises:
         PlayheadError: a query failed; known faults come with their remedy.
@@ -144,7 +160,7 @@ def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
 
 
 def stop(*runs: Run) -> None:
-    """Stop queries after the batch that they are in."""
+    """Stop queries in parallel, each after its current batch."""
     with ThreadPoolExecutor(max_workers=len(runs)) as pool:
         list(pool.map(Run.stop, runs))
     for run in runs:
@@ -152,7 +168,11 @@ def stop(*runs: Run) -> None:
 
 
 def _any_active(runs: Sequence[Run]) -> bool:
-    """Wait a moment for each run; are any left?"""
+    """Whether any query is still active, after waiting up to POLL_S seconds in all.
+
+    Raises:
+        PlayheadError: a query failed.
+    """
     ended = [run.ended(POLL_S / len(runs)) for run in runs]
     return not all(ended)
 
@@ -160,7 +180,10 @@ def _any_active(runs: Sequence[Run]) -> bool:
 def _keeping_what_it_raises(
     write_batch: Callable[[DataFrame, int], None], raised: list[Exception]
 ) -> Callable[[DataFrame, int], None]:
+    """A batch function that also appends each exception to `raised`, and raises it again."""
+
     def write(batch: DataFrame, batch_id: int) -> None:
+        """Call the batch function, and append what it raises."""
         try:
             write_batch(batch, batch_id)
         except Exception as error:
@@ -171,6 +194,7 @@ def _keeping_what_it_raises(
 
 
 def _progress_line(progress: Any) -> str:
+    """The log line of a batch: query, batch id, rows, seconds and rows per second."""
     seconds = progress["durationMs"].get("triggerExecution", 0) / 1000
     return (
         f"{progress['name']}: batch {progress['batchId']}, {progress['numInputRows']:,} rows "
@@ -179,9 +203,17 @@ def _progress_line(progress: Any) -> str:
 
 
 def coalesce_if_few(rows: DataFrame, count: int, partitions: int = 1) -> DataFrame:
-    """The rows of a micro-batch; if they are few, in at most so many partitions.
+    """Coalesce the rows of a micro-batch of at most FEW rows.
 
-    What is made of one partition is one task without a shuffle and one file a table; each more
-    would cost as much as its share of the rows.
+    One partition means one task without a shuffle, and one file a table; each further one costs as
+    much as its share of the rows.
+
+    Args:
+        rows: rows of the micro-batch.
+        count: number of rows, or an upper bound.
+        partitions: greatest number of partitions of a small batch.
+
+    Returns:
+        The same rows.
     """
     return rows.coalesce(partitions) if count <= FEW else rows

@@ -1,4 +1,4 @@
-"""Freshness: how old events were, since their arrival at Kafka, when a hop committed them."""
+"""Freshness: the age of events, since their arrival at Kafka, when a hop committed them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,28 @@ from jobs.runtime.lake.tables import FRESHNESS, TABLES
 
 
 def arrivals_of(rows: DataFrame) -> dict[int, int]:
-    """How many rows arrived in each second since 1970, by kafka_timestamp."""
+    """Count rows by second of arrival.
+
+    Args:
+        rows: batch DataFrame with kafka_timestamp (timestamp).
+
+    Returns:
+        Number of rows by kafka_timestamp in whole seconds since the epoch.
+    """
     second = F.unix_seconds("kafka_timestamp").alias("second")
     counted = rows.groupBy(second).agg(F.count(F.lit(1)).alias("events")).collect()
     return {row.second: row.events for row in counted}
 
 
 class Freshness:
-    """Collects the ages of each batch and writes them to ops.freshness now and then.
+    """Collects the ages of each batch's events, and writes them to ops.freshness at each flush.
 
-    A commit a batch would cost more than the batch's own on a small machine, so ages wait in
+    A commit for each batch would cost more than the batch's own on a small machine, so ages wait in
     the driver; those of the last few batches are lost if it is killed.
 
     Args:
-        lake: where ops.freshness is.
-        hop: the layer whose commits are timed.
+        lake: lake that has ops.freshness.
+        hop: layer whose commits are timed.
     """
 
     def __init__(self, lake: Lake, hop: str) -> None:
@@ -37,11 +44,13 @@ class Freshness:
         self._rows: list[tuple[str, int, datetime, int, int]] = []
 
     def record(self, arrivals: Mapping[int, int], sequence: int) -> None:
-        """Note the ages of a batch just committed: whole seconds, second of arrival to that of now.
+        """Record the ages of a batch that was just committed.
+
+        An age is in whole seconds, from the second of arrival to the current one.
 
         Args:
-            arrivals: of its events, as `arrivals_of` gives them.
-            sequence: the batch's number.
+            arrivals: number of events by second of arrival, as `arrivals_of` returns it.
+            sequence: sequence number of the batch.
         """
         at = datetime.now(UTC)
         self._rows += [
@@ -50,7 +59,7 @@ class Freshness:
         ]
 
     def flush(self) -> None:
-        """Write what was noted."""
+        """Append the recorded ages to ops.freshness."""
         if not self._rows:
             return
         rows = self._lake.spark.createDataFrame(self._rows, TABLES[FRESHNESS].schema).coalesce(1)
