@@ -91,6 +91,7 @@ class Assigner:
         self._sender.send(topic, record.value, key=record.key)
 
     def _remember(self, asked: tuple[str, str]) -> None:
+        """Remember a published pair of experiment and user; evict the oldest beyond the limit."""
         self._published[asked] = None
         if len(self._published) > self._remembered:
             self._published.popitem(last=False)

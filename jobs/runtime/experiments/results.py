@@ -279,7 +279,7 @@ def reproduce_results(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def _with_all_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with every column, its instant in UTC; Spark gives instants in the machine's zone."""
+    """A row with every column and its instant in UTC; Spark returns the machine's time zone."""
     known = {name: row.get(name) for name in TABLES[EXPERIMENT_RESULTS].columns}
     return {**known, "computed_at": row["computed_at"].astimezone(UTC)}
 
