@@ -286,7 +286,7 @@ class Erasure:
     def _make_gold(self) -> Iterable[StepRow]:
         """Rebuild gold of the generations that held records of the user.
 
-        The other generations' fold catches up; attribution begins anew in all of them.
+        The other generations' fold catches up; attribution restarts in all of them.
         """
         held = {row.generation for row in self._decided}
         for build in self._builds:

@@ -54,7 +54,7 @@ def attributing(
         lake: the generation to read and write.
         settings: settings of the query.
         definitions: definitions of the experiments; another definition recomputes the table.
-        available_now: whether to end once all that is there now is processed.
+        available_now: whether to end once all present rows are processed.
 
     Yields:
         The started query.

@@ -69,7 +69,7 @@ def read_spine(spark: SparkSession, path: str, days: list[int]) -> DataFrame:
     Args:
         spark: session to read with.
         path: path of a Delta table, a Parquet file or folder, or a .csv file with a header.
-        days: lengths of the windows, in days, whose features' names are taken.
+        days: lengths of the windows, in days; their features' names are reserved.
 
     Returns:
         The spine's columns; `at` as a timestamp.

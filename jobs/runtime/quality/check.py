@@ -35,7 +35,7 @@ def check(
         DataError: a table that is named does not exist.
     """
     from jobs.runtime.quality.data_docs import (
-        judge_measures,  # 3 s, which only those who check should wait
+        judge_measures,  # takes 3 s: imported only by a check
     )
 
     known = load_expectations()

@@ -46,7 +46,7 @@ def generation_of(
         judge: judge of bronze records.
         settings: settings of all jobs.
         bronze_version: Delta version of bronze.events to build from.
-        scope: events to judge anew.
+        scope: events to judge again.
 
     Returns:
         The generation; None if readers were already switched to it.
@@ -83,7 +83,7 @@ def next_generation(
         settings: settings of refine, fold and attribute.
         bronze_version: Delta version of bronze.events to build from; None: the newest, or that of
             the unfinished build.
-        scope: events to judge anew.
+        scope: events to judge again.
 
     Returns:
         The new generation.

@@ -1,4 +1,4 @@
-"""A partial build: events in scope are judged anew, all others copied from the live generation."""
+"""A partial build: events in scope are judged again, all others copied from the live generation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
         new: the empty generation.
         judge: judge of the records in scope.
         bronze_version: Delta version of bronze.events to build from.
-        scope: events to judge anew.
+        scope: events to judge again.
 
     Returns:
         The number of records in that version of bronze.
@@ -96,7 +96,7 @@ def _parts(
     Args:
         held: live rows, by table.
         again: judged records without duplicates, of all that could be in scope.
-        scope: events to judge anew.
+        scope: events to judge again.
         judge: judge of the records in scope.
         keep: function that materializes rows.
 
@@ -132,7 +132,7 @@ def _judged_anew(
     Args:
         table: name of the silver table.
         again: judged records without duplicates.
-        scope: events to judge anew.
+        scope: events to judge again.
         judge: judge of the records in scope.
         before: PLACE of the records whose live rows are in scope.
     """
