@@ -191,7 +191,11 @@ def _compare_files(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, 
 
 
 def _worst(comparisons: Iterable[Comparison]) -> Verdict:
-    """The worst verdict of some comparisons; COMPATIBLE if there are none."""
+    """The worst verdict of some comparisons.
+
+    Returns:
+        The verdict; COMPATIBLE without any comparison.
+    """
     verdicts = {comparison.verdict for comparison in comparisons}
     return max(verdicts, key=list(Verdict).index, default=Verdict.COMPATIBLE)
 
@@ -203,7 +207,7 @@ def _comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def _print_refusals(folder: Path, found: Sequence[Refusal], misplaced: Sequence[Mismatch]) -> None:
-    """Print refusals and mismatches; if there are none, which contracts are not yet published."""
+    """Print refusals and mismatches; without any, the contracts that are not yet published."""
     for refusal in found:
         file = folder / refusal.event_type / f"{refusal.version}.json"
         where = f"{file}: {refusal.verdict} at {refusal.path} {refusal.keyword}"
@@ -219,7 +223,11 @@ def _print_refusals(folder: Path, found: Sequence[Refusal], misplaced: Sequence[
 
 
 def _find(registry: Registry, name: str) -> Contract:
-    """The contract of TYPE or TYPE/VERSION; without a version the newest.
+    """The contract of a name.
+
+    Args:
+        registry: the contracts.
+        name: TYPE/VERSION, or TYPE for its newest version.
 
     Raises:
         SettingsError: there is no such type or version.
@@ -237,7 +245,11 @@ def _find(registry: Registry, name: str) -> Contract:
 
 
 def _line_violations(line: str, registry: Registry) -> list[str]:
-    """The violations of one line of JSON, as text; empty if the event is valid."""
+    """The violations of one line of JSON.
+
+    Returns:
+        One text a violation; empty if the event is valid.
+    """
     try:
         event = json.loads(line)
     except (ValueError, RecursionError) as error:

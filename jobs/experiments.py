@@ -220,7 +220,11 @@ for command in (check, assign, audit, verify, results, reproduce, readout):
 
 
 def _definitions(folder: Path | None) -> Catalogue:
-    """The validated definitions of a folder; None: of conf/experiments."""
+    """The validated definitions of a folder.
+
+    Args:
+        folder: folder of the definitions; None: conf/experiments.
+    """
     return load_definitions() if folder is None else load_definitions(folder)
 
 

@@ -171,7 +171,11 @@ def _lines(profile: Mapping[str, Any], steps: list[dict[str, Any]]) -> Iterator[
 
 
 def _as_of_text(as_of: datetime | None) -> str:
-    """The text ` as of <instant>`; empty without an instant."""
+    """An instant as part of a message.
+
+    Returns:
+        The text ` as of <instant>`; empty without an instant.
+    """
     return "" if as_of is None else f" as of {as_of.isoformat()}"
 
 

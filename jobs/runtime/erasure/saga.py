@@ -229,7 +229,11 @@ class Erasure:
             yield
 
     def _decide(self) -> Iterable[StepRow]:
-        """Count what leaves; the rows of ops.erasures are the inventory."""
+        """Count what leaves.
+
+        Returns:
+            The rows of the inventory.
+        """
         return take_inventory(self.lake, self.request.user).tables
 
     def _count(self) -> Iterable[StepRow]:

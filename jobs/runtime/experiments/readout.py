@@ -177,7 +177,11 @@ def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
 
 
 def _lift(look: Look, variant: str, goal: str) -> Estimate | None:
-    """The lift of a goal in a variant at an instant; None where it is undefined."""
+    """The lift of a goal in a variant at an instant.
+
+    Returns:
+        The estimate; None where it is undefined.
+    """
     for one in look.result.results:
         if (one.variant, one.metric) == (variant, goal) and isinstance(one.evidence, Evidence):
             return one.evidence.lift

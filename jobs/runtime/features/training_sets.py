@@ -134,7 +134,10 @@ def _read(spark: SparkSession, path: str) -> DataFrame:
 
 
 def _instant(rows: DataFrame, path: str) -> Column:
-    """The column `at` as a timestamp; null where its text is not an instant.
+    """The spine's column `at` as a timestamp.
+
+    Returns:
+        A timestamp column, null where a text is not an instant with its time zone.
 
     Raises:
         SettingsError: user_id is no string, or `at` has no time zone.

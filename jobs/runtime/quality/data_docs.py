@@ -88,7 +88,11 @@ def judge_measures(
 
 
 def expectation_text(table: str, expectation: Expectation) -> str:
-    """The expected value or range as text, such as `at most 0`; of a schema, its columns."""
+    """The expected value or range as text.
+
+    Returns:
+        A text such as `at most 0` or `1 to 5`; of a schema, its names and types.
+    """
     if isinstance(expectation, Schema):
         return schema_text(TABLES[table].schema)
     low, high = expectation.bounds
@@ -113,7 +117,11 @@ def _gx_expectation(table: str, expectation: Expectation) -> Any:
 
 
 def _text(measure: Measure) -> str | None:
-    """A measure as text; None without a value."""
+    """A measure as text.
+
+    Returns:
+        The text; None without a value.
+    """
     return (
         f"{measure:g}" if isinstance(measure, float) else None if measure is None else str(measure)
     )

@@ -40,7 +40,11 @@ class Expectation(Section):
 
     @property
     def about(self) -> str:
-        """The columns or the SQL condition that it is about; empty: the whole table."""
+        """The columns or the SQL condition that it is about.
+
+        Returns:
+            Their text; empty if it is about the whole table.
+        """
         return ""
 
     @property
@@ -50,7 +54,11 @@ class Expectation(Section):
 
     @property
     def bounds(self) -> Bounds:
-        """The least and the greatest allowed measure, both included; None: unbounded."""
+        """The range of allowed measures.
+
+        Returns:
+            The least and the greatest, both included; None: unbounded.
+        """
         return None, 0
 
     @property

@@ -40,7 +40,11 @@ class PinnedTables:
     gold: Snapshot | None
 
     def rows(self, table: str) -> DataFrame:
-        """A table's rows at its pinned version; no rows if the table does not exist."""
+        """A table's rows at its pinned version.
+
+        Returns:
+            Rows in the declared columns; none if the table does not exist.
+        """
         if table not in self.versions:
             return self.lake.spark.createDataFrame([], TABLES[table].schema)
         fold = FOLDS.get(table.removeprefix("gold."))

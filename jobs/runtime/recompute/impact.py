@@ -22,12 +22,12 @@ PERCENT, TOP = 5, 10
 
 @dataclass(frozen=True)
 class Decisions:
-    """An experiment's verdict on each side; None where nobody is exposed.
+    """An experiment's verdict on each side.
 
     Attributes:
         experiment_id: id of the experiment.
-        old: the verdict in the old generation.
-        new: the verdict in the new generation.
+        old: the verdict in the old generation; None if nobody is exposed there.
+        new: the verdict in the new generation; None if nobody is exposed there.
     """
 
     experiment_id: str

@@ -85,7 +85,11 @@ def plan_text(planned: Plan) -> str:
 
 
 def _past_rate(lake: Lake) -> float | None:
-    """The median rate of past builds, in records a second; None without a past build."""
+    """The median rate of past builds.
+
+    Returns:
+        Records a second; None without a past build.
+    """
     if not lake.has(GENERATIONS):
         return None
     built = lake.read(GENERATIONS).where((F.col("action") == Action.BUILT) & (F.col("events") > 0))
