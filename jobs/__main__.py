@@ -1,6 +1,6 @@
 """The console command: `playhead ingest` is `python -m jobs.ingest`, and --help lists all jobs.
 
-A job is imported when it is run, and no earlier: the list is read from the files of the jobs.
+A job is imported only when it is run: the list is read from the files of the jobs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 
 from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
 
-READERS: Mapping[str, tuple[str, ...]] = {  # each with the jobs that are for them, as typed
+READERS: Mapping[str, tuple[str, ...]] = {  # names of jobs, as typed, by reader
     "Everybody": ("setup", "demo"),
     "Data engineer": (
         *("contracts", "topics", "broker", "replay", "simulate"),
@@ -34,11 +34,19 @@ class Jobs(click.Group):
     """The jobs as commands of one group, each by its name with hyphens for underscores."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the names of all jobs."""
+        """The names of all jobs, as typed."""
         return [name for names in READERS.values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a job."""
+        """Import a job.
+
+        Args:
+            ctx: context of the command line.
+            cmd_name: name of the job, with hyphens or underscores.
+
+        Returns:
+            The job's command; None if there is no such job.
+        """
         name = cmd_name.replace("_", "-")
         if name not in self.list_commands(ctx):
             return None
@@ -59,7 +67,7 @@ class Jobs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the job that a command line names."""
+        """Find the job that a command line names; end with its nearest names if there is none."""
         names, asked = self.list_commands(ctx), args[0].replace("_", "-")
         if asked not in names and not asked.startswith("-"):
             near = [f"playhead {name}" for name in get_close_matches(asked, names)]
@@ -68,7 +76,7 @@ class Jobs(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the jobs of each reader, with what each does."""
+        """Write the jobs of each reader, with their descriptions."""
         width = max(map(len, self.list_commands(ctx)))
         for reader, names in READERS.items():
             with formatter.section(reader):
@@ -79,7 +87,10 @@ def module_of(name: str) -> ModuleSpec:
     """The module of a job, without importing it.
 
     Args:
-        name: of the job, as typed.
+        name: name of the job, as typed.
+
+    Raises:
+        ModuleNotFoundError: there is no such job.
     """
     module = f"jobs.{name.replace('-', '_')}"
     spec = find_spec(module)
@@ -91,7 +102,7 @@ def module_of(name: str) -> ModuleSpec:
 
 
 def description(name: str) -> str:
-    """What a job does: the first line of its module's docstring, without the job's own name."""
+    """The first line of a job's module docstring, without the job's own name."""
     loader: Any = module_of(name).loader
     source = loader.get_source(loader.name)
     text = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
@@ -103,7 +114,7 @@ def description(name: str) -> str:
 
 
 def exit_with(error: PlayheadError) -> NoReturn:
-    """End the command with one line."""
+    """End the command: print the error as one line on standard error, and exit with its code."""
     click.echo(f"error: {error}", err=True)
     raise SystemExit(error.exit_code)
 
@@ -113,7 +124,7 @@ def exit_with(error: PlayheadError) -> NoReturn:
 def main() -> None:
     """Event analytics for video streaming: Kafka to Delta with Spark, batch equal to stream.
 
-    `playhead JOB --help` tells a job's options; `python -m jobs.JOB` is the same job.
+    `playhead JOB --help` lists a job's options; `python -m jobs.JOB` is the same job.
     """
 
 

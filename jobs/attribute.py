@@ -16,11 +16,11 @@ from jobs.runtime.streams.query import follow
 @job
 @click.option("--available-now", is_flag=True, help="Take what silver holds now, then end.")
 def main(settings: Settings, available_now: bool) -> None:
-    """Keep gold.experiment_user: what the experiments of conf/experiments measure of each user.
+    """Keep gold.experiment_user: the metrics of conf/experiments, measured for each user.
 
     Reads silver.experiments, silver.playback, silver.engagement and silver.ratings. A micro-batch
-    computes anew the rows that its events can change. With a new checkpoint, or after a change of
-    a definition, all rows are computed from silver first.
+    recomputes the rows that its events can change. With a new checkpoint, or after a change of a
+    definition, all rows are computed from silver first.
     """
     definitions = load_definitions()
     for lake in live_lakes(ATTRIBUTE, settings.tuned(settings.attribute.tuned_for)):

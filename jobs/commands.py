@@ -1,4 +1,4 @@
-"""Send one command: check it, and publish its event to Kafka in one transaction.
+"""Send one command: validate it, and publish its event to Kafka in one transaction.
 
 The API for services is jobs.runtime.profiles.commands; this is the same from a shell.
 """
@@ -34,7 +34,7 @@ NO_RATING = StatedRating(None)
 
 
 def _repeatable(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that a repeat needs."""
+    """Add the options --command-id and --at, which a repeat of a command needs."""
     identity = click.option(
         "--command-id",
         default=lambda: str(uuid.uuid4()),
@@ -52,9 +52,9 @@ def _repeatable(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def main() -> None:
-    """Change a user's profile by a command: it is checked, and published as one event.
+    """Change a user's profile by a command: it is validated, and published as one event.
 
-    A command that breaks its contract is refused with the place and the rule, and publishes
+    A command that breaks its contract is rejected with the place and the rule, and publishes
     nothing. Each command prints its --command-id and --at; given again, with the same arguments,
     they repeat it safely: a repeat is recognised and changes nothing.
     """
@@ -140,7 +140,10 @@ main.add_command(rate, "rate")
 
 
 def _ratings(settings: Settings, previous: float | None) -> ReadModel:
-    """What the command line stated, else the lake; Spark starts only where a lake may be."""
+    """The read model of ratings: the rating stated, else the lake's.
+
+    Spark starts only where the root may hold gold.
+    """
     root = settings.lake.root
     if previous is not None:
         return StatedRating(round(previous * HALF_STARS))
@@ -150,6 +153,11 @@ def _ratings(settings: Settings, previous: float | None) -> ReadModel:
 
 
 def _parse_change(change: str) -> tuple[str, Any]:
+    """The name and the value, JSON or else text, of one NAME=VALUE.
+
+    Raises:
+        SettingsError: there is no value.
+    """
     name, equals, text = change.partition("=")
     if not equals:
         raise SettingsError(f"preference {change!r} has no value", "write it as NAME=VALUE")
@@ -160,6 +168,7 @@ def _parse_change(change: str) -> tuple[str, Any]:
 
 
 def _send(settings: Settings, command: Command, ratings: ReadModel = NO_RATING) -> None:
+    """Publish a command, and print the options that repeat it and the event's id."""
     click.echo(f"--command-id {command.command_id} --at {command.at.isoformat()}")
     with (
         kafka_of(settings, must_answer=False) as kafka,

@@ -1,4 +1,4 @@
-"""Compare: what people would notice if readers went from one generation to another."""
+"""Compare: what users would notice if readers were switched from one generation to another."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def main(
     as_json: bool,
     page: Path | None,
 ) -> None:
-    """Tell what would change for people if readers went from generation OLD to NEW.
+    """Report what would change for users if readers were switched from generation OLD to NEW.
 
     Features of users that moved, top lists of recommendations that changed, decisions of
-    experiments that flipped, and business totals. Nothing is written; parity, which says why rows
-    differ, is the matter of python -m jobs.recompute. Lists are compared if NEW has lists of its
-    own: python -m jobs.score --set lake.generation=NEW makes them.
+    experiments that flipped, and business totals. Nothing is written. Why rows differ is the
+    subject of parity, in python -m jobs.recompute. Lists are compared if NEW has lists of its own:
+    python -m jobs.score --set lake.generation=NEW makes them.
     """
     lake = open_live_lake("compare", settings)
     found = impact(lake, old, new, load_definitions(), percent=percent, top=top, at=at)

@@ -1,4 +1,4 @@
-"""The contracts of conf/schemas: read, checked, compared, shown and validated against."""
+"""The contracts of conf/schemas: check, compare, show, publish; validate events against them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def main() -> None:
 def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
     """Refuse what breaks readers: minor versions, changed files, majors without upcaster.
 
-    Topics too: those of topics.yaml beside the contracts must be as these say.
+    Also refuse topics.yaml beside the contracts if it does not match their topics.
     """
     with friendly_errors():
         found = refusals(folder, Level(level), Mode(mode))
@@ -75,7 +75,7 @@ def check(mode: str, level: str, folder: Path, as_json: bool) -> None:
 @main.command()
 @folder_option
 def lock(folder: Path) -> None:
-    """Publish: from now on the new contracts may not change."""
+    """Publish the new contracts: from now on they may not change."""
     with friendly_errors():
         found, misplaced = refusals(folder), folder_mismatches(folder)
         if found or misplaced:
@@ -120,7 +120,7 @@ def compare(old: Path, new: Path, mode: str, level: str, as_json: bool) -> None:
 )
 @folder_option
 def docs(out: Path, folder: Path) -> None:
-    """Write the catalogue of events: one page that needs nothing else."""
+    """Write the catalogue of events: one self-contained page."""
     with friendly_errors():
         out.parent.mkdir(parents=True, exist_ok=True)
         write_catalogue(load_registry(folder), out)
@@ -156,7 +156,7 @@ def show_example(name: str, folder: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @folder_option
 def validate_file(file: Path, folder: Path) -> None:
-    """Hold each line of FILE.jsonl, one event, to the contract it names."""
+    """Validate each line of FILE.jsonl, one event, against the contract it names."""
     with friendly_errors():
         registry = load_registry(folder)
         bad = 0
@@ -171,6 +171,17 @@ def validate_file(file: Path, folder: Path) -> None:
 
 
 def _compare_files(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, Comparison]:
+    """The comparisons of two JSON Schema files, by direction.
+
+    Args:
+        old: path of the earlier schema.
+        new: path of the later schema.
+        mode: mode of the comparison.
+        level: level of compatibility, which selects the directions.
+
+    Raises:
+        SettingsError: a file is no readable JSON Schema.
+    """
     before, after = read_json(old), read_json(new)
     pairs = {"backward": (after, before), "forward": (before, after)}
     try:
@@ -180,16 +191,23 @@ def _compare_files(old: Path, new: Path, mode: Mode, level: Level) -> dict[str, 
 
 
 def _worst(comparisons: Iterable[Comparison]) -> Verdict:
+    """The worst verdict of some comparisons.
+
+    Returns:
+        The verdict; COMPATIBLE without any comparison.
+    """
     verdicts = {comparison.verdict for comparison in comparisons}
     return max(verdicts, key=list(Verdict).index, default=Verdict.COMPATIBLE)
 
 
 def _comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as a JSON document."""
     findings = [asdict(finding) for finding in comparison.findings]
     return {"verdict": comparison.verdict, "findings": findings}
 
 
 def _print_refusals(folder: Path, found: Sequence[Refusal], misplaced: Sequence[Mismatch]) -> None:
+    """Print refusals and mismatches; without any, the contracts that are not yet published."""
     for refusal in found:
         file = folder / refusal.event_type / f"{refusal.version}.json"
         where = f"{file}: {refusal.verdict} at {refusal.path} {refusal.keyword}"
@@ -205,6 +223,15 @@ def _print_refusals(folder: Path, found: Sequence[Refusal], misplaced: Sequence[
 
 
 def _find(registry: Registry, name: str) -> Contract:
+    """The contract of a name.
+
+    Args:
+        registry: the contracts.
+        name: TYPE/VERSION, or TYPE for its newest version.
+
+    Raises:
+        SettingsError: there is no such type or version.
+    """
     event_type, _, version = name.partition("/")
     try:
         versions = {contract.version: contract for contract in registry.versions(event_type)}
@@ -218,6 +245,11 @@ def _find(registry: Registry, name: str) -> Contract:
 
 
 def _line_violations(line: str, registry: Registry) -> list[str]:
+    """The violations of one line of JSON.
+
+    Returns:
+        One text a violation; empty if the event is valid.
+    """
     try:
         event = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -226,6 +258,11 @@ def _line_violations(line: str, registry: Registry) -> list[str]:
 
 
 def _read_lines(file: Path) -> list[str]:
+    """The lines of a UTF-8 file.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Demo: real viewing data through the whole pipeline, and a report of what became of it."""
+"""Demo: real viewing data through the whole pipeline, and a report of the results."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ FAULTS = (
 def main(settings: Settings, limit: int | None) -> None:
     """Replay MovieLens 100K, with faults, through Kafka, bronze, silver and gold; then recompute.
 
-    On the way a model is trained, promoted and scores everybody's recommendations, and people are
+    On the way a model is trained, promoted and scores all users' recommendations, and users are
     assigned to an A/A test: an experiment whose variants are the same.
 
-    Everything is built anew below build/demo. Ends with build/demo/report.html and
+    Everything is rebuilt below build/demo. Ends with build/demo/report.html and
     build/demo/summary.json, and fails if a record was lost or counted twice, or if a gold row
     differs from its recompute without a cause.
     """
@@ -125,12 +125,13 @@ def main(settings: Settings, limit: int | None) -> None:
 
 
 def _for_demo(settings: Settings) -> Settings:
+    """The settings with the demo's lake, tuned for little data."""
     lake = settings.lake.model_copy(update={"root": str(FOLDER / "lake")})
     return settings.model_copy(update={"lake": lake}).tuned("little_data")
 
 
 def _define_experiment(until: datetime) -> None:
-    """The A/A test, as files that an operator would keep in conf/experiments."""
+    """Write the definitions of the A/A test as files, as an operator would in conf/experiments."""
     DEFINITIONS.mkdir()
     for name, document in same_for_all(until).items():
         text = yaml.safe_dump(document, sort_keys=False)
@@ -140,7 +141,17 @@ def _define_experiment(until: datetime) -> None:
 def _follow_the_replay(
     runs: Sequence[Run], settings: Settings, until: datetime, limit: int | None
 ) -> None:
-    """Send the events from a process of its own, as an application would, while streams run."""
+    """Follow the streams while a process of its own sends the events, as an application would.
+
+    Args:
+        runs: the running queries.
+        settings: settings of the demo.
+        until: event time of the last event.
+        limit: number of events to send; None: all.
+
+    Raises:
+        ServiceError: the replay failed.
+    """
     command = [
         *(sys.executable, "-m", "jobs.replay", "--env", settings.profile),
         *("--set", f"lake.root={settings.lake.root}", "--faults", FAULTS),
@@ -158,7 +169,12 @@ def _follow_the_replay(
 
 
 def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
-    """Train, pass the gate, score and publish; or the reason why not, as with too few events."""
+    """Train, pass the gate, score and publish.
+
+    Returns:
+        The model's version, quality and counts as a JSON document; or `refused` with the reason, as
+        with too few events.
+    """
     try:
         result = train(lake, settings.recommend)
         registry = open_model_registry(settings.recommend, lake.root)
@@ -184,7 +200,7 @@ def _recommend(lake: Lake, settings: Settings) -> dict[str, Any]:
 
 
 def _write_model_pages(registry: ModelRegistry, version: str) -> None:
-    """What a training left for people to read, beside the report."""
+    """Write the model card and the plots of a training as pages beside the report."""
     card = str(mistune.html(registry.document(version, "model_card.md")))
     text = page("notebook.html", title="Model card", cells=[{"prose": card}], style="")
     (FOLDER / "model_card.html").write_text(text, encoding="utf-8")
@@ -193,7 +209,7 @@ def _write_model_pages(registry: ModelRegistry, version: str) -> None:
 
 
 def _pages(notebooks: Mapping[str, str]) -> dict[str, str]:
-    """The pages beside the report, by what they show."""
+    """The files of the pages beside the report that exist, by title."""
     pages = {
         "Quality: every expectation of every table": "quality.html",
         "Quality: Great Expectations' data docs (they need a network)": "quality/index.html",
@@ -206,7 +222,11 @@ def _pages(notebooks: Mapping[str, str]) -> dict[str, str]:
 
 
 def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, Any]:
-    """Attribute, decide and write the readout of the A/A test."""
+    """Attribute, decide and write the readout of the A/A test.
+
+    Returns:
+        The decision, the number of users by state, and the file of the readout.
+    """
     definitions = load_definitions(DEFINITIONS)
     with attributing(lake, settings.attribute, definitions, available_now=True) as run:
         follow(run)
@@ -216,7 +236,11 @@ def _experiment(lake: Lake, settings: Settings, until: datetime) -> dict[str, An
 
 
 def _notebooks(settings: Settings, seconds: dict[str, float]) -> dict[str, str]:
-    """Run notebooks over the demo's lake; the page of each that found what it asks for."""
+    """Execute notebooks over the demo's lake.
+
+    Returns:
+        The page, relative to the demo's folder, by notebook; one that fails is left out.
+    """
     pages = {}
     with _time_stage("notebooks", seconds):
         for name in NOTEBOOKS:
@@ -229,6 +253,7 @@ def _notebooks(settings: Settings, seconds: dict[str, float]) -> dict[str, str]:
 
 
 def _quality_summary(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The number of expectations, and those that failed, as a JSON document."""
     failed = [each for each in findings if not each.passed]
     return {
         "expectations": len(findings),
@@ -244,6 +269,7 @@ def _summary(
     gold: Mapping[str, int],
     parity: Parity,
 ) -> dict[str, Any]:
+    """The counts of each layer and of parity as a JSON document."""
     return {
         "produced": sent["produced"],
         "bronze": kept.bronze,
@@ -261,6 +287,7 @@ def _summary(
 
 
 def _summary_text(summary: Mapping[str, Any]) -> str:
+    """The summary as lines of text."""
     parity = summary["parity"]
     return "\n".join(
         [
@@ -280,6 +307,12 @@ def _summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def _refuse_loss(sent: Mapping[str, Any], kept: Conservation, parity: Parity) -> None:
+    """Stop if records were lost or counted twice, or if gold differs from its recompute.
+
+    Raises:
+        DataError: the counts do not balance, differ from the ground truth, or a difference is
+            unexplained.
+    """
     if not kept.conserved:
         raise DataError("records were lost or counted twice", f"compare {FOLDER}/summary.json")
     found = (kept.bronze, dict(kept.quarantined), kept.duplicates)
@@ -296,6 +329,7 @@ def _refuse_loss(sent: Mapping[str, Any], kept: Conservation, parity: Parity) ->
 
 @contextmanager
 def _time_stage(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Log a stage, and add its duration in seconds under its name."""
     log.info("-- %s", stage)
     began = time.monotonic()
     yield

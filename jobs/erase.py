@@ -1,4 +1,4 @@
-"""Erase: a user leaves every table and file of the lake, with a certificate."""
+"""Erase: remove a user from every table and file of the lake, with a certificate."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def main(
 ) -> None:
     """Erase USER from bronze, silver, quarantine, gold, the online store and the files below them.
 
-    The user's records leave bronze and every generation, and gold is made anew from what remains
-    (docs/semantics.md, Erasure). Older versions of all tables go with it: nothing below lake.root
-    can be read as of a time before. At the end every file is searched for the id, and a
+    The user's records leave bronze and every generation, and gold is rebuilt from what remains
+    (docs/semantics.md, Erasure). Older versions of all tables are deleted with them: nothing below
+    lake.root can be read as of an earlier time. At the end every file is searched for the id, and a
     certificate is written to <lake.root>/erasures.
 
-    Stop the streaming jobs, and start no other job, until it is through: it refuses to begin
-    beside ingest, refine, fold, attribute, recompute or maintain. Killed at any moment,
-    python -m jobs.erase --pending goes on where it was; until then ingest and refine refuse to
-    start. Kafka keeps its own copies for its retention, and what arrives later is an event like
-    any other: the certificate says when to erase once more to be sure.
+    Stop the streaming jobs, and start no other job, until it is done: it refuses to begin beside
+    ingest, refine, fold, attribute, recompute or maintain. Killed at any moment, python -m
+    jobs.erase --pending resumes it; until then ingest and refine refuse to start. Kafka keeps its
+    own copies for its retention, and a record that arrives later is an event like any other: the
+    certificate says when to erase once more to be sure.
 
     python -m jobs.erase ada --dry-run
     """
@@ -57,6 +57,12 @@ def main(
 
 
 def _lake(settings: Settings) -> Lake:
+    """The live generation of a lake on a local disk.
+
+    Raises:
+        SettingsError: the lake is on an object store, whose files cannot be searched.
+        DataError: there is no bronze.
+    """
     if "://" in settings.lake.root:
         raise SettingsError(
             f"the files at {settings.lake.root} cannot be searched", "mount them as a folder"
@@ -67,6 +73,11 @@ def _lake(settings: Settings) -> Lake:
 
 
 def _id(user: str) -> str:
+    """The id, if it can be one.
+
+    Raises:
+        SettingsError: it has characters that ids do not have.
+    """
     if not is_id(user):
         raise SettingsError(f"{user!r} is no id", "ids have letters, digits and _ . : - only")
     return user

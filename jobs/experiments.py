@@ -1,4 +1,4 @@
-"""Experiments: definitions checked, users assigned and audited, results computed and reproduced."""
+"""Experiments: check definitions, assign and audit users, compute and reproduce results."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ def assign(
 @job
 @definitions_option
 def audit(settings: Settings, folder: Path | None) -> None:
-    """Hold every recorded assignment of a defined experiment to the hash.
+    """Compare every recorded assignment of a defined experiment with the hash.
 
-    Reads silver.experiments. Exits non-zero if a user was recorded in a variant that the hash
-    does not give them.
+    Reads silver.experiments. Exits non-zero if a user was recorded in a variant that the hash does
+    not give them.
     """
     lake = _lake(settings, "audit", ASSIGNMENTS)
     recorded, wrong = audit_assignments(lake, _definitions(folder))
@@ -123,7 +123,7 @@ def audit(settings: Settings, folder: Path | None) -> None:
 @job
 @definitions_option
 def verify(settings: Settings, folder: Path | None) -> None:
-    """Prove that the streamed gold.experiment_user is what all of silver comes to in batch.
+    """Prove that the streamed gold.experiment_user equals its batch recompute from silver.
 
     Exits non-zero if a row differs. Events that came since the last micro-batch differ too: run
     python -m jobs.attribute --available-now first.
@@ -164,9 +164,9 @@ def results(
 ) -> None:
     """Compute the results of the EXPERIMENTs, by default of all that have started.
 
-    Reads gold.experiment_user; writes gold.experiment_results, in which every row says what it
-    was computed from, and publishes each decision as ExperimentResultPublished; refused, before
-    anything is computed, if a blocker of quality failed on the tables behind them.
+    Reads gold.experiment_user; writes gold.experiment_results, in which every row names the
+    versions it was computed from, and publishes each decision as ExperimentResultPublished.
+    Refused, before anything is computed, if a blocker of quality failed on the tables behind them.
     """
     definitions = _definitions(folder)
     lake = _lake(settings, "results", EXPERIMENT_USER)
@@ -184,7 +184,7 @@ def results(
 @click.argument("experiment")
 @click.argument("computed_at", type=AwareInstant())
 def reproduce(settings: Settings, experiment: str, computed_at: datetime) -> None:
-    """Compute the results of EXPERIMENT at COMPUTED_AT again, from what they were computed from.
+    """Recompute the results of EXPERIMENT at COMPUTED_AT from the versions that they name.
 
     Exits non-zero if a single digit differs.
     """
@@ -209,7 +209,7 @@ def reproduce(settings: Settings, experiment: str, computed_at: datetime) -> Non
 @click.argument("experiment")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def readout(settings: Settings, experiment: str, file: Path) -> None:
-    """Write the newest results of EXPERIMENT to FILE, a page that needs nothing else."""
+    """Write the newest results of EXPERIMENT to FILE, a self-contained page."""
     lake = _lake(settings, "readout", EXPERIMENT_RESULTS)
     write_readout(lake, experiment, file)
     click.echo(f"The readout: {file}")
@@ -220,14 +220,25 @@ for command in (check, assign, audit, verify, results, reproduce, readout):
 
 
 def _definitions(folder: Path | None) -> Catalogue:
+    """The validated definitions of a folder.
+
+    Args:
+        folder: folder of the definitions; None: conf/experiments.
+    """
     return load_definitions() if folder is None else load_definitions(folder)
 
 
 def _sizes(definitions: Catalogue) -> tuple[int, int]:
+    """The number of experiments and of metrics."""
     return len(definitions.experiments), len(definitions.metrics)
 
 
 def _parse_context(text: str) -> tuple[str, str]:
+    """The name and value of one --context.
+
+    Raises:
+        SettingsError: there is no value.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--context {text}", "write it as NAME=VALUE")
@@ -235,13 +246,18 @@ def _parse_context(text: str) -> tuple[str, str]:
 
 
 def _lake(settings: Settings, app: str, table: str) -> Lake:
-    """The lake, with the table that the command reads."""
+    """Open the lake at its live or pinned generation.
+
+    Raises:
+        DataError: the table that the command reads does not exist.
+    """
     lake = open_lake(app, settings)
     lake.require(table)
     return lake
 
 
 def _line(row: Mapping[str, Any]) -> str:
+    """An experiment's verdict and reasons as one line."""
     decision = row["decision"]
     return f"{row['experiment_id']}: {decision['verdict']} ({', '.join(decision['reasons'])})"
 

@@ -19,10 +19,10 @@ def main(settings: Settings, available_now: bool) -> None:
     """Fold silver events into the gold tables.
 
     Reads silver.playback, silver.ratings and the clicks of silver.engagement; appends the partial
-    statistics of each micro-batch to gold.partials and folds them into gold.<table> every
-    fold.compact_every_batches. With a new checkpoint, or after a change of a fold's declaration,
-    it first rebuilds the gold tables from silver in batch and streams on from there. A switch of
-    generations takes it along, unless lake.generation names one.
+    statistics of each micro-batch to gold.partials and compacts them into gold.<table> every
+    fold.compact_every_batches. With a new checkpoint, or after a change of a fold's declaration, it
+    first rebuilds the gold tables from silver in batch and then streams on. It follows a switch of
+    generations, unless lake.generation names one.
     """
     for lake in live_lakes(FOLD, settings):
         with folding(lake, settings.fold, available_now=available_now) as run:

@@ -1,4 +1,4 @@
-"""Generations: which builds of silver and gold there are, and which one readers see."""
+"""Generations: list the builds of silver and gold, switch readers, delete old builds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
 
 @job
 def list_generations(settings: Settings) -> None:
-    """Show all generations: what happened to each, and when."""
+    """List all generations, with what happened to each, and when."""
     lake = _lake(settings)
     live = lake.live()
     for generation in generations(lake).values():
@@ -31,7 +31,7 @@ def list_generations(settings: Settings) -> None:
 @job
 @click.argument("generation", type=click.IntRange(min=1))
 def switch_generation(settings: Settings, generation: int) -> None:
-    """Let readers see GENERATION from now on; the same command switches back.
+    """Switch readers to GENERATION; the same command switches back.
 
     Refused if a blocker failed in the newest check of its tables by python -m jobs.quality.
     """
@@ -50,14 +50,14 @@ def retire_generations(settings: Settings) -> None:
 @job
 @click.argument("generation", type=click.IntRange(min=1))
 def abandon_build(settings: Settings, generation: int) -> None:
-    """Give up the unfinished build of GENERATION, such as one that can no longer end."""
+    """Give up the unfinished build of GENERATION, such as one that cannot be completed."""
     abandon(_lake(settings), generation)
     click.echo(f"generation {generation} is given up; python -m jobs.recompute begins another")
 
 
 @job
 def name_tables(settings: Settings) -> None:
-    """Give all tables their names in lake.catalog; a switch does that for the new generation."""
+    """Register all tables by name in lake.catalog; a switch does that for the new generation."""
     if settings.lake.catalog is None:
         raise SettingsError("lake.catalog is not set", "set it: --set lake.catalog=spark_catalog")
     give_names(_lake(settings), settings.lake.catalog)
@@ -78,10 +78,12 @@ main.add_command(name_tables, "name")
 
 
 def _lake(settings: Settings) -> Lake:
+    """Open the lake at its live generation."""
     return open_live_lake("generations", settings)
 
 
 def _line(generation: Generation, live: int) -> str:
+    """A generation's origin, actions and UTC times as one line."""
     mark = "live" if generation.number == live else ""
     origin = (
         "streamed"

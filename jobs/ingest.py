@@ -1,4 +1,4 @@
-"""Ingest: every topic from Kafka to bronze.events, as it came, exactly once."""
+"""Ingest: every topic from Kafka to bronze.events, unchanged, exactly once."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from jobs.runtime.streams.query import follow
 def main(settings: Settings, available_now: bool) -> None:
     """Land every topic of conf/topics.yaml in bronze.events.
 
-    Reads Kafka, appends to bronze.events, keeps its place in the lake's checkpoints. Killed at
+    Reads Kafka, appends to bronze.events, keeps its offsets in the lake's checkpoints. Killed at
     any moment, it continues from the last batch without losing or repeating a record. Records that
-    a producer's open transaction holds back are told, with who holds them; they land when it ends.
-    A topic that was deleted and made anew is landed from its start, under places of its own, once
-    the loss of what its earlier records had not landed is accepted.
+    a producer's open transaction holds back are reported, with who holds them; they land when it
+    ends. A topic that was deleted and created again is landed from its start, under places of its
+    own, once the loss of its earlier records that had not landed is accepted.
     """
     with kafka_of(settings) as kafka:
         lake = open_live_lake(INGEST, settings)

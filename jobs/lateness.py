@@ -1,4 +1,4 @@
-"""Lateness: for each delay, what a watermark or a look back of that length would have missed."""
+"""Lateness: what a watermark or a look-back of each length would have missed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DELAYS = ("1m", "5m", "15m", "1h", "6h", "1d", "3d", "7d", "28d")
 
 
 class Duration(click.ParamType[int]):
-    """A whole number and its unit, s, m, h or d; in seconds."""
+    """Option type: a whole number and its unit s, m, h or d, as seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the text of the option."""
+        """Convert the option's text to seconds."""
         if isinstance(value, int):
             return value
         number, unit = value[:-1], value[-1:]
@@ -46,12 +46,12 @@ class Duration(click.ParamType[int]):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the days.")
 @click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page.")
 def main(settings: Settings, delays: tuple[int, ...], as_json: bool, page: Path | None) -> None:
-    """Count what would have been missed by a watermark, or by a look back, of each length.
+    """Count what would have been missed by a watermark, or by a look-back, of each length.
 
     A watermark drops an event that lies further behind the newest event time than its length. A
-    look back, such as a nightly job that reads the last days again, misses an event that took
-    longer to arrive. Reads what gold counts (docs/semantics.md, Lateness).
-    playhead itself drops nothing late: these are the numbers by which to choose elsewhere.
+    look-back, such as a nightly job that rereads the last days, misses an event that took longer to
+    arrive. Reads the events behind gold (docs/semantics.md, Lateness). playhead itself drops
+    nothing late: these are the numbers by which to choose elsewhere.
     """
     lake = open_lake("lateness", settings)
     found = measure_lateness(lake, sorted(set(delays)))

@@ -1,4 +1,4 @@
-"""Maintain: small files compacted, rows and files deleted that nobody needs."""
+"""Maintain: compact small files, delete rows and files that are no longer needed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jobs.runtime.streams.queries import MAINTAIN
 @job
 @click.option("--plan", "planning", is_flag=True, help="Say what would be kept, and for whom.")
 def main(settings: Settings, planning: bool) -> None:
-    """Compact small files, delete old rows, delete files that nobody needs; beside running streams.
+    """Compact small files, delete old rows and unneeded files; beside running streams.
 
-    maintain.* of conf/pipeline.yaml is the policy. Whatever it says, no file goes that a stream,
-    also one whose checkpoint must be made anew, a generation being built, or a recent experiment
-    result will read. Killed at any moment, the next run finishes.
+    maintain.* of conf/pipeline.yaml is the policy. Whatever it says, no file is deleted that a
+    stream, also one whose checkpoint must be rebuilt, a generation being built, or a recent
+    experiment result will read. Killed at any moment, the next run finishes.
     """
     lake = open_live_lake(MAINTAIN, settings)
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Notebooks: run over a lake, each written as a page that needs nothing else."""
+"""Notebooks: execute notebooks over a lake, and write each as a self-contained page."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from jobs.runtime.settings import Settings
 def main(settings: Settings, names: tuple[str, ...], to: Path, given: tuple[str, ...]) -> None:
     """Run notebooks over the lake and write each as a page: NOTEBOOK.html.
 
-    NOTEBOOK is the name of a file in notebooks/ without its ending; default: all of them. They
-    read lake.root at lake.generation, and write nothing to it.
+    NOTEBOOK is the name of a file in notebooks/ without its ending; default: all of them. They read
+    lake.root at lake.generation, and write nothing to it.
     """
     logging.getLogger("traitlets").setLevel(logging.WARNING)
     asked = dict(_parse_value(one) for one in given)
@@ -44,6 +44,11 @@ def main(settings: Settings, names: tuple[str, ...], to: Path, given: tuple[str,
 
 
 def _parse_value(text: str) -> tuple[str, Any]:
+    """The name and value of one --with.
+
+    Raises:
+        SettingsError: there is no value.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--with {text}", "write it as NAME=VALUE")

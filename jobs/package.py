@@ -1,4 +1,4 @@
-"""Package: all that spark-submit needs, in one folder, and the lines that submit the jobs."""
+"""Package: everything that spark-submit needs in one folder, and the commands that submit jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINES: Mapping[str, tuple[str, ...]] = {
 )
 @click.option("--master", default="spark://HOST:7077", show_default=True, help="In the lines.")
 def main(settings: Settings, out: Path, master: str) -> None:
-    """Gather code, conf and jars in a folder and print the lines that submit each kind of job.
+    """Collect code, conf and jars in a folder, and print the commands that submit each kind of job.
 
     The folder can be copied to any machine that submits. Its conf/ may be edited there.
     """

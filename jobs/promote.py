@@ -1,4 +1,4 @@
-"""Promote: put a model into service by its alias, or go back to the one before."""
+"""Promote: put a model into service by its alias, or return to the previous one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main(settings: Settings, version: str | None, back: bool, if_better: bool, s
 
     Refused if its training found it worse than the champion or not better than popularity, or
     judged it against another champion than today's, or if a blocker of quality failed on the tables
-    that it learnt from. Repeated, it changes nothing.
+    that it was trained on. A repeat changes nothing.
     """
     registry = open_model_registry(settings.recommend, settings.lake.root)
     if show:

@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 @job
 def main(settings: Settings) -> None:
-    """Bring the online store (SQLite, or online.redis_url) to gold.recommendations.
+    """Update the online store (SQLite, or online.redis_url) from gold.recommendations.
 
-    Lists that have not changed since the last publication are left alone; cached answers of
-    those that have are evicted.
+    Lists that have not changed since the last publication are left alone; cached answers of those
+    that have are evicted.
     """
     lake = open_lake("publish", settings)
     result = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))

@@ -1,4 +1,4 @@
-"""Quality: hold silver and gold to conf/expectations, at pinned versions."""
+"""Quality: check silver and gold against conf/expectations, at pinned versions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
     help="Folder for the pages of data docs.",
 )
 def main(settings: Settings, tables: tuple[str, ...], version: int | None, docs: Path) -> None:
-    """Hold the tables of silver and gold to what conf/expectations declares.
+    """Check the tables of silver and gold against the expectations of conf/expectations.
 
     Findings go to ops.quality, where the gates of jobs.generations, jobs.promote and
     jobs.experiments read them, and to pages of data docs. Exits non-zero if a blocker fails.

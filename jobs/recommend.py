@@ -1,4 +1,4 @@
-"""Recommend: what to show a user, as an application is answered."""
+"""Recommend: show a user's recommendations, as an application gets them."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def main(
 
 
 def _lake(settings: Settings) -> Lake:
+    """Open the lake at its live or pinned generation."""
     return open_lake("recommend", settings)
 
 

@@ -1,4 +1,4 @@
-"""Recompute: the next generation from bronze in batch, compared, and switched to."""
+"""Recompute: build the next generation from bronze in batch, compare it, and switch readers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PARTS = {
 PART = ("--from", "--to", "--event-type", "--user", "--table")
 
 
-GO_TOGETHER = {  # by what chooses the mode, what goes with it
+GO_TOGETHER = {  # options that are allowed with each mode
     "--plan": ("--bronze-version",),
     "--check": ("--bronze-version",),
     "--as-of": (*PART, "--report", "--switch"),
@@ -52,16 +52,17 @@ GO_TOGETHER = {  # by what chooses the mode, what goes with it
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: a build and what follows it, or with `planning` or `checking` no build.
+    """A recompute as requested: a build, or with `planning` or `checking` none.
 
     Attributes:
-        planning: only say what a build would do.
-        checking: only compare gold with its recompute.
-        bronze_version: the version of bronze to read; None: the newest.
-        as_of: read bronze as of then, and do nothing that was done for it already.
-        scope: the events that are judged anew.
-        report: the page of what people would notice; None: no page.
-        switching: let readers see the build.
+        planning: whether to only print the plan of a build.
+        checking: whether to only compare gold with its recompute.
+        bronze_version: Delta version of bronze.events to read; None: the newest.
+        as_of: instant whose version of bronze is read, without repeating what was done for it;
+            None: no such instant.
+        scope: events to judge again.
+        report: path of the page of the build's impact; None: no page.
+        switching: whether to switch readers to the build.
     """
 
     planning: bool
@@ -103,16 +104,16 @@ def main(settings: Settings, **options: Any) -> None:
     """Build the next generation of silver and gold from bronze, in batch, and compare.
 
     The live generation keeps streaming and being read. Killed at any moment, the same command
-    goes on where it was. When the batch build is complete, the streams of the new generation
-    catch up with bronze, and gold is compared row by row: each differing row has a named cause,
-    or the job fails. The comparison is kept in ops.parity.
+    resumes the build. When the batch build is complete, the streams of the new generation catch up
+    with bronze, and gold is compared row by row: each differing row has a named cause, or the job
+    fails. The comparison is stored in ops.parity.
 
-    With a part named, only its events are judged anew; the others are taken over from the live
-    generation. Of a gold table, none are: all gold is folded anew in any case.
+    With a part named, only its events are judged again; the others are copied from the live
+    generation. If --table is a gold table, none are: all gold is rebuilt in any case.
 
     --as-of makes it repeatable, for schedulers: a generation built by the same code and settings
-    from bronze as it was then is taken as it is, and so is its comparison. Once readers have been
-    switched to it, a repeat does nothing, also if they have been switched on, or back, since.
+    from bronze as of then is reused, and so is its comparison. Once readers have been switched to
+    it, a repeat does nothing, also if they have been switched on, or back, since.
     """
     request = _request(**options)
     lake = open_live_lake(RECOMPUTE, settings)
@@ -131,10 +132,13 @@ def main(settings: Settings, **options: Any) -> None:
 
 
 def _build(lake: Lake, judge: Judge, settings: Settings, request: Request) -> Lake | None:
-    """Build the next generation and compare it.
+    """Build the next generation and compare it with the live one.
 
     Returns:
         The lake of that generation; None if readers were switched to it by an earlier run.
+
+    Raises:
+        DataError: a difference is unexplained.
     """
     if request.as_of is not None:
         version = lake.version_at(BRONZE, request.as_of)
@@ -145,8 +149,13 @@ def _build(lake: Lake, judge: Judge, settings: Settings, request: Request) -> La
 
 
 def _report_and_switch(lake: Lake, built: Lake, settings: Settings, request: Request) -> None:
+    """Write the impact page and switch readers, each if requested.
+
+    Raises:
+        DataError: the quality gate stops the switch.
+    """
     if request.report is not None:
-        from jobs.runtime.recompute.impact_page import report_on  # 1 s, for who wants a page
+        from jobs.runtime.recompute.impact_page import report_on  # 1 s, only where a page is asked
 
         report_on(lake, built, request.report)
     if request.switching:

@@ -1,4 +1,4 @@
-"""Release: quarantined records judged anew; what is valid now becomes silver."""
+"""Release: judge quarantined records again; those that are valid now go to silver."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class Offsets(click.ParamType[tuple[int, int]]):
-    """A range as FIRST-LAST, both included, or one offset."""
+    """Option type: a range of offsets as FIRST-LAST, both included, or one offset."""
 
     name = "offsets"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """Read the text of the option."""
+        """Convert the option's text to the first and the last offset."""
         first, _, last = value.partition("-")
         if not (first.isdecimal() and (last or first).isdecimal()):
             self.fail(f"{value!r} is no range such as 100-250", param, ctx)
@@ -54,12 +54,12 @@ class Offsets(click.ParamType[tuple[int, int]]):
 @click.option("--dry-run", is_flag=True, help="Only say what would become of them; write nothing.")
 @click.option("--finish", "finishing", is_flag=True, help="Only finish a release that was killed.")
 def main(settings: Settings, dry_run: bool, finishing: bool, **chosen: Any) -> None:
-    """Judge quarantined records anew, by the contracts, code and settings of now.
+    """Judge quarantined records again, by the present contracts, code and settings.
 
-    What is valid goes to its silver table and leaves silver.quarantine; silver.released keeps all
-    that quarantine said of it. The rest stays as it is. Without a selection all of quarantine is
-    judged. jobs.refine must not run meanwhile. Killed at any moment, --finish does the rest, or
-    the next release, before it decides anything itself.
+    Valid records go to their silver table and leave silver.quarantine; silver.released keeps their
+    whole row of quarantine. The others stay as they are. Without a selection all of quarantine is
+    judged. jobs.refine must not run meanwhile. Killed at any moment, --finish does the rest, or the
+    next release does, before it decides anything itself.
 
     python -m jobs.release --reason unknown_version --from 2026-11-01T00:00:00Z
     """

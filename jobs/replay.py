@@ -1,4 +1,4 @@
-"""Replay: real viewing history, as events, to Kafka."""
+"""Replay: send real viewing history, as events, to Kafka."""
 
 from __future__ import annotations
 

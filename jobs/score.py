@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 @job
 @click.option("--model-version", help="Score with this version. Default: the champion.")
 def main(settings: Settings, model_version: str | None) -> None:
-    """Make the lists of all users in all contexts: replaces gold.recommendations in one commit.
+    """Score the lists of all users in all contexts; replaces gold.recommendations in one commit.
 
     The champion scores; while there is none, nothing is scored. Repeated on the same tables with
     the same model, it changes nothing.

@@ -44,7 +44,12 @@ def main(settings: Settings, folder: Path | None) -> None:
 
 
 def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
-    """Write this machine's spark-defaults.conf and spark-env.sh: jars, Python, memory, Java."""
+    """Write this machine's spark-defaults.conf and spark-env.sh: jars, Python, memory, Java.
+
+    Args:
+        folder: folder of the two files.
+        settings: settings of Spark.
+    """
     properties = {
         "spark.jars": ",".join(map(str, resolve(SPARK))),
         "spark.pyspark.python": sys.executable,
@@ -62,7 +67,12 @@ def write_spark_conf(folder: Path, settings: SparkSettings) -> None:
 
 
 def _worked(settings: Settings, java_options: str) -> SparkSession:
-    """A session in which a stream has run over a lake without events."""
+    """A session that has run a stream over an empty lake.
+
+    Args:
+        settings: settings of refine and of Spark.
+        java_options: options of its Java virtual machine.
+    """
     from jobs.runtime.lake.lake import Lake
     from jobs.runtime.pipeline.judging import load_judge  # 1 s, for the one time
     from jobs.runtime.pipeline.refine import refining
@@ -79,6 +89,14 @@ def _worked(settings: Settings, java_options: str) -> SparkSession:
 
 
 def _java() -> Path:
+    """Find Java; as root, where there is apt-get, install it if it is missing.
+
+    Returns:
+        The path of the java binary.
+
+    Raises:
+        ServiceError: there is no Java and it cannot be installed.
+    """
     try:
         return java_binary()
     except ServiceError:
@@ -98,6 +116,11 @@ def _install_java() -> None:
 
 
 def _apt_get(*arguments: str) -> bool:
+    """Run apt-get without questions.
+
+    Returns:
+        True if it succeeded.
+    """
     command = [
         "apt-get",
         "--quiet",

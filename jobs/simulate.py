@@ -1,9 +1,9 @@
-"""Send made-up events to Kafka: any number, always the same for a seed, with faults on request.
+"""Send synthetic events to Kafka: any number, deterministic for a seed, with faults on request.
 
-As fast as the cores allow, Spark makes and sends them; at a rate, one process does, and an event
+At full speed, Spark makes and sends them on all cores; at a rate, one process does, and an event
 happens when it is sent. The same options with the same --until send the same bytes. The same
 options at another time send the same event ids, so the events are duplicates of the first; for
-other events take another --seed.
+other events use another --seed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jobs.runtime.spark.session import spark_session
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
-CHUNKS_A_JOB = 64  # a Spark job for every 260,000 events, to tell progress in between
+CHUNKS_A_JOB = 64  # a Spark job for every 260,000 events, to log progress in between
 COUNT = click.IntRange(min=1)
 
 
@@ -68,7 +68,7 @@ def main(
     faults: str,
     truth: Path | None,
 ) -> None:
-    """Send made-up events of users who watch, rate, search and take part in experiments."""
+    """Send synthetic events of users who watch, rate, search and take part in experiments."""
     clock = Clock(until - int(days * DAY_US), days * DAY_US / events)
     run = Simulation(Population(users, titles, seed), events, clock, Faults.parse(faults, seed))
     told = run.truth()
@@ -88,6 +88,7 @@ def main(
 def _send_in_bulk(
     run: Simulation, records: int, settings: SparkSettings, kafka: KafkaSettings
 ) -> None:
+    """Send all chunks through Spark, CHUNKS_A_JOB in each of its jobs, and log the progress."""
     spark = spark_session("simulate", settings)
     progress = Progress(records)
     for start in range(0, run.chunks, CHUNKS_A_JOB):

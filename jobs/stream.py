@@ -20,9 +20,9 @@ from jobs.runtime.streams.query import follow
 def main(settings: Settings, available_now: bool) -> None:
     """Run ingest, refine and fold in one driver: Kafka to gold.
 
-    The three queries are those of jobs.ingest, jobs.refine and jobs.fold, on the same
-    checkpoints: run them together on a small machine, apart on a large one. Here they take turns:
-    a batch of ingest lasts until gold has it, or for ten seconds if the other two are far behind.
+    The three queries are those of jobs.ingest, jobs.refine and jobs.fold, on the same checkpoints:
+    run them together on a small machine, apart on a large one. Here they take turns: a batch of
+    ingest lasts until gold has it, or for ten seconds if the other two have a large backlog.
     """
     judge = load_judge(settings.refine)
     with kafka_of(settings) as kafka:

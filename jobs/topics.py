@@ -1,4 +1,4 @@
-"""Topics: bring those of a Kafka to what conf/topics.yaml declares."""
+"""Topics: bring the topics of a Kafka cluster to the declarations of conf/topics.yaml."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from jobs.runtime.settings import Settings
 
 
 def _show(steps: Sequence[Step]) -> None:
+    """Print the changes or refusals of each topic."""
     for step in steps:
         for line in step.refusals() or step.changes() or [""]:
             click.echo(f"{step.name:<30}{step.action:<11}{line}".rstrip())

@@ -1,4 +1,4 @@
-"""Train: gold to a registered model, judged on a cut in time."""
+"""Train: gold to a registered model, evaluated on a temporal split."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 def main(settings: Settings, from_scratch: bool) -> None:
     """Train the recommendation model from gold and register it as the challenger.
 
-    Its settings are judged on a cut in time against popularity and the champion's settings; the
-    run in MLflow holds parameters, data and code versions, metrics, plots and a model card.
+    Its settings are evaluated on a temporal split against popularity and the champion's settings;
+    the run in MLflow holds parameters, data and code versions, metrics, plots and a model card.
     python -m jobs.promote puts it into service. If the challenger is already that of these very
     tables, settings and code, nothing is trained.
     """

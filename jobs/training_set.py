@@ -45,11 +45,11 @@ def main(
     """Join the rows of SPINE with the features of their users at their instants, into OUT.
 
     SPINE is a Delta table, a Parquet file or folder, or a CSV file with a header. It has user_id
-    and at, an instant with its time zone; its other columns, such as a label, are carried along.
+    and at, an instant with its time zone; its other columns, such as a label, are copied.
 
     OUT becomes a new Delta table: the spine, the features (docs/semantics.md, Features as of an
-    instant) and built_from, which says what they were made from. What happens at the very instant
-    is not in the features. With --known, neither is what happened before and arrived later.
+    instant) and built_from, the versions they were computed from. An event at the very instant is
+    not in the features. With --known, neither is an event from before that arrived later.
     """
     lake = open_lake(QUERY, settings)
     asked = read_spine(lake.spark, spine, sorted(set(days)))

@@ -1,4 +1,4 @@
-"""By hand: the events of some dates judged anew, all gold folded anew, compared and switched."""
+"""On demand: judge the events of some dates again, rebuild gold, compare, and switch readers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ DATE = {"type": "string", "format": "date", "pattern": r"^20\d\d-\d\d-\d\d$"}
 
 @task(retries=0)
 def check_dates(params: dict[str, Any]) -> None:
-    """Fail, at once and for good, if the dates are no range that can be recomputed."""
+    """Fail without a retry if the dates are no range that can be recomputed.
+
+    Raises:
+        AirflowFailException: the range is reversed, ends in the future or is too long.
+    """
     first, last = (date.fromisoformat(params[name]) for name in ("first", "last"))
     fault = None
     if first > last:
@@ -49,7 +53,7 @@ with DAG(
 
     @task.short_circuit
     def asked_to_switch(params: dict[str, Any]) -> bool:
-        """Shall readers be switched?"""
+        """Whether readers shall be switched."""
         return bool(params["switch"])
 
     switched = submit("check_and_switch", "recompute", *dates, "--switch", outlets=[GOLD])

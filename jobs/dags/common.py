@@ -1,4 +1,4 @@
-"""What the DAGs share: the assets between them, how a job is submitted, and what a failure says.
+"""What the DAGs share: assets, the submission of jobs, and the log line of a failure.
 
 Only Airflow is imported here and in the DAGs: jobs run by spark-submit, with their own Python.
 """
@@ -25,12 +25,12 @@ EXPERIMENT_RESULTS = Asset("experiment_results", uri="playhead://gold/experiment
 QUALITY = Asset("quality", uri="playhead://ops/quality")
 
 PROFILE = "{{ var.value.get('playhead_profile', 'local') }}"
-# the logical date; a run that an asset set off has none, and is named by when it was due
+# the logical date; a run triggered by an asset has none: then the instant at which it was due
 INSTANT = "{{ (dag_run.logical_date or dag_run.run_after).isoformat() }}"
 
 
 def name_the_runbook(context: Mapping[str, Any]) -> None:
-    """Log, as an error, which task failed and where the runbook says what to do."""
+    """Log, as an error, which task failed, with a link to its section of the runbook."""
     task = context["ti"]
     log.error(
         "%s.%s failed in run %s after try %s -> %s#%s",
@@ -57,15 +57,15 @@ def submit(
     outlets: Sequence[Asset] = (),
     **options: Any,
 ) -> SparkSubmitOperator:
-    """A task that is one run of a job, on the connection spark_default.
+    """A task that runs a job once, on the connection spark_default.
 
     Args:
-        task_id: the task's name.
-        job: the file in jobs/, without its ending.
-        arguments: of the job; templates of Airflow.
-        inlets: what it reads that other DAGs make.
-        outlets: what it makes that other DAGs wait for.
-        options: of Airflow, in place of DEFAULTS.
+        task_id: name of the task.
+        job: name of the file in jobs/, without its ending.
+        arguments: arguments of the job; Airflow templates.
+        inlets: assets of other DAGs that it reads.
+        outlets: assets that it updates, which other DAGs wait for.
+        options: options of Airflow, in place of DEFAULTS.
     """
     return SparkSubmitOperator(
         task_id=task_id,

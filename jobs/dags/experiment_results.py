@@ -1,4 +1,4 @@
-"""Every hour: the users of experiments, then intervals and decisions as of that hour."""
+"""Every hour: attribute outcomes to users of experiments, then compute results as of that hour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ with DAG(
     description="Attribution of outcomes to users, results of every experiment that has started",
     schedule=CronTriggerTimetable("5 * * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,  # results of a past hour would look at the data of today
+    catchup=False,  # results of a past hour would be computed from the data of today
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     default_args={**DEFAULTS, "execution_timeout": timedelta(minutes=25)},

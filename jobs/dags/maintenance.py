@@ -1,4 +1,4 @@
-"""Every night: small files compacted, old rows and files deleted by policy, generations retired."""
+"""Every night: retire generations, compact small files, delete old rows and files by policy."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ with DAG(
     tags=["playhead"],
 ) as dag:
     retired = submit("retire", "generations", "retire")
-    # a generation that is gone needs no old files any more
+    # a retired generation no longer needs old files
     maintained = submit("maintain", "maintain")
     retired >> maintained

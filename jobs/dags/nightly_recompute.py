@@ -1,4 +1,4 @@
-"""Every night: silver and gold again from bronze, compared with what was streamed, and switched."""
+"""Every night: rebuild silver and gold from bronze, compare with the live ones, switch readers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ with DAG(
     description="Next generation from bronze; the parity gate; the quality gate and the switch",
     schedule=CronTriggerTimetable("0 1 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,  # a night that was missed is made up for by the next one
+    catchup=False,  # the next night's run covers a missed one
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
     default_args={**DEFAULTS, "execution_timeout": timedelta(hours=4)},

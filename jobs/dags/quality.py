@@ -1,4 +1,4 @@
-"""When gold or the lists are new, and four times a day: all tables held to their expectations."""
+"""When gold or the lists are new, and four times a day: check all tables against expectations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
-    # what failed is in the data: measuring it again tells nothing new
+    # failures are in the data: measuring again gives the same result
     default_args={**DEFAULTS, "retries": 1, "execution_timeout": timedelta(minutes=45)},
     tags=["playhead"],
 ) as dag:

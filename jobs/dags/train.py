@@ -1,4 +1,4 @@
-"""When gold is new: a model, its promotion if it is better, everybody's lists, the online store."""
+"""When gold is new: train a model, promote it if better, score all users, publish the lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ with DAG(
     tags=["playhead"],
 ) as dag:
     trained = submit("train", "train", inlets=[GOLD])
-    # a challenger that is refused is no failure: the champion scores on
+    # a challenger that is not promoted is no failure: scoring goes on with the champion
     promoted = submit("promote", "promote", "--if-better")
     scored = submit("score", "score")
     published = submit("publish", "publish", outlets=[RECOMMENDATIONS])

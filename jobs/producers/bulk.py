@@ -1,4 +1,4 @@
-"""Sending records in bulk: made and sent by Spark's workers, on as many cores as there are."""
+"""Bulk sending: records made and sent by Spark's workers, on all available cores."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jobs.runtime.errors import ServiceError
 from jobs.runtime.kafka.clients import spark_options
 from jobs.runtime.settings import KafkaSettings
 
-CHUNKS_PER_TASK = 4  # small tasks, taken up in order, keep the arrival near the order of time
+CHUNKS_PER_TASK = 4  # small tasks, run in order, keep the arrival near the order of time
 SCHEMA = "topic string, key binary, value binary"
-PRODUCER = {  # as jobs.runtime.kafka.clients.PRODUCER, in the words of Java's client
+PRODUCER = {  # as jobs.runtime.kafka.clients.PRODUCER, in the options of Java's client
     "kafka.acks": "all",
     "kafka.enable.idempotence": "true",
     "kafka.compression.type": "snappy",
@@ -30,17 +30,19 @@ def send_in_bulk(
     """Send the records of chunks; return when Kafka has acknowledged all.
 
     Args:
-        spark: whose workers make and send them.
-        chunks: the numbers of the chunks, without gaps.
-        make: from the number of a chunk to its records; must not depend on anything else, as a
-            chunk is made anew when a task is repeated. The repeats are then duplicates in Kafka.
-        kafka: where to.
+        spark: session whose workers make and send the records.
+        chunks: numbers of the chunks, without gaps.
+        make: function from the number of a chunk to its records; must not depend on anything else,
+            as a chunk is made again when a task is repeated. The repeats are then duplicates in
+            Kafka.
+        kafka: connection to the cluster that the records are sent to.
 
     Raises:
         ServiceError: Spark could not send everything.
     """
 
     def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One Arrow batch of SCHEMA for each chunk number."""
         for batch in batches:
             for chunk in batch.column("id").to_pylist():
                 yield _batch(make(chunk))
@@ -58,6 +60,7 @@ def send_in_bulk(
 
 
 def _batch(records: list[Record]) -> pa.RecordBatch:
+    """Records as an Arrow batch of SCHEMA."""
     topics, keys, values = zip(*records, strict=True)
     columns = [pa.array(topics), pa.array(keys, pa.binary()), pa.array(values, pa.binary())]
     return pa.RecordBatch.from_arrays(columns, names=["topic", "key", "value"])

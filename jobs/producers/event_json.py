@@ -1,8 +1,8 @@
-"""Scenes told as records: the JSON of every event type.
+"""The JSON of every event type: scenes as Kafka records.
 
 The JSON is written as text: building and encoding dictionaries is three times slower, too slow to
-keep up with the pipeline. A teller returns the event's key and the inside of its JSON object
-without the envelope.
+keep up with the pipeline. The function of an event type (TELLERS) returns the event's key and the
+members of its JSON object without the envelope and the braces.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def record_of_scene(scene: Scene, at: str, event_id: str) -> Record:
     """The record of a scene.
 
     Args:
-        scene: what happens.
-        at: the event time, RFC 3339.
-        event_id: the event's own identity.
+        scene: the scene.
+        at: event time, RFC 3339, UTC.
+        event_id: the event's eventId.
     """
     key, body = TELLERS[scene.event_type](scene)
     value = (
@@ -44,7 +44,7 @@ def record_of_scene(scene: Scene, at: str, event_id: str) -> Record:
 
 @lru_cache(maxsize=65_536)
 def _user_json(number: int, seed: int) -> tuple[str, str]:
-    """A user's deviceInfo, and the inside of the metadata but for the correlationId."""
+    """The deviceInfo object of a user, and the metadata members but for the correlationId."""
     user = user_of(number, seed)
     groups = [f"{name}.{variant}" for name, variant in zip(EXPERIMENTS, user.variants, strict=True)]
     device_info = to_json(PLAYERS[user.device].info(user.device))
@@ -52,28 +52,40 @@ def _user_json(number: int, seed: int) -> tuple[str, str]:
 
 
 def _started(scene: Scene) -> Told:
+    """Key and members of VideoPlaybackStarted 2.1."""
     previous = f',"previousTitle":"title_{scene.title + 1}"' if scene.chance < 0.5 else ""
     auto_play = "true" if scene.chance < 0.3 else "false"
     return _playback(scene, 0, f',"autoPlay":{auto_play}{previous}')
 
 
 def _paused(scene: Scene) -> Told:
+    """Key and members of VideoPlaybackPaused."""
     return _playback(scene, _position(scene))
 
 
 def _seeked(scene: Scene) -> Told:
+    """Key and members of VideoPlaybackSeeked."""
     to = int(title_of(scene.title, scene.seed).duration * scene.chance)
     at = _position(scene)
     return _playback(scene, at, more=f',"seek":{{"from":{at},"to":{to}}}')
 
 
 def _completed(scene: Scene) -> Told:
+    """Key and members of VideoPlaybackCompleted."""
     at = _position(scene)
     percentage = f'"completionPercentage":{100 * scene.progress:.1f}'
     return _playback(scene, at, more=f',"watchDuration":{at},{percentage}')
 
 
 def _playback(scene: Scene, position: int, context: str = "", more: str = "") -> Told:
+    """Key and members of a playback event.
+
+    Args:
+        scene: the scene.
+        position: position in the title, in seconds.
+        context: further members of playbackContext, with a leading comma.
+        more: further members of the event, with a leading comma.
+    """
     title = title_of(scene.title, scene.seed)
     device_info, metadata = _user_json(scene.user, scene.seed)
     episode = int(24 * scene.whim)
@@ -89,10 +101,12 @@ def _playback(scene: Scene, position: int, context: str = "", more: str = "") ->
 
 
 def _position(scene: Scene) -> int:
+    """The scene's position in its title, in seconds."""
     return int(title_of(scene.title, scene.seed).duration * scene.progress)
 
 
 def _rated(scene: Scene) -> Told:
+    """Key and members of UserRatingSubmitted."""
     user = user_of(scene.user, scene.seed)
     return f"user_{scene.user}", (
         f'"userId":"user_{scene.user}","contentInfo":{{"titleId":"title_{scene.title}"}},'
@@ -101,10 +115,12 @@ def _rated(scene: Scene) -> Told:
 
 
 def _stars(chance: float) -> float:
+    """A rating of 0.5 to 5 stars in steps of a half, by a chance in [0, 1)."""
     return 0.5 + int(10 * chance) / 2
 
 
 def _engaged(scene: Scene) -> Told:
+    """Key and members of UserEngagement."""
     _, metadata = _user_json(scene.user, scene.seed)
     return f"user_{scene.user}", (
         f'"userId":"user_{scene.user}","sessionId":"session_{scene.story}",'
@@ -115,6 +131,7 @@ def _engaged(scene: Scene) -> Told:
 
 
 def _assigned(scene: Scene) -> Told:
+    """Key and members of ExperimentAssignment."""
     which = int(scene.chance * len(EXPERIMENTS))
     user = user_of(scene.user, scene.seed)
     return f"user_{scene.user}", (
@@ -125,6 +142,7 @@ def _assigned(scene: Scene) -> Told:
 
 
 def _decided(scene: Scene) -> Told:
+    """Key and members of ExperimentResultPublished."""
     experiment = pick(EXPERIMENTS, scene.chance)
     return experiment, (
         f'"experimentId":"{experiment}","decision":"keep_running",'
@@ -133,6 +151,7 @@ def _decided(scene: Scene) -> Told:
 
 
 def _catalogued(scene: Scene) -> Told:
+    """Key and members of ContentMetadataUpdated."""
     title = title_of(scene.title, scene.seed)
     return f"title_{scene.title}", (
         f'"titleId":"title_{scene.title}","name":"Title No. {scene.title}",'
@@ -142,11 +161,13 @@ def _catalogued(scene: Scene) -> Told:
 
 
 def _removed(scene: Scene) -> Told:
+    """Key and members of ContentMetadataRemoved."""
     title = f"title_{scene.title}"
     return title, f'"titleId":"{title}","reason":"licence ended"'
 
 
 def _viewed(scene: Scene) -> Told:
+    """Key and members of ContentViewed."""
     watched = _position(scene)
     device = user_of(scene.user, scene.seed).device
     return f"user_{scene.user}", (
@@ -158,6 +179,7 @@ def _viewed(scene: Scene) -> Told:
 
 
 def _rated_content(scene: Scene) -> Told:
+    """Key and members of ContentRated."""
     previous = f',"previousRating":{_stars(scene.whim)}' if scene.whim < 0.3 else ""
     return f"user_{scene.user}", (
         f'"userId":"user_{scene.user}","contentId":"title_{scene.title}",'
@@ -166,6 +188,7 @@ def _rated_content(scene: Scene) -> Told:
 
 
 def _preferred(scene: Scene) -> Told:
+    """Key and members of UserPreferencesUpdated."""
     preferences: Body = {"language": pick(LANGUAGES, scene.chance)}
     if scene.whim < 0.5:
         preferences["autoplay"] = scene.chance < 0.5
@@ -177,6 +200,7 @@ def _preferred(scene: Scene) -> Told:
 
 
 def _published(scene: Scene) -> Told:
+    """Key and members of RecommendationModelPublished."""
     return "recommender", (
         f'"modelName":"recommender","modelVersion":"{1 + scene.number}","alias":"champion",'
         f'"trainedAt":"2024-01-15T10:30:00Z","metrics":{{"recall_at_10":{round(scene.chance, 4)}}}'
@@ -184,6 +208,7 @@ def _published(scene: Scene) -> Told:
 
 
 def _reported(scene: Scene) -> Told:
+    """Key and members of ServiceHealthReported."""
     service = pick(SERVICES, scene.whim)
     return service, (
         f'"service":"{service}","status":"{"up" if scene.chance < 0.99 else "degraded"}",'

@@ -1,4 +1,4 @@
-"""Experiments over a replayed history: people are assigned as they first press play."""
+"""Experiments over a replayed history: users are assigned as they first press play."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ SAME_FOR_ALL = "same-for-all"
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A person's assignment to an experiment, at a second of the data set."""
+    """A person's assignment to an experiment.
+
+    Attributes:
+        at: time in seconds of the data set.
+        viewing: the viewing that begins then.
+        experiment: id of the experiment.
+        variant: name of the variant.
+    """
 
     at: int
     viewing: Viewing
@@ -28,11 +35,11 @@ class Exposure:
 
     @property
     def event_type(self) -> str:
-        """As of a Moment."""
+        """The event type, as of a Moment."""
         return EVENT_TYPE
 
     def body(self, shift_s: int) -> Body:
-        """The event, `shift_s` seconds later than in the data set."""
+        """The event's JSON object, its time moved forward by `shift_s` seconds."""
         at = datetime.fromtimestamp(self.at + shift_s, UTC)
         user = self.viewing.user_id
         return assignment_event(user, self.experiment, self.variant, at, self.viewing.context)
@@ -45,8 +52,11 @@ def with_exposures(
 
     Args:
         moments: the history, in order of time.
-        definitions: of the experiments.
+        definitions: definitions of the experiments.
         shift_s: seconds that every event time is moved forward.
+
+    Returns:
+        The history with the exposures, in order of time.
     """
     return list(_with_exposures(moments, definitions, shift_s))
 
@@ -54,6 +64,7 @@ def with_exposures(
 def _with_exposures(
     moments: Sequence[Moment], definitions: Catalogue, shift_s: int
 ) -> Iterator[Moment | Exposure]:
+    """The history, with each person's exposures before their first play."""
     met: set[int] = set()
     for moment in moments:
         viewing = moment.subject
@@ -67,6 +78,7 @@ def _with_exposures(
 def _exposures(
     moment: Moment, viewing: Viewing, definitions: Catalogue, shift_s: int
 ) -> Iterator[Exposure]:
+    """A person's exposures at their first play, one for each experiment they take part in."""
     at = datetime.fromtimestamp(moment.at + shift_s, UTC)
     for name in definitions.experiments:
         user, context = viewing.user_id, viewing.context
@@ -78,7 +90,13 @@ def _exposures(
 def same_for_all(until: datetime) -> dict[str, Any]:
     """Definitions of an A/A test over the MovieLens history that ends at `until`.
 
-    Both variants are shown the same, as the people of the data set were: what is found is chance.
+    Both variants are shown the same, as the people of the data set were: any difference is chance.
+
+    Args:
+        until: end of the history, as an aware datetime.
+
+    Returns:
+        Parsed documents of conf/experiments/, by file name.
     """
     started, completed = "VideoPlaybackStarted", "VideoPlaybackCompleted"
     watched = {"event": completed, "field": "watch_s"}

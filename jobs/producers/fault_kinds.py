@@ -1,6 +1,6 @@
-"""What can go wrong between an application and Kafka, and how such an event must end.
+"""Kinds of faults between an application and Kafka, and where such an event must end.
 
-| fault | what happens | how the event ends |
+| fault | what happens | where the event ends |
 |---|---|---|
 | duplicates | the same bytes are sent again, up to `REACH` events later | silver, one duplicate |
 | late | the event time lies up to `LATEST_S` earlier | silver |
@@ -27,9 +27,11 @@ DAY_US = 86_400_000_000
 
 @dataclass(frozen=True)
 class Draw:
-    """What decides how an affliction shows: `chance` in [0, 1) of the event, `until` of the run.
+    """The random draw that determines the form of a fault.
 
-    `until` is the last instant of the run's sound events, in microseconds since 1970.
+    Attributes:
+        chance: the event's chance, in [0, 1).
+        until: the last instant of the run's sound events, in microseconds since 1970.
     """
 
     chance: float
@@ -37,7 +39,7 @@ class Draw:
 
     @property
     def delay(self) -> int:
-        """How many events later something is sent: 1 to REACH."""
+        """The number of events by which a record is delayed: 1 to REACH."""
         return 1 + int(self.chance * REACH)
 
 
@@ -47,13 +49,13 @@ Deliver = Callable[[Record, Draw], Deliveries]
 
 @dataclass(frozen=True)
 class FaultKind:
-    """One way for an event to go wrong.
+    """One kind of fault.
 
     Attributes:
-        fault: its name on the command line.
-        deliver: from the sound record to the records sent, each with its delay in events.
-        reason: the quarantine reason it must end with; None: it ends in silver.
-        duplicates: how many of the records are repeats.
+        fault: name of the fault on the command line.
+        deliver: function from the sound record to the records sent, each with its delay in events.
+        reason: the quarantine reason that the event must end with; None: it ends in silver.
+        duplicates: number of the records that are repeats.
         only: the event type that can have it; None: all.
     """
 
@@ -65,44 +67,54 @@ class FaultKind:
 
 
 def _sent_twice(record: Record, draw: Draw) -> Deliveries:
+    """The record, and the same bytes some events later."""
     return [(0, record), (draw.delay, record)]
 
 
 def _sent_later(record: Record, draw: Draw) -> Deliveries:
+    """The record, some events later."""
     return [(draw.delay, record)]
 
 
 def _misrouted(record: Record, draw: Draw) -> Deliveries:
+    """The record under a key that is not the event's."""
     return [(0, record._replace(key=record.key + b"_elsewhere"))]
 
 
 def _with_value(change: Callable[[bytes], bytes]) -> Deliver:
+    """A fault that changes the bytes of the value."""
     return lambda record, draw: [(0, record._replace(value=change(record.value)))]
 
 
 def _with_body(change: Callable[[Body], Body]) -> Deliver:
+    """A fault that changes the event's JSON object."""
     return _with_value(lambda value: encode(change(json.loads(value))))
 
 
 def _clock_behind(record: Record, draw: Draw) -> Deliveries:
+    """The record with an event time up to LATEST_S seconds earlier."""
     return _with_body(partial(_moved_back, seconds=LATEST_S * draw.chance))(record, draw)
 
 
 def _clock_ahead(record: Record, draw: Draw) -> Deliveries:
+    """The record with an event time 1 to 365 days ahead of the end of the run."""
     ahead = instant(draw.until + DAY_US + int(364 * DAY_US * draw.chance))
     return _with_body(lambda body: {**body, "timestamp": ahead})(record, draw)
 
 
 def _moved_back(body: Body, seconds: float) -> Body:
+    """The event with its timestamp some seconds earlier."""
     at = micros_of_instant(body["timestamp"]) - int(1_000_000 * seconds)
     return {**body, "timestamp": instant(at)}
 
 
 def _without(body: Body, name: str) -> Body:
+    """The object without one of its members."""
     return {member: value for member, value in body.items() if member != name}
 
 
 def _only(body: Body, *names: str) -> Body:
+    """The object with only some of its members."""
     return {name: body[name] for name in names if name in body}
 
 
@@ -137,10 +149,12 @@ def started_1_0(body: Body) -> Body:
 
 
 def _epoch_milliseconds(body: Body) -> Body:
+    """The event with its timestamp in milliseconds since 1970."""
     return {**body, "timestamp": micros_of_instant(body["timestamp"]) // 1000}
 
 
 def _wrong_case(body: Body) -> Body:
+    """The event with EventId in place of eventId."""
     return {**_without(body, "eventId"), "EventId": body["eventId"]}
 
 

@@ -1,4 +1,4 @@
-"""Faults on request, in shares of the events, and the truth about what was sent.
+"""Faults on request, in shares of the events, and the ground truth about what was sent.
 
 An event has at most one fault. A share is that of the events that can have the fault, so
 old_versions=0.1 means a tenth of the playback starts. Faults are drawn apart from the events, so
@@ -21,11 +21,16 @@ from jobs.runtime.errors import SettingsError
 
 WAYS = Counter(affliction.fault for affliction in FAULT_KINDS)
 
-STREAM = 3  # apart from those of jobs.producers.population
+STREAM = 3  # random stream, apart from those of jobs.producers.population
 
 
 class Lot(NamedTuple):
-    """What befalls one event: an index of AFFLICTIONS or SOUND, and a chance in [0, 1)."""
+    """The fault drawn for one event.
+
+    Attributes:
+        code: index of FAULT_KINDS, or SOUND for no fault.
+        chance: chance in [0, 1) that determines the fault's form.
+    """
 
     code: int
     chance: float
@@ -33,11 +38,11 @@ class Lot(NamedTuple):
 
 @dataclass(frozen=True)
 class Faults:
-    """How often each fault happens.
+    """The share of events with each fault.
 
     Args:
-        shares: share of the events in [0, 1] by the fault's name; they sum to at most 1.
-        seed: which events it hits.
+        shares: share of the events in [0, 1], by name of the fault; they sum to at most 1.
+        seed: seed of the draw.
     """
 
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -45,10 +50,15 @@ class Faults:
 
     @classmethod
     def parse(cls, text: str, seed: int) -> Faults:
-        """Read `name=share,name=share`; the empty text is no faults.
+        """Parse `name=share,name=share`; the empty text means no faults.
+
+        Args:
+            text: text of the option --faults.
+            seed: seed of the draw.
 
         Raises:
-            SettingsError: a name is unknown, or a share is not a number from 0 to 1.
+            SettingsError: a name is unknown, a share is not a number from 0 to 1, or the shares sum
+                to more than 1.
         """
         shares = dict(_parse_share(part) for part in text.split(",") if part)
         if sum(shares.values()) > 1:
@@ -58,7 +68,15 @@ class Faults:
         return cls(shares, seed)
 
     def draw(self, event_types: Sequence[str], chunk: int) -> list[Lot]:
-        """The lot of each event of a chunk; it depends on seed, chunk and event types only."""
+        """Draw the fault of each event of a chunk.
+
+        Args:
+            event_types: event types of the chunk's events, in order.
+            chunk: number of the chunk.
+
+        Returns:
+            One lot for each event; it depends on shares, seed, chunk and event types only.
+        """
         rng = np.random.default_rng([self.seed, chunk, STREAM])
         shares = [self.shares.get(each.fault, 0.0) / WAYS[each.fault] for each in FAULT_KINDS]
         which, how = rng.random((2, len(event_types)))
@@ -70,6 +88,11 @@ class Faults:
 
 
 def _parse_share(part: str) -> tuple[str, float]:
+    """The name and share of one `name=share`.
+
+    Raises:
+        SettingsError: the name is unknown, or the share is not a number from 0 to 1.
+    """
     name, _, number = part.partition("=")
     if name not in WAYS:
         raise SettingsError(f"--faults: unknown fault '{name}'", f"use: {', '.join(WAYS)}")
@@ -85,15 +108,16 @@ def _parse_share(part: str) -> tuple[str, float]:
 
 
 def _can_have(event_type: str, code: int) -> bool:
+    """Whether an event of a type can have the fault of a code."""
     return code == SOUND or FAULT_KINDS[code].only in (None, event_type)
 
 
 def deliver(sound: Iterable[Record], lots: Iterable[Lot], until: int) -> list[Record]:
-    """What is sent of a chunk of sound records once their faults have befallen them, in order.
+    """The records sent for a chunk of sound records, with their faults, in order.
 
     Args:
-        sound: the records of the chunk's events, in order.
-        lots: the lot of each, as `Faults.draw` gave them.
+        sound: records of the chunk's events, in order.
+        lots: lot of each event, from `Faults.draw`.
         until: the last instant of the whole run, in microseconds since 1970.
     """
     deliveries: Deliveries = []
@@ -108,14 +132,14 @@ def deliver(sound: Iterable[Record], lots: Iterable[Lot], until: int) -> list[Re
 
 @dataclass
 class Truth:
-    """What is sent, and how the pipeline must dispose of it.
+    """The ground truth: what is sent, and where the pipeline must put it.
 
     Attributes:
-        produced: records by event type, repeats and broken ones included.
-        silver: events by silver table.
-        quarantined: records by reason.
-        duplicates: records that repeat another.
-        faults: events by fault.
+        produced: number of records, by event type; repeats and broken ones included.
+        silver: number of events, by family, such as `playback`.
+        quarantined: number of records, by reason.
+        duplicates: number of records that repeat another.
+        faults: number of events, by fault.
     """
 
     produced: Counter[str] = field(default_factory=Counter)
@@ -135,6 +159,7 @@ class Truth:
                 self._add_afflicted(event_type, FAULT_KINDS[code], count)
 
     def _add_afflicted(self, event_type: str, affliction: FaultKind, count: int) -> None:
+        """Count some events of one type and one kind of fault."""
         self.faults[affliction.fault] += count
         self.produced[event_type] += count * (1 + affliction.duplicates)
         self.duplicates += count * affliction.duplicates
@@ -145,7 +170,7 @@ class Truth:
 
     @property
     def records(self) -> int:
-        """How many records are sent in all."""
+        """The number of records sent in all."""
         return sum(self.produced.values())
 
     def as_json(self) -> dict[str, Any]:

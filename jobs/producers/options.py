@@ -1,4 +1,4 @@
-"""Options that the sources of events share on the command line."""
+"""Command-line options that the producers of events share."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from jobs.producers.records import micros_of
 
 
 class Instant(click.ParamType[int]):
-    """RFC 3339 in UTC, or `now`, as microseconds since 1970; cut to the whole second."""
+    """Option type: RFC 3339 in UTC, or `now`, as whole seconds in microseconds since 1970."""
 
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the text of the option."""
+        """Convert the option's text to microseconds since 1970."""
         try:
             at = datetime.now(UTC) if value == "now" else datetime.fromisoformat(value)
             return micros_of(at.replace(microsecond=0))

@@ -1,13 +1,14 @@
-"""A made-up population of users and titles, and the scenes it plays, for any number of events.
+"""A synthetic population of users and titles, and the events it produces, of any number.
 
-Scenes are made in chunks of `CHUNK`. A chunk depends on the population and its own number only, so
-the same seed gives the same events in whatever order, on however many machines chunks are made.
+Scenes, one for each event, are made in chunks of `CHUNK`. A chunk depends on the population and its
+own number only, so the same seed gives the same events in whatever order, on however many machines
+chunks are made.
 
 A chunk is filled with stories (`STORIES`): short runs of events of one user and title, such as an
 impression, a play, a pause, a completion and a rating. The stories of a chunk are interleaved, the
-order within a story is kept; the last ones may be cut short. Users and titles are drawn with a
-long tail. What is fixed for a user (region, device, variants) or a title (kind, length, genres) is
-a hash of it.
+order within a story is kept; the last ones may be cut short. Users and titles are drawn with a long
+tail. The fixed attributes of a user (region, device, variants) or a title (kind, length, genres)
+are derived from a hash of it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from jobs.producers.viewing import PLAYERS
 T = TypeVar("T")
 
 CHUNK = 4096
-PLOT, CAST = 1, 2  # which of a chunk's random streams
+PLOT, CAST = 1, 2  # random streams of a chunk
 TAIL = 3.0  # popularity: the u-th quantile of users and titles is number count * u ** TAIL
 
 STORIES: dict[tuple[str, ...], float] = {
@@ -70,17 +71,17 @@ VARIANTS = ("control", "treatment")
 
 
 class Scene(NamedTuple):
-    """One event to be: its number, its type, who and what, and what chance gave it.
+    """One event to be made.
 
     Attributes:
         number: place in the whole run.
-        event_type: what happens.
-        story: number of the story, unique in the run.
+        event_type: type of the event.
+        story: id of the story, unique in the run.
         user, title: numbers, from 0.
-        seed: of the population.
+        seed: seed of the population.
         progress: share of the title watched at the event, 0 to 1.
-        chance: of the event itself, in [0, 1).
-        whim: of the story, in [0, 1).
+        chance: random number of the event itself, in [0, 1).
+        whim: random number of the story, in [0, 1).
     """
 
     number: int
@@ -99,9 +100,9 @@ class Population:
     """Users and titles of one seed.
 
     Args:
-        users: how many users there are.
-        titles: how many titles there are.
-        seed: what makes two populations of the same size differ.
+        users: number of users.
+        titles: number of titles.
+        seed: seed that distinguishes populations of the same size.
     """
 
     users: int
@@ -110,15 +111,20 @@ class Population:
 
     @property
     def name(self) -> str:
-        """A name that no other population has; the beginning of all its event ids."""
+        """The population's unique name; the beginning of all its event ids."""
         return f"sim.{self.users}.{self.titles}.{self.seed}"
 
     def event_types(self, chunk: int) -> list[str]:
-        """The event types of a chunk, in order: cheap, as no event is made."""
+        """The event types of a chunk, in order; cheap, as no event is made."""
         return [SEQUENCES[story][step] for story, step in self._plot(chunk)[0]]
 
     def _plot(self, chunk: int) -> tuple[list[tuple[int, int]], NDArray[np.int64]]:
-        """Which step of which kind of story each event of a chunk is, and of which story."""
+        """The plan of a chunk: which story and step each of its events is.
+
+        Returns:
+            For each event, in order, the index of its story in SEQUENCES and the step in it; and,
+            as an array, the number of its story in the chunk.
+        """
         rng = np.random.default_rng([self.seed, chunk, PLOT])
         kinds = rng.choice(len(SEQUENCES), size=CHUNK, p=list(STORIES.values()))
         lengths = np.array([len(sequence) for sequence in SEQUENCES])[kinds]
@@ -129,7 +135,7 @@ class Population:
         return list(plot), story[order]
 
     def scenes(self, chunk: int) -> Iterator[Scene]:
-        """The events of a chunk, in order."""
+        """The scenes of a chunk, in order."""
         plot, story = self._plot(chunk)
         rng = np.random.default_rng([self.seed, chunk, CAST])
         who, what, watched, whim = rng.random((4, CHUNK))
@@ -152,7 +158,13 @@ class Population:
 
 
 class User(NamedTuple):
-    """What is fixed for a user: region, device and the variant of each experiment."""
+    """The fixed attributes of a user.
+
+    Attributes:
+        region: region of the user.
+        device: device type.
+        variants: variant of each of EXPERIMENTS.
+    """
 
     region: str
     device: str
@@ -160,7 +172,14 @@ class User(NamedTuple):
 
 
 class Title(NamedTuple):
-    """What is fixed for a title: kind, running time in whole seconds, genres, year of release."""
+    """The fixed attributes of a title.
+
+    Attributes:
+        content_type: kind of the title.
+        duration: running time in whole seconds.
+        genres: names of its genres.
+        year: year of release.
+    """
 
     content_type: str
     duration: int
@@ -170,7 +189,7 @@ class Title(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def user_of(number: int, seed: int) -> User:
-    """The user of a number."""
+    """The fixed attributes of a user, by number and seed."""
     traits = _traits(number, seed, "user")
     variants = tuple(pick(VARIANTS, trait) for trait in traits[2:])
     return User(pick(REGIONS, traits[0]), pick(DEVICES, traits[1]), variants)
@@ -178,7 +197,7 @@ def user_of(number: int, seed: int) -> User:
 
 @lru_cache(maxsize=65_536)
 def title_of(number: int, seed: int) -> Title:
-    """The title of a number."""
+    """The fixed attributes of a title, by number and seed."""
     kind, length, genre, other, year = _traits(number, seed, "title")
     genres = dict.fromkeys((pick(GENRES, genre), pick(GENRES, other)))
     return Title(
@@ -193,5 +212,5 @@ def _traits(number: int, seed: int, what: str) -> tuple[float, ...]:
 
 
 def pick(choices: Sequence[T], chance: float) -> T:
-    """The choice that a chance in [0, 1) falls on, all alike."""
+    """The choice at a chance in [0, 1), each equally likely."""
     return choices[int(chance * len(choices))]

@@ -1,4 +1,4 @@
-"""Records: an event as a JSON-like body, and where and how it travels."""
+"""Records: an event as a JSON object, and its topic, key and value in Kafka."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Record(NamedTuple):
-    """What is sent to Kafka."""
+    """A record to be sent to Kafka.
+
+    Attributes:
+        topic: name of the topic.
+        key: bytes of the key.
+        value: bytes of the value.
+    """
 
     topic: str
     key: bytes
@@ -25,7 +31,13 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Route:
-    """How events of one type travel: their topic, the field that is the key, their family."""
+    """The route of an event type.
+
+    Attributes:
+        topic: name of the topic.
+        key: name of the event's member that is the key.
+        family: name of the silver table, without its schema.
+    """
 
     topic: str
     key: str
@@ -35,7 +47,7 @@ class Route:
 _PLAYBACK = Route("user-interactions", "userId", "playback")
 _CATALOG = Route("content-metadata-updates", "titleId", "catalog")
 
-# what the contracts say in x-topics, x-key and x-family; the tests compare the two
+# as the contracts declare in x-topics, x-key and x-family; the tests compare the two
 ROUTES = {
     "VideoPlaybackStarted": _PLAYBACK,
     "VideoPlaybackPaused": _PLAYBACK,
@@ -56,31 +68,31 @@ ROUTES = {
 
 
 def instant(micros: int) -> str:
-    """RFC 3339 in UTC, to the millisecond, of microseconds since 1970."""
+    """Microseconds since 1970 as RFC 3339 in UTC, to the millisecond."""
     return rfc3339(EPOCH + timedelta(microseconds=micros), "milliseconds")
 
 
 def micros_of(at: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime."""
+    """An aware datetime as microseconds since 1970."""
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def micros_of_instant(text: str) -> int:
-    """Microseconds since 1970 of what `instant` wrote."""
+    """RFC 3339 text, as `instant` writes it, as microseconds since 1970."""
     return micros_of(datetime.fromisoformat(text))
 
 
 def to_json(value: Any) -> str:
-    """The value as JSON: compact, ASCII, members in their order."""
+    """A value as JSON text: compact, ASCII, members in their order."""
     return _COMPACT.encode(value)
 
 
 def encode(body: Body) -> bytes:
-    """The body as the bytes of a record's value."""
+    """An event's JSON object as the bytes of a record's value."""
     return to_json(body).encode()
 
 
 def record_of(body: Body) -> Record:
-    """The record of a sound event, by the route of its type."""
+    """The record of an event, by the route of its type."""
     route = ROUTES[body["eventType"]]
     return Record(route.topic, body[route.key].encode(), encode(body))

@@ -1,11 +1,11 @@
 """Replay real people's history into Kafka: MovieLens 100K as catalogue, playback and rating events.
 
-jobs/producers/viewing.py says what becomes of a rating; jobs/producers/faults.py what can go wrong.
+jobs/producers/viewing.py defines the events of a rating; jobs/producers/faults.py the faults.
 
 With shifted times the whole history is moved so that its last event falls on one instant, the
 anchor, and every gap is kept. The anchor is fixed once, before the first event is sent: were it
-read again for each event, a slow replay would stretch the history. With kept times the events are
-of 1997 and 1998, and refine takes them only with a larger refine.oldest_event_days.
+read again for each event, a slow replay would stretch the history. With unshifted times the events
+are of 1997 and 1998, and refine accepts them only with a larger refine.oldest_event_days.
 
 Two replays, whatever their anchors, carry the same eventIds, so within the duplicate horizon the
 second one adds nothing but duplicates.
@@ -45,7 +45,7 @@ def records(moments: Happenings, plan: Faults, shift_s: int, until: int) -> Iter
 
 
 def truth_of(moments: Happenings, plan: Faults) -> Truth:
-    """What `records` sends, and what must become of it."""
+    """The ground truth of what `records` sends."""
     told = Truth()
     for number, part in _chunks(moments):
         event_types = [moment.event_type for moment in part]
@@ -54,5 +54,6 @@ def truth_of(moments: Happenings, plan: Faults) -> Truth:
 
 
 def _chunks(moments: Happenings) -> Iterator[tuple[int, Happenings]]:
+    """The history in chunks of CHUNK events, each with its number."""
     for number, start in enumerate(range(0, len(moments), CHUNK)):
         yield number, moments[start : start + CHUNK]

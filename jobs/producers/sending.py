@@ -1,4 +1,4 @@
-"""Sending records with kafka-python: at a chosen rate, or as fast as one process can."""
+"""Sending records with kafka-python: at a given rate, or as fast as one process can."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPORT_EVERY_S = 5.0
 
 
 def require_topics(kafka: KafkaSettings) -> None:
-    """Return if every topic that events may go to exists.
+    """Stop if a topic that events are sent to does not exist.
 
     Raises:
         ServiceError: a topic is missing, or Kafka cannot be reached.
@@ -37,14 +37,14 @@ def require_topics(kafka: KafkaSettings) -> None:
 def publish(
     records: Iterable[Record], total: int, kafka: KafkaSettings, rate_per_s: float | None = None
 ) -> None:
-    """Send records in their order, showing progress; return when Kafka has acknowledged all.
+    """Send records in their order, logging progress; return when Kafka has acknowledged all.
 
     Args:
-        records: what to send.
-        total: how many they are, for the progress shown.
-        kafka: where to.
-        rate_per_s: how many a second; None is as fast as possible. A sender that fell behind
-            catches up, so the rate holds over the whole run.
+        records: records to send.
+        total: number of records, for the progress logged.
+        kafka: connection to the cluster that the records are sent to.
+        rate_per_s: records a second; None: as fast as possible. A sender that fell behind catches
+            up, so the rate holds over the whole run.
 
     Raises:
         ServiceError: Kafka did not take a record.
@@ -60,10 +60,10 @@ def publish(
 
 
 class Progress:
-    """Tells every few seconds how far the sending is.
+    """Logs the progress of sending, every REPORT_EVERY_S seconds.
 
     Args:
-        total: how many records there are to send.
+        total: number of records to send.
     """
 
     def __init__(self, total: int) -> None:
@@ -71,26 +71,30 @@ class Progress:
         self.began = self.shown = time.monotonic()
 
     def wait_for(self, due_s: float) -> None:
-        """Sleep until `due_s` seconds after the beginning, if that is still to come."""
+        """Sleep until `due_s` seconds after the beginning, unless that has passed."""
         ahead = self.began + due_s - time.monotonic()
         if ahead > 0:
             time.sleep(ahead)
 
     def show(self, sent: int) -> None:
-        """Log how many were sent, if the last time is long enough ago."""
+        """Log the number of records sent, unless the last log is too recent."""
         now = time.monotonic()
         if now - self.shown >= REPORT_EVERY_S:
             self.shown = now
             log.info("sent %s of %s events", f"{sent:,}", f"{self.total:,}")
 
     def finish(self, sent: int) -> None:
-        """Log how many were sent in all, and how fast."""
+        """Log the number of records sent in all, and the rate."""
         seconds = max(time.monotonic() - self.began, 1e-9)
         log.info("sent %s events in %.1f s (%s/s)", f"{sent:,}", seconds, f"{sent / seconds:,.0f}")
 
 
 def write_truth(file: Path | None, truth: Mapping[str, Any]) -> None:
-    """Write down what is going to be sent, as JSON, if a file is asked for.
+    """Write the ground truth of what will be sent, as JSON.
+
+    Args:
+        file: path of the file; None: nothing is written.
+        truth: the JSON object.
 
     Raises:
         ServiceError: the file cannot be written.

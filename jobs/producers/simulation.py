@@ -14,13 +14,18 @@ from jobs.producers.records import Record
 
 @dataclass(frozen=True)
 class Clock:
-    """When events happen: number i at `start + i * step`, in microseconds since 1970."""
+    """The event times of a run: number i at `start + i * step`, in microseconds since 1970.
+
+    Attributes:
+        start: time of the first event, in microseconds since 1970.
+        step: microseconds between two events.
+    """
 
     start: int
     step: float
 
     def at(self, numbers: range) -> list[str]:
-        """The event times of some events, RFC 3339 to the millisecond."""
+        """The event times of some events, RFC 3339 in UTC, to the millisecond."""
         micros = self.start + (np.array(numbers) * self.step).astype(np.int64)
         instants = np.datetime_as_string(micros.astype("M8[us]"), "ms", timezone="UTC")
         return [str(instant) for instant in instants.tolist()]
@@ -28,13 +33,13 @@ class Clock:
 
 @dataclass(frozen=True)
 class Simulation:
-    """Everything that decides the bytes that are sent.
+    """A run; it determines every byte that is sent.
 
     Args:
-        population: who does what.
-        events: how many events happen, before faults.
-        clock: when.
-        faults: what goes wrong.
+        population: users and titles.
+        events: number of events, before faults.
+        clock: event times.
+        faults: shares of the faults.
     """
 
     population: Population
@@ -44,7 +49,7 @@ class Simulation:
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are; all but the last are full."""
+        """The number of chunks; all but the last are full."""
         return -(-self.events // CHUNK)
 
     @property
@@ -53,7 +58,7 @@ class Simulation:
         return self.clock.start + int(self.events * self.clock.step)
 
     def records(self, chunk: int) -> list[Record]:
-        """What is sent of a chunk, in order."""
+        """The records sent for a chunk, faults included, in order."""
         numbers = self._numbers(chunk)
         event_types = self.population.event_types(chunk)[: len(numbers)]
         scenes = self.population.scenes(chunk)
@@ -64,7 +69,7 @@ class Simulation:
         return deliver(sound, self.faults.draw(event_types, chunk), self.until)
 
     def truth(self) -> Truth:
-        """What all chunks send and what must become of it, without making an event."""
+        """The ground truth of all chunks, computed without making an event."""
         told = Truth()
         for chunk in range(self.chunks):
             event_types = self.population.event_types(chunk)[: len(self._numbers(chunk))]
@@ -72,4 +77,5 @@ class Simulation:
         return told
 
     def _numbers(self, chunk: int) -> range:
+        """The numbers of a chunk's events in the whole run."""
         return range(chunk * CHUNK, min((chunk + 1) * CHUNK, self.events))

@@ -1,4 +1,4 @@
-"""The mapping from MovieLens to events: what a streaming service would have seen.
+"""The mapping from MovieLens to events: what a streaming service would have recorded.
 
 | MovieLens | event | when |
 |---|---|---|
@@ -8,22 +8,22 @@
 | a rating of a film watched to `ABANDONED` or further | VideoPlaybackCompleted 1.0 | 30 s before |
 | each rating | UserRatingSubmitted 1.0 | the rating's own time |
 
-Taken from the data: who rated what with how many stars and when; name, genres and year of the
-film; the region, from the first character of the zip code; the sitting, which is the session:
-ratings of one person with gaps of at most half an hour. People rated what they had seen over
-years within minutes, so playbacks of a sitting overlap: their end is tied to the rating, their
-length is not squeezed in between.
+Taken from the data: user, film, stars and time of each rating; name, genres and year of the film;
+the region, from the first character of the zip code; the sitting, which is the session: ratings of
+one person with gaps of at most half an hour. People rated what they had seen over years within
+minutes, so playbacks of a sitting overlap: their end is tied to the rating, their length is not
+squeezed in between.
 
-Made up, but plausible and always the same: the running time of a film (75 to 165 minutes); the
-share of it that was watched, by the stars (`WATCHED`: who disliked a film left early); the device,
-one a sitting, by the person's age (`DEVICES`); where the play came from (`SOURCES`); the place in
-its list of a recommendation that was clicked (`PASSED_OVER`); picture quality by device. The plays
-after the first of a sitting begin by themselves: nobody clicked. Every such choice hashes the
-identifiers it is about, no generator is involved.
+Synthetic, but plausible and deterministic: the running time of a film (75 to 165 minutes); the
+share of it that was watched, by the stars (`WATCHED`: people who disliked a film left early); the
+device, one a sitting, by the person's age (`DEVICES`); the source of the play (`SOURCES`); the
+position in its list of a recommendation that was clicked (`PASSED_OVER`); picture quality by
+device. The plays after the first of a sitting start automatically: nobody clicked. Every such
+choice hashes the identifiers it is about, no generator is involved.
 
-Identifiers are user_<number>, title_<number>, session_<user>_<sitting>. An eventId is the UUID 5
-of event type, user and film, so it depends on neither the clock nor the run: events of a second
-replay are recognised as duplicates of the first, whatever times they are given.
+Identifiers are user_<number>, title_<number>, session_<user>_<sitting>. An eventId is the UUID 5 of
+event type, user and film, so it depends on neither the clock nor the run: events of a second replay
+are recognised as duplicates of the first, whatever times they are given.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CATALOGUE_LEAD_S = 86_400
 RATING_DELAY_S = 30
 SHORTEST_S, LONGEST_S = 75 * 60, 165 * 60
 ABANDONED = 0.3
-PASSED_OVER = 0.75  # of those who look at a place in a list, who look at the next
+PASSED_OVER = 0.75  # share of those who look at a position in a list that look at the next
 WATCHED = {1: (0.05, 0.6), 2: (0.2, 0.95), 3: (0.6, 1.0), 4: (0.85, 1.0), 5: (0.95, 1.0)}
 
 Weights = Mapping[str, float]
@@ -59,7 +59,7 @@ SOURCES: Weights = {
     "notification": 0.03,
     "external": 0.02,
 }
-DEVICES: Mapping[int, Weights] = {  # by the age up to which they hold
+DEVICES: Mapping[int, Weights] = {  # by greatest age in years
     24: {"mobile": 0.4, "desktop": 0.25, "console": 0.2, "smart_tv": 0.1, "tablet": 0.05},
     44: {"smart_tv": 0.4, "mobile": 0.25, "desktop": 0.15, "streaming_stick": 0.15, "tablet": 0.05},
     200: {"smart_tv": 0.55, "tablet": 0.2, "desktop": 0.15, "streaming_stick": 0.1},
@@ -75,7 +75,14 @@ ABROAD = "ca-central-1"  # zip codes that begin with a letter are Canadian
 
 @dataclass(frozen=True)
 class Player:
-    """What is told about a device: platform, what it can play and in which quality."""
+    """The player on a device type.
+
+    Attributes:
+        platform: operating system or platform.
+        app_version: version of the application.
+        capabilities: formats that it can play.
+        quality: picture quality.
+    """
 
     platform: str
     app_version: str
@@ -83,7 +90,7 @@ class Player:
     quality: str
 
     def info(self, device: str) -> Body:
-        """The deviceInfo of playback events."""
+        """The deviceInfo object of playback events."""
         return {
             "deviceType": device,
             "platform": self.platform,
@@ -108,13 +115,13 @@ class Viewing:
 
     Attributes:
         rating: the rating; its time is in seconds of the data set.
-        person: who.
+        person: the person.
         session: number of the person's sitting, from 1.
-        previous: the film rated before in the same sitting.
-        watched: share of the film, 0 to 1.
-        source: where the play came from.
-        rank: place in its list, from 1, if it was recommended.
-        device: what it was watched on.
+        previous: number of the film rated before in the same sitting; None for the first.
+        watched: share of the film watched, 0 to 1.
+        source: source of the play.
+        rank: position in its list, from 1, if it was recommended.
+        device: device type.
     """
 
     rating: Rating
@@ -128,38 +135,38 @@ class Viewing:
 
     @property
     def was_clicked(self) -> bool:
-        """Did it begin with a click on a recommendation?"""
+        """Whether it began with a click on a recommendation."""
         return self.previous is None and self.source == "recommendation"
 
     @property
     def watch_s(self) -> int:
-        """Whole seconds watched."""
+        """Seconds watched, whole."""
         return int(self.watched * running_time_s(self.rating.item))
 
     @property
     def user_id(self) -> str:
-        """As in events."""
+        """The userId of its events."""
         return f"user_{self.rating.user}"
 
     @property
     def session_id(self) -> str:
-        """As in events."""
+        """The sessionId of its events."""
         return f"session_{self.rating.user}_{self.session}"
 
     @property
     def context(self) -> dict[str, str]:
-        """What is known of the person as they press play."""
+        """The person's `region` and `device_type` as they press play."""
         region = REGIONS.get(self.person.zip_code[:1], ABROAD)
         return {"region": region, "device_type": self.device}
 
     @property
     def ended(self) -> int:
-        """When playback ended, in seconds of the data set."""
+        """The end of playback, in seconds of the data set."""
         return self.rating.at - RATING_DELAY_S
 
     @property
     def started(self) -> int:
-        """When playback started, in seconds of the data set."""
+        """The start of playback, in seconds of the data set."""
         return self.ended - self.watch_s
 
 
@@ -168,14 +175,20 @@ Subject = Film | Viewing
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An event to be: what happens to whom, at which second of the data set."""
+    """One event to be made.
+
+    Attributes:
+        at: event time in seconds of the data set.
+        event_type: type of the event.
+        subject: the film or viewing that it is about.
+    """
 
     at: int
     event_type: str
     subject: Subject
 
     def body(self, shift_s: int) -> Body:
-        """The event, `shift_s` seconds later than in the data set."""
+        """The event's JSON object, its time moved forward by `shift_s` seconds."""
         members = _body_of(self.event_type, self.subject)
         envelope = {
             "eventType": self.event_type,
@@ -187,7 +200,7 @@ class Moment:
 
 
 def history(data: MovieLens) -> list[Moment]:
-    """Everything that happened, in order of time."""
+    """All events of the data set, in order of time."""
     first = data.ratings[0].at - CATALOGUE_LEAD_S
     moments = [Moment(first, "ContentMetadataUpdated", film) for film in data.films.values()]
     for viewing in viewings(data):
@@ -201,7 +214,7 @@ def history(data: MovieLens) -> list[Moment]:
 
 
 def viewings(data: MovieLens) -> Iterator[Viewing]:
-    """A viewing for each rating, in the order of the ratings."""
+    """One viewing for each rating, in the order of the ratings."""
     last: dict[int, Rating] = {}
     sitting: dict[int, int] = {}
     for rating in data.ratings:
@@ -227,17 +240,19 @@ def viewings(data: MovieLens) -> Iterator[Viewing]:
 
 @cache
 def running_time_s(item: int) -> int:
-    """The made-up length of a film, in whole seconds."""
+    """The synthetic running time of a film, in whole seconds."""
     return SHORTEST_S + int((LONGEST_S - SHORTEST_S) * _chances(f"film/{item}")[0])
 
 
 def _name(subject: Subject) -> str:
+    """The unique name of a film or viewing in event ids."""
     if isinstance(subject, Film):
         return str(subject.item)
     return f"{subject.rating.user}/{subject.rating.item}"
 
 
 def _body_of(event_type: str, subject: Subject) -> Body:
+    """The members of an event besides its envelope."""
     if isinstance(subject, Film):
         return _catalogue(subject)
     if event_type == "UserRatingSubmitted":
@@ -250,6 +265,7 @@ def _body_of(event_type: str, subject: Subject) -> Body:
 
 
 def _catalogue(film: Film) -> Body:
+    """The members of ContentMetadataUpdated."""
     known = {} if film.year is None else {"releaseDate": f"{film.year}-01-01"}
     return {
         "titleId": f"title_{film.item}",
@@ -262,6 +278,7 @@ def _catalogue(film: Film) -> Body:
 
 
 def _started(viewing: Viewing) -> Body:
+    """The members of VideoPlaybackStarted."""
     context = {"source": viewing.source, "position": 0, "autoPlay": viewing.previous is not None}
     if viewing.previous is not None:
         context["previousTitle"] = f"title_{viewing.previous}"
@@ -269,6 +286,7 @@ def _started(viewing: Viewing) -> Body:
 
 
 def _completed(viewing: Viewing) -> Body:
+    """The members of VideoPlaybackCompleted."""
     return _playback(viewing, {"source": viewing.source, "position": viewing.watch_s}) | {
         "watchDuration": viewing.watch_s,
         "completionPercentage": round(100 * viewing.watched, 1),
@@ -276,6 +294,7 @@ def _completed(viewing: Viewing) -> Body:
 
 
 def _playback(viewing: Viewing, context: Body) -> Body:
+    """The members that playback events share."""
     item = viewing.rating.item
     player = PLAYERS[viewing.device]
     return {
@@ -294,6 +313,7 @@ def _playback(viewing: Viewing, context: Body) -> Body:
 
 
 def _rated(viewing: Viewing) -> Body:
+    """The members of UserRatingSubmitted."""
     return {
         "userId": viewing.user_id,
         "contentInfo": {"titleId": f"title_{viewing.rating.item}"},
@@ -303,6 +323,7 @@ def _rated(viewing: Viewing) -> Body:
 
 
 def _clicked(viewing: Viewing) -> Body:
+    """The members of UserEngagement."""
     return {
         "userId": viewing.user_id,
         "sessionId": viewing.session_id,
@@ -317,6 +338,7 @@ def _clicked(viewing: Viewing) -> Body:
 
 
 def _metadata(viewing: Viewing) -> Body:
+    """The metadata object of an event."""
     return {
         "region": viewing.context["region"],
         "correlationId": f"corr_{viewing.rating.user}_{viewing.rating.item}",
@@ -325,11 +347,13 @@ def _metadata(viewing: Viewing) -> Body:
 
 @cache
 def _device(person: Person, session: int) -> str:
+    """The device type of a person's sitting, drawn by age."""
     weights = next(weights for oldest, weights in DEVICES.items() if person.age <= oldest)
     return _chosen(weights, _chances(f"sitting/{person.user}/{session}")[0])
 
 
 def _chosen(weights: Weights, chance: float) -> str:
+    """The name that a chance in [0, 1) selects by weight."""
     names = list(weights)
     place = bisect_right(list(accumulate(weights.values())), chance)
     return names[min(place, len(names) - 1)]

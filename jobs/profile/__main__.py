@@ -1,7 +1,7 @@
-"""User profiles by event sourcing: shown, rebuilt and verified from the events that made them.
+"""User profiles by event sourcing: show, rebuild and verify them from the events behind them.
 
 In a folder without __init__: spark-submit puts jobs/ on Python's path, where a profile.py would
-take the place of the standard library's.
+shadow the standard library's.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
 @as_of_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(settings: Settings, user: str, as_of: datetime | None, as_json: bool) -> None:
-    """Show the profile of USER and the events that made it, in order, with what each changed."""
+    """Show the profile of USER and its events, in order, with what each changed."""
     lake = _lake(settings)
     with persist(until(profile_events_of(lake, user=user), as_of)) as events:
         state = _documents(profiles(events))
@@ -80,7 +80,7 @@ def show(settings: Settings, user: str, as_of: datetime | None, as_json: bool) -
 def rebuild(settings: Settings, as_of: datetime | None, out: str | None) -> None:
     """Rebuild the profiles of all users from silver; replaces gold.user_profile in one commit.
 
-    With --out the lake is left alone, and PATH must not exist.
+    With --out the lake is not written to, and PATH must not exist.
     """
     lake = _lake(settings)
     with build_profiles(lake, as_of) as rows:
@@ -96,9 +96,9 @@ def rebuild(settings: Settings, as_of: datetime | None, out: str | None) -> None
 def verify(settings: Settings, user: str | None) -> None:
     """Prove that gold.user_profile, or USER's row of it, is the fold of the events in bronze.
 
-    The events are read from bronze and judged anew, and folded as of the instant at which the
-    table was rebuilt. Events that silver did not hold then are counted and left out. Exits
-    non-zero if a profile differs.
+    The events are read from bronze and judged again, and folded as of the instant at which the
+    table was rebuilt. Events that silver did not hold then are counted and left out. Exits non-zero
+    if a profile differs.
     """
     lake = _lake(settings)
     users, waiting, wrong = verify_profiles(lake, load_judge(settings.refine), user)
@@ -121,12 +121,22 @@ main.add_command(verify, "verify")
 
 
 def _lake(settings: Settings) -> Lake:
+    """Open the lake at its live or pinned generation.
+
+    Raises:
+        DataError: a table of PROFILE_SOURCES does not exist.
+    """
     lake = open_lake(QUERY, settings)
     lake.require(*PROFILE_SOURCES)
     return lake
 
 
 def _write_new(rows: DataFrame, out: str) -> None:
+    """Write rows as a new Delta table.
+
+    Raises:
+        SettingsError: the path exists already or cannot be written.
+    """
     try:
         rows.write.format("delta").mode("errorifexists").save(
             out if "://" in out else str(Path(out).absolute())
@@ -138,13 +148,14 @@ def _write_new(rows: DataFrame, out: str) -> None:
 
 
 def _documents(rows: DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON documents: instants in RFC 3339, nothing for null."""
+    """Rows as JSON documents: instants in RFC 3339, null values left out."""
     options = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
     told = rows.select(F.to_json(F.struct("*"), options).alias("document"))
     return [json.loads(row.document) for row in told.collect()]
 
 
 def _lines(profile: Mapping[str, Any], steps: list[dict[str, Any]]) -> Iterator[str]:
+    """A profile and its events as lines of text."""
     yield f"{profile['user_id']}: {profile['events']} events"
     for name, value in profile["preferences"].items():
         yield f"  preference {name} = {json.dumps(value)}"
@@ -160,6 +171,11 @@ def _lines(profile: Mapping[str, Any], steps: list[dict[str, Any]]) -> Iterator[
 
 
 def _as_of_text(as_of: datetime | None) -> str:
+    """An instant as part of a message.
+
+    Returns:
+        The text ` as of <instant>`; empty without an instant.
+    """
     return "" if as_of is None else f" as of {as_of.isoformat()}"
 
 

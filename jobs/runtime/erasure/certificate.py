@@ -1,4 +1,4 @@
-"""The certificate of an erasure: what left, and the search that proves it."""
+"""The certificate of an erasure: what was erased, and the file search that proves it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,17 @@ TOLD = 5
 def make_certificate(lake: Lake, settings: Settings, request: Request) -> dict[str, Any]:
     """Search every file below the lake's root but the broker's and the requests themselves.
 
+    Args:
+        lake: any generation of the lake, on a local disk.
+        settings: settings, of which the duplicate horizon and the profile of topics count.
+        request: the request to certify.
+
     Returns:
-        The certificate, without the id: what left each table (`erased`), the version of each
-        table that is now its oldest (`versions`), the files searched and where the id was found,
-        the files of streams' state, which no search can read and which hold event ids, until the
-        duplicate horizon has passed; and until when Kafka keeps its own records.
+        The certificate as a JSON document, without the id: the rows erased from each table
+        (`erased`), the version of each table that is now its oldest (`versions`), the files
+        searched and where the id was found (`finds`), the files of streams' state, which no search
+        can read and which hold event ids, until the duplicate horizon has passed; and until when
+        Kafka keeps its own records. Instants are RFC 3339, UTC.
     """
     root = Path(lake.root)
     requests = list((root / "erasures").glob("*.request"))
@@ -57,7 +63,15 @@ def make_certificate(lake: Lake, settings: Settings, request: Request) -> dict[s
 
 
 def refuse_finds(certificate: Mapping[str, Any], file: Path) -> None:
-    """Tell what a certificate says; DataError if the id was found."""
+    """Log a certificate, and stop if the id was found.
+
+    Args:
+        certificate: the certificate.
+        file: path of the certificate, for the message.
+
+    Raises:
+        DataError: files still hold the id.
+    """
     for row in certificate["erased"]:
         if row["rows"]:
             log.info(
@@ -76,9 +90,11 @@ def refuse_finds(certificate: Mapping[str, Any], file: Path) -> None:
 
 
 def _in(now: datetime, **span: float) -> str:
+    """An instant after a span of time, as RFC 3339."""
     return (now + timedelta(**span)).isoformat()
 
 
 def _select_columns(row: Any, *columns: str) -> dict[str, Any]:
+    """Generation and table of a row of ops.erasures, with some of its columns."""
     told = {"generation": row.generation, "table": row.table_name}
     return told | {name: row[name] for name in columns}

@@ -1,4 +1,4 @@
-"""Erase: a user leaves every table and file of the lake, with a certificate."""
+"""Erasure: remove a user from every table and file of the lake, with a certificate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROFILES = "silver.profiles"
 
 
 def pending_users(lake: Lake) -> list[str]:
-    """Whose erasure was begun, or asked for by an event that silver holds."""
+    """Ids of users whose erasure was begun, or is asked for by a UserErased event in silver."""
     begun = [request.user for request in Requests(lake).open()]
     if not lake.has(PROFILES):
         return begun
@@ -34,22 +34,22 @@ def pending_users(lake: Lake) -> list[str]:
 def erase(
     lake: Lake, settings: Settings, users: Sequence[str], *, mentions: bool = False
 ) -> list[Path]:
-    """Erase users, one after the other; what was begun before comes first.
+    """Erase users, one after the other; erasures begun earlier come first.
 
     Args:
-        lake: any generation of it.
-        settings: of all jobs.
-        users: ids.
-        mentions: also erase records with somebody else's key that hold an id.
+        lake: any generation of the lake.
+        settings: settings of all jobs.
+        users: ids of the users.
+        mentions: whether to erase records with somebody else's key that hold an id, too.
 
     Returns:
-        The certificates' files.
+        Paths of the certificates.
 
     Raises:
         RefusedError: others' records hold an id and `mentions` is not given, or a place names
             records of several users; nothing was done for that user.
-        DataError: a job is running on the lake, what left is not what was counted, or a file still
-            holds an id at the end, of which the certificate tells.
+        DataError: a job is running on the lake, the rows that left differ from those that were
+            counted, or a file still holds an id at the end, which the certificate lists.
     """
     lake.ensure([BRONZE, ERASURES])
     requests = Requests(lake)

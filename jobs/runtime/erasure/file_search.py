@@ -1,7 +1,7 @@
-"""The proof of an erasure: which files below a folder still hold a user's id.
+"""The proof of an erasure: search every file below a folder for a user's id.
 
 Parquet is decoded, for compression and dictionaries hide bytes: the strings and bytes of every
-column, at any depth, and what the footer says of them. Other files are searched as they are.
+column, at any depth, and the bounds in its footer. Other files are searched as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from transforms.silver.erasure import pattern
 
 CHUNK = 16 * 2**20
-EDGE = 256  # longer than an id and the characters beside it
+EDGE = 256  # bytes of overlap between chunks: longer than an id and the characters beside it
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Find:
     """A file that holds the id.
 
     Attributes:
-        file: relative to the folder.
-        where: the column of a Parquet file; `bytes` of others.
+        file: path relative to the folder.
+        where: name of the column of a Parquet file; `bytes` of other files.
     """
 
     file: str
@@ -37,7 +37,13 @@ class Find:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What was looked at, and what was found."""
+    """The result of a search.
+
+    Attributes:
+        files: number of files searched.
+        size: their size in bytes.
+        finds: files that hold the id, one entry for each column.
+    """
 
     files: int
     size: int
@@ -45,12 +51,12 @@ class SearchResult:
 
 
 def search_files(root: Path, user: str, *, without: Collection[Path] = ()) -> SearchResult:
-    """Look for a user's id in every file below a folder.
+    """Search every file below a folder for a user's id.
 
     Args:
-        root: the folder.
-        user: the id.
-        without: files and folders that are left out.
+        root: folder to search.
+        user: id of the user.
+        without: files and folders to leave out.
     """
     files, size, finds = 0, 0, []
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
@@ -64,6 +70,7 @@ def search_files(root: Path, user: str, *, without: Collection[Path] = ()) -> Se
 
 
 def _columns(file: Path, user: str) -> list[str]:
+    """The columns of a Parquet file that hold the id, in values or in the footer's bounds."""
     found = set()
     with pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches():
@@ -78,7 +85,11 @@ def _columns(file: Path, user: str) -> list[str]:
 
 
 def _leaves(column: pa.Array) -> Iterator[pa.Array]:
-    """The arrays of strings and bytes inside a column."""
+    """The arrays of strings and bytes inside a column, at any depth.
+
+    Yields:
+        Arrays of bytes.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         yield from _leaves(column.dictionary)
@@ -95,11 +106,13 @@ def _leaves(column: pa.Array) -> Iterator[pa.Array]:
 
 
 def _is_in(values: pa.Array, user: str) -> bool:
+    """Whether any value of an array of bytes holds the id."""
     likely = values.filter(pc.fill_null(pc.match_substring(values, user.encode()), False))
     return any(_pattern_of(user).search(value) for value in likely.unique().to_pylist())
 
 
 def _in_bounds(statistics: pq.Statistics | None, user: str) -> bool:
+    """Whether the least or the greatest value in a footer's statistics holds the id."""
     if statistics is None or not statistics.has_min_max:
         return False
     bounds = (statistics.min_raw, statistics.max_raw)
@@ -107,6 +120,7 @@ def _in_bounds(statistics: pq.Statistics | None, user: str) -> bool:
 
 
 def _bytes(file: Path, user: str) -> list[str]:
+    """The place of the id in a file that is searched as it is: `bytes`, or nothing."""
     with file.open("rb") as opened:
         before = b""
         while chunk := opened.read(CHUNK):
@@ -117,4 +131,5 @@ def _bytes(file: Path, user: str) -> list[str]:
 
 
 def _pattern_of(user: str) -> re.Pattern[bytes]:
+    """The compiled pattern, over bytes, of a text that holds the id."""
     return re.compile(pattern(user).encode())

@@ -1,4 +1,4 @@
-"""What a lake holds of a user: counted before an erasure, and found again while it is done."""
+"""The inventory of a user: records and rows in the lake, counted before an erasure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jobs.runtime.spark.persistence import persist
 from transforms.silver.erasure import ends_of, records_of, row_holds
 
 AT_ONCE = 4
-StepRow = Mapping[str, Any]  # a row of ops.erasures: the columns that a step fills
-TableOfLake = tuple[Lake, str]  # a table, and the lake that it is of
+StepRow = Mapping[str, Any]  # the columns of a row of ops.erasures that a step fills
+TableOfLake = tuple[Lake, str]  # a pinned lake and the name of a table
 T = TypeVar("T")
 
 
@@ -29,10 +29,10 @@ class Inventory:
     """What a lake holds of a user.
 
     Attributes:
-        user: the id.
-        records: of bronze.
-        mentions: those of them that have somebody else's key.
-        tables: the rows that leave, as ops.erasures tells them.
+        user: id of the user.
+        records: number of records in bronze.
+        mentions: number of those with somebody else's key.
+        tables: rows of ops.erasures, each with the number of rows to be erased.
     """
 
     user: str
@@ -41,7 +41,7 @@ class Inventory:
     tables: list[StepRow]
 
     def lines(self) -> Iterator[str]:
-        """For a person."""
+        """The inventory as lines of text."""
         yield f"{self.user}: {self.records:,} records, {self.mentions:,} of them with other keys"
         for row in self.tables:
             where = row.get("table_name") or row["detail"]
@@ -50,7 +50,7 @@ class Inventory:
 
 
 def take_inventory(lake: Lake, user: str) -> Inventory:
-    """What would be erased: records and rows by table, of all complete generations."""
+    """Count what would be erased: records and rows by table, in all complete generations."""
     bronze = lake.read(BRONZE)
     with persist(records_of(bronze, user)) as records:
         of_bronze = records.count()
@@ -65,19 +65,32 @@ def take_inventory(lake: Lake, user: str) -> Inventory:
 
 
 def complete_generations(lake: Lake) -> list[Lake]:
-    """The complete generations."""
+    """The lake pinned to each complete generation."""
     known = generations(lake).values()
     return [lake.of_generation(each.number) for each in known if each.is_complete]
 
 
 def in_parallel(work: Callable[[Lake, str], T], tables: Iterable[TableOfLake]) -> list[T]:
-    """Do something to several tables at once; the results in the order of the tables."""
+    """Run a function on several tables, AT_ONCE at a time.
+
+    Args:
+        work: function of a lake and the name of a table.
+        tables: the tables.
+
+    Returns:
+        The results in the order of the tables.
+    """
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         return list(pool.map(lambda held: work(*held), tables))
 
 
 def nonempty_tables(lake: Lake, tables: Iterable[str]) -> list[TableOfLake]:
-    """Those of the tables that were ever written to, in every complete generation."""
+    """The tables with a commit besides their creation, in every complete generation.
+
+    Args:
+        lake: the lake that tables without generations are read from.
+        tables: names of tables.
+    """
     complete = complete_generations(lake)
     return [
         (own, table)
@@ -88,13 +101,29 @@ def nonempty_tables(lake: Lake, tables: Iterable[str]) -> list[TableOfLake]:
 
 
 def step_row(lake: Lake, table: str, **columns: Any) -> StepRow:
-    """A row of ops.erasures about a table."""
+    """A row of ops.erasures about a table.
+
+    Args:
+        lake: the lake, pinned to the generation.
+        table: name of the table.
+        columns: values of further columns.
+    """
     generation = lake.generation if is_generational(table) else None
     return {"generation": generation, "table_name": table, **columns}
 
 
 def user_rows(lake: Lake, table: str, user: str) -> DataFrame:
-    """The rows of a table that are the user's, or whose texts hold the user."""
+    """The rows of a table that are the user's, or whose texts hold the id.
+
+    Args:
+        lake: the lake, pinned to the generation.
+        table: name of the table.
+        user: id of the user.
+
+    Returns:
+        Rows with user_id equal to the id; of a table without user_id, rows with a string that holds
+        it.
+    """
     rows = lake.read(table)
     if "user_id" in rows.columns:
         return rows.where(F.col("user_id") == user)
@@ -102,6 +131,7 @@ def user_rows(lake: Lake, table: str, user: str) -> DataFrame:
 
 
 def _fate_rows(build: Lake, records: DataFrame) -> list[StepRow]:
+    """The user's records in one generation, counted by where they ended."""
     outputs = {table: build.read(table) for table in OUTPUTS}
     ends = [row.asDict() for row in ends_of(records, outputs).collect()]
     if build.has(RELEASED):
@@ -111,9 +141,11 @@ def _fate_rows(build: Lake, records: DataFrame) -> list[StepRow]:
 
 
 def _rows_holding(user: str, lake: Lake, table: str) -> StepRow:
+    """The number of a user's rows in a table, as a row of ops.erasures."""
     return step_row(lake, table, rows=user_rows(lake, table, user).count())
 
 
 def _last_offsets(bronze: DataFrame) -> dict[str, int]:
+    """The last offset in bronze, by `<topic>/<partition>`."""
     last = bronze.groupBy("topic", "partition").agg(F.max("offset").alias("last")).collect()
     return {f"{row.topic}/{row.partition}": row.last for row in last}

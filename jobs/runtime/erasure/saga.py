@@ -1,4 +1,4 @@
-"""An erasure as a saga: steps in order, each recorded in ops.erasures, each safe to repeat."""
+"""An erasure as a saga: steps in order, each recorded in ops.erasures, each idempotent."""
 
 from __future__ import annotations
 
@@ -66,29 +66,35 @@ class RefusedError(DataError):
 
 
 class MentionedError(RefusedError):
-    """Others' records hold the id."""
+    """Records with somebody else's key hold the id."""
 
 
 class RepeatedPlacesError(RefusedError):
-    """A place names a record of the user and another one: what leaves by its place is both."""
+    """A record of the user shares its place with another: deleting by place would delete both."""
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """One user's erasure. `carry_out` does what is not yet done of it.
+    """One user's erasure. `carry_out` runs the steps that are not yet recorded.
 
     The order is the guarantee:
 
     1. All generations catch up with bronze, so that each record has an end in each.
-    2. `decided`: what leaves is counted, and the ledgers get it (`counted`).
-    3. The records leave silver (`silver`), by their places, which bronze still tells; then bronze
+    2. `decided`: what leaves is counted, and appended to the ledgers (`counted`).
+    3. The records leave silver (`silver`), by their places, which bronze still holds; then bronze
        itself (`bronze`), and the rows of other tables (`rows`).
-    4. `history`: the files behind them go; from here on bronze can be read.
-    5. Gold is made anew (`gold`), the online store forgets (`lists`), and all older versions of
-       all tables go (`purged`).
-    6. What is left is held against what was counted.
-    7. Every file is searched, the certificate written, and the request, the last place of the
-       id, deleted.
+    4. `history`: the files behind them are deleted; from here on bronze can be read.
+    5. Gold is rebuilt (`gold`), the user's lists leave the online store (`lists`), and all older
+       versions of all tables are deleted (`purged`).
+    6. What remains is compared with what was counted.
+    7. Every file is searched, the certificate written, and the request, the last place of the id,
+       deleted.
+
+    Attributes:
+        lake: any generation of the lake.
+        settings: settings of all jobs.
+        request: the request to carry out.
+        mentions: whether to erase records with somebody else's key that hold the id, too.
     """
 
     lake: Lake
@@ -97,12 +103,15 @@ class Erasure:
     mentions: bool
 
     def carry_out(self) -> Path:
-        """Do what is left; the certificate's file.
+        """Run the steps that are not yet recorded, and certify the erasure.
+
+        Returns:
+            The path of the certificate.
 
         Raises:
-            RefusedError: nothing was done.
-            DataError: a job is running on the lake, what left is not what was counted, or a file
-                still holds the id.
+            RefusedError: the erasure must not begin; nothing was done.
+            DataError: a job is running on the lake, the rows that left differ from those that were
+                counted, or a file still holds the id.
         """
         if not is_done(self.lake, self.request, DECIDED):
             self._refuse_mentions()
@@ -123,16 +132,24 @@ class Erasure:
         return self._certify()
 
     def _once(self, step: str, work: Callable[[], Iterable[StepRow]]) -> None:
+        """Run and record a step, unless it is recorded.
+
+        Args:
+            step: name of the step.
+            work: function that runs it and returns its rows of ops.erasures.
+        """
         if not is_done(self.lake, self.request, step):
             record_step(self.lake, self.request, step, work())
             log.info("erasure %d: %s", self.request.number, step)
 
     @cached_property
     def _builds(self) -> list[Lake]:
+        """The lake pinned to each complete generation."""
         return complete_generations(self.lake)
 
     @cached_property
     def _decided(self) -> list[Any]:
+        """The rows of ops.erasures that count what leaves, without those of 0 rows."""
         return [
             row
             for row in recorded_steps(self.lake, self.request)
@@ -140,6 +157,11 @@ class Erasure:
         ]
 
     def _refuse_mentions(self) -> None:
+        """Stop if records with somebody else's key hold the id, unless they are to be erased.
+
+        Raises:
+            MentionedError: there are such records.
+        """
         mentions = 0 if self.mentions else self._records.where("anothers").count()
         if mentions:
             raise MentionedError(
@@ -148,6 +170,11 @@ class Erasure:
             )
 
     def _refuse_repeated_places(self) -> None:
+        """Stop if other records of bronze have the place of one of the user's records.
+
+        Raises:
+            RepeatedPlacesError: there are such records.
+        """
         with persist(self._records.select(*RECORD)) as places:
             erased = places.count()
             named = self.lake.read(BRONZE).join(places.distinct(), list(RECORD), "left_semi")
@@ -161,7 +188,11 @@ class Erasure:
             )
 
     def _refuse_difference(self) -> None:
-        """Hold what is left against what was counted as erased, in every generation."""
+        """Compare what remains with what was counted as erased, in every generation.
+
+        Raises:
+            DataError: a generation's tables do not agree with its ledger.
+        """
         for build in self._builds:
             kept = conservation(build)
             if not kept.conserved:
@@ -173,6 +204,7 @@ class Erasure:
                 )
 
     def _catch_up(self) -> None:
+        """Delete incomplete generations, and run refine through all of bronze in the others."""
         for generation in generations(self.lake).values():
             if not generation.is_complete:
                 if not generation.is_retired:
@@ -185,6 +217,11 @@ class Erasure:
 
     @contextmanager
     def _streams_stopped(self) -> Iterator[None]:
+        """Hold the locks of the streams of all complete generations for the time of the block.
+
+        Raises:
+            DataError: one of the streams is running.
+        """
         with ExitStack() as stack:
             for build in self._builds:
                 for query in OF_A_GENERATION:
@@ -192,9 +229,15 @@ class Erasure:
             yield
 
     def _decide(self) -> Iterable[StepRow]:
+        """Count what leaves.
+
+        Returns:
+            The rows of the inventory.
+        """
         return take_inventory(self.lake, self.request.user).tables
 
     def _count(self) -> Iterable[StepRow]:
+        """Append what leaves to the ledger of each generation as `erased`, by end."""
         for build in self._builds:
             _, sequence = build.transaction(LEDGER, REFINE)
             now = datetime.now(UTC)
@@ -208,18 +251,22 @@ class Erasure:
         return ()
 
     def _leave_silver(self) -> Iterable[StepRow]:
+        """Delete the user's records from the tables of all generations that are keyed by place."""
         held = [(build, table) for build, table in self._holding(RECORD) if table != BRONZE]
         with persist(self._records) as records:
             in_parallel(lambda build, table: build.delete_matching(table, records, RECORD), held)
         return ()
 
     def _leave_bronze(self) -> Iterable[StepRow]:
+        """Delete the user's records from bronze."""
         if (self.lake, BRONZE) in self._holding(RECORD):
             with persist(self._records) as records:
                 self.lake.delete_matching(BRONZE, records, RECORD)
         return ()
 
     def _leave_rows(self) -> Iterable[StepRow]:
+        """Delete the user's rows from the tables that have a key of their own."""
+
         def leave(lake: Lake, table: str) -> None:
             held = user_rows(lake, table, self.request.user)
             lake.delete_matching(table, held, TABLES[table].erased_by)
@@ -228,6 +275,12 @@ class Erasure:
         return ()
 
     def _cut_history(self) -> Iterable[StepRow]:
+        """Purge the tables that records were deleted from.
+
+        Returns:
+            One row of ops.erasures a table, with its new version.
+        """
+
         def cut(lake: Lake, table: str) -> StepRow:
             purge(lake, table)
             return step_row(lake, table, version=mark(lake, table, self._transaction))
@@ -235,9 +288,13 @@ class Erasure:
         return in_parallel(cut, self._holding(RECORD))
 
     def _make_gold(self) -> Iterable[StepRow]:
+        """Rebuild gold of the generations that held records of the user.
+
+        The other generations' fold catches up; attribution restarts in all of them.
+        """
         held = {row.generation for row in self._decided}
         for build in self._builds:
-            discard(build.checkpoint(ATTRIBUTE), ATTRIBUTE)  # it may want what is purged
+            discard(build.checkpoint(ATTRIBUTE), ATTRIBUTE)  # it may need versions to be purged
             if build.generation in held:
                 discard(build.checkpoint(FOLD), FOLD)
             with folding(build, self.settings.fold, available_now=True) as run:
@@ -247,6 +304,7 @@ class Erasure:
         return ()
 
     def _make_rest(self, build: Lake) -> None:
+        """Compact gold, rebuild the tables of optional jobs, and empty the recommender's inputs."""
         compact(build)
         for table, remake in REMADE.items():
             if build.has(table) and not build.read(table).isEmpty():
@@ -257,17 +315,32 @@ class Erasure:
                 build.replace(table, nothing, self._transaction)
 
     def _forget_lists(self) -> Iterable[StepRow]:
+        """Delete the user's recommendations from the online store."""
         store = open_store(self.settings.online, self.settings.recommend.model, self.lake.root)
         store.forget(self.request.user)
         return ()
 
     def _purge(self) -> Iterable[StepRow]:
+        """Purge every table.
+
+        Returns:
+            One row of ops.erasures a table, with its new version.
+        """
+
         def purged(lake: Lake, table: str) -> StepRow:
             return step_row(lake, table, version=purge(lake, table))
 
         return in_parallel(purged, nonempty_tables(self.lake, TABLES))
 
     def _certify(self) -> Path:
+        """Write the certificate and delete the request.
+
+        Returns:
+            The path of the certificate.
+
+        Raises:
+            DataError: files still hold the id; the erasure is requested again.
+        """
         requests = Requests(self.lake)
         certificate = make_certificate(self.lake, self.settings, self.request)
         file = requests.certify(self.request, certificate)
@@ -279,14 +352,23 @@ class Erasure:
 
     @property
     def _records(self) -> DataFrame:
+        """The places of the records of bronze that hold the user, as `records_of`."""
         return records_of(self.lake.read(BRONZE), self.request.user)
 
     @property
     def _transaction(self) -> Transaction:
+        """The erasure's Delta transaction, the same for every repeat."""
         return Transaction(ERASE, self.request.number)
 
     def _holding(self, *keys: tuple[str, ...]) -> list[TableOfLake]:
-        """The tables with such a key of which rows were decided to leave, each with its lake."""
+        """The tables with one of some keys that hold rows to be erased.
+
+        Args:
+            keys: values of `Table.erased_by`.
+
+        Returns:
+            Tables with their pinned lakes, in order of generation and name.
+        """
         of = {build.generation: build for build in self._builds}
         held = {(row.generation, row.table_name) for row in self._decided if row.table_name}
         return [

@@ -1,4 +1,4 @@
-"""Assigning users to variants, and telling Kafka once for each user and experiment."""
+"""Assign users to variants, and publish one event for each user and experiment."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ REMEMBERED = 1_000_000
 
 
 class Assigner:
-    """Answers which variant a user gets, and publishes the first answer. For one thread.
+    """Assigns users to variants and publishes each first assignment. For one thread.
 
     The event's id is made of user and experiment, so what several processes publish, or one that
     was started again, is one event and its duplicates.
 
     Args:
-        definitions: of the experiments.
-        contract: of ExperimentAssignment.
-        sender: queues the events; one that is not delivered makes the next call raise.
-        remembered: of how many users and experiments to know that they are published.
-        clock: now, as an aware datetime.
+        definitions: definitions of the experiments.
+        contract: the contract of ExperimentAssignment.
+        sender: producer that queues the events; one that is not delivered makes the next call
+            raise.
+        remembered: number of pairs of user and experiment remembered as published; the oldest are
+            evicted.
+        clock: function that returns now, as an aware datetime.
     """
 
     def __init__(
@@ -57,16 +59,19 @@ class Assigner:
     def assign(
         self, user_id: str, experiment_id: str, context: Mapping[str, str] | None = None
     ) -> str | None:
-        """The user's variant, or None for one who does not take part; see `assignment.assign`.
+        """The user's variant; the first call for a user and experiment publishes the assignment.
 
         Args:
-            user_id: the user.
-            experiment_id: the experiment.
-            context: what is known of the user; results are shown by its `region` and
+            user_id: id of the user.
+            experiment_id: id of the experiment.
+            context: attributes of the user, by name; results are shown by `region` and
                 `device_type`.
 
+        Returns:
+            The variant; None if the user does not take part, see `assignment.assign`.
+
         Raises:
-            DefinitionError: an experiment without a definition.
+            DefinitionError: the experiment has no definition.
             DataError: the event would break its contract; nothing is published.
             ServiceError: Kafka did not take an earlier event.
         """
@@ -80,11 +85,13 @@ class Assigner:
         return variant
 
     def _publish(self, event: Mapping[str, Any]) -> None:
+        """Validate an event and queue it for its topic."""
         record = record_of(self._contract, event)
         [topic] = record.topics  # no transaction
         self._sender.send(topic, record.value, key=record.key)
 
     def _remember(self, asked: tuple[str, str]) -> None:
+        """Remember a published pair of experiment and user; evict the oldest beyond the limit."""
         self._published[asked] = None
         if len(self._published) > self._remembered:
             self._published.popitem(last=False)
@@ -97,7 +104,15 @@ def assignment_event(
     at: datetime,
     context: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The ExperimentAssignment of a user and experiment; always under the same eventId."""
+    """The ExperimentAssignment event of a user and experiment; always under the same eventId.
+
+    Args:
+        user_id: id of the user.
+        experiment_id: id of the experiment.
+        variant: name of the variant.
+        at: event time, as an aware datetime.
+        context: attributes of the user, by name.
+    """
     return {
         **HEADING,
         "timestamp": rfc3339(at),
@@ -111,7 +126,14 @@ def assignment_event(
 
 @contextmanager
 def open_assigner(kafka: KafkaSettings, definitions: Catalogue) -> Iterator[Assigner]:
-    """An assigner for the life of the block; at its end everything is acknowledged.
+    """Open an assigner for the time of the block; at its end every event is acknowledged.
+
+    Args:
+        kafka: connection to the cluster that the events are sent to.
+        definitions: definitions of the experiments.
+
+    Yields:
+        The assigner.
 
     Raises:
         ServiceError: Kafka cannot be reached, or did not take an event.

@@ -1,4 +1,4 @@
-"""Attribute: silver events to gold.experiment_user, the users of each micro-batch computed anew."""
+"""Attribution: silver events to gold.experiment_user, recomputed for each micro-batch's users."""
 
 from __future__ import annotations
 
@@ -48,7 +48,20 @@ log = logging.getLogger(__name__)
 def attributing(
     lake: Lake, settings: AttributeSettings, definitions: Catalogue, *, available_now: bool
 ) -> Iterator[Run]:
-    """The attribute query, started on its locked checkpoint; see `main`."""
+    """Start the attribute query on its locked checkpoint, for the time of the block.
+
+    Args:
+        lake: the generation to read and write.
+        settings: settings of the query.
+        definitions: definitions of the experiments; another definition recomputes the table.
+        available_now: whether to end once all present rows are processed.
+
+    Yields:
+        The started query.
+
+    Raises:
+        DataError: another process runs the query.
+    """
     lake.ensure([*SOURCES, EXPERIMENT_USER])
     with open_checkpoint(
         lake.checkpoint(ATTRIBUTE),
@@ -71,14 +84,14 @@ def attributing(
 
 
 def definition(definitions: Catalogue) -> str:
-    """A digest of everything that decides what the rows of given events are."""
+    """The digest of everything that determines which rows given events become."""
     hashes = {name: definitions.definition_hash(name) for name in sorted(definitions.experiments)}
     code = provenance.code(experiment_user)
     return hashlib.sha256(f"{(COLUMNS, hashes)!r}{code}".encode()).hexdigest()
 
 
 def all_experiment_users(lake: Lake, definitions: Catalogue) -> DataFrame:
-    """All rows of gold.experiment_user, in batch, from the newest silver."""
+    """All rows of gold.experiment_user, computed in batch from the newest silver."""
     plan = plan_rows(lake.spark, plans(definitions))
     exposed = exposures(assignments(lake.read(ASSIGNMENTS)), plan)
     events = outcomes({table: lake.read(table) for table in OUTCOMES})
@@ -88,10 +101,13 @@ def all_experiment_users(lake: Lake, definitions: Catalogue) -> DataFrame:
 
 
 def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mapping[str, int]:
-    """The silver version from which each source is streamed; what lies before is in the table.
+    """The silver version that each source is streamed from; what lies before is in the table.
 
-    The versions are fixed before the table is computed from newer ones: events between the two
-    are streamed as well, which computes the same rows once more.
+    The versions are fixed before the table is computed from newer ones: events between the two are
+    streamed as well, which computes the same rows once more.
+
+    Returns:
+        Delta version, by table of SOURCES.
     """
     starts = start_versions(lake, checkpoint, SOURCES)
     if checkpoint.is_new and (checkpoint.generation > 1 or any(starts.values())):
@@ -102,9 +118,13 @@ def _starts(lake: Lake, checkpoint: Checkpoint, definitions: Catalogue) -> Mappi
 
 
 def _last_sequence(lake: Lake) -> int | None:
-    """One more than was written last: a table computed anew has the number before its first batch.
+    """One more than the last sequence number written.
 
-    Without it a checkpoint that has seen no batch would be followed by one of its own generation.
+    A table computed as a whole has the number before its first batch. Without the increment a
+    checkpoint that has seen no batch would be followed by one of its own generation.
+
+    Returns:
+        The number; None if the query never wrote.
     """
     _, last = lake.transaction(EXPERIMENT_USER, ATTRIBUTE)
     return None if last is None else last + 1
@@ -112,11 +132,16 @@ def _last_sequence(lake: Lake) -> int | None:
 
 @dataclass(frozen=True)
 class AttributionWriter:
-    """Computes anew the rows that a micro-batch of events can change.
+    """Recomputes the rows that a micro-batch of events can change.
 
-    They are computed from all events of silver that bear on them, so a row is right for what
-    silver held, whatever came before: a batch that is repeated, or split in another way, ends in
-    the same table.
+    They are computed from all events of silver that bear on them, so a row is right for what silver
+    held, whatever came before: a batch that is repeated, or split in another way, ends in the same
+    table.
+
+    Attributes:
+        lake: the generation to read and write.
+        checkpoint: checkpoint of the query.
+        definitions: definitions of the experiments.
     """
 
     lake: Lake
@@ -124,7 +149,12 @@ class AttributionWriter:
     definitions: Catalogue
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
-        """Write one micro-batch; for foreachBatch."""
+        """Write one micro-batch; for foreachBatch.
+
+        Args:
+            batch: assignments and outcomes, EVENT_COLUMNS.
+            batch_id: Spark's id of the micro-batch.
+        """
         lake = self.lake.isolated()
         columns = ("user_id", "experiment_id", "event_type", "event_time")
         with materialize(touched_users(batch.select(*columns))) as touches:
@@ -144,11 +174,16 @@ class AttributionWriter:
 
 
 def _events_of(users: DataFrame, events: DataFrame) -> DataFrame:
+    """The events of some users; `users` has one column, user_id, and is broadcast."""
     return events.join(F.broadcast(users), "user_id", "left_semi")
 
 
 def _days(exposed: DataFrame) -> tuple[date, date] | None:
-    """The first and the last date of events that bear on exposures; None without exposures."""
+    """The range of UTC dates of events that bear on exposures.
+
+    Returns:
+        The first and the last date, both included; None without exposures.
+    """
     first, end = reach()
     at = F.col("exposed_at")
     [row] = exposed.agg(
@@ -159,6 +194,6 @@ def _days(exposed: DataFrame) -> tuple[date, date] | None:
 
 
 def _outcomes(lake: Lake, first: date, last: date) -> DataFrame:
-    """The outcomes of some dates, both included: silver is partitioned by date."""
+    """The outcomes of a range of dates, both included: silver is partitioned by date."""
     between = F.col("event_date").between(F.lit(first), F.lit(last))
     return outcomes({table: lake.read(table).where(between) for table in OUTCOMES})

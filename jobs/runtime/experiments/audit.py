@@ -1,4 +1,4 @@
-"""The audit: recorded assignments held to the hash."""
+"""The audit of assignments: recorded variants compared with those that the hash yields."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from transforms.gold.experiment_user import ASSIGNMENTS, assignments
 
 
 def audit_assignments(lake: Lake, definitions: Catalogue) -> tuple[int, DataFrame]:
-    """How many assignments are recorded, and those that the hash contradicts.
+    """Compare recorded assignments with the hash.
 
-    The DataFrame has experiment_id, user_id, variant and hashed.
+    Args:
+        lake: the lake whose silver.experiments is read.
+        definitions: definitions of the experiments; others' assignments are ignored.
+
+    Returns:
+        The number of distinct assignments recorded, and those that the hash contradicts:
+        experiment_id, user_id, variant and hashed, all strings.
     """
     experiments = dict(definitions.experiments)
     hashed = F.udf(lambda name, user: hashed_variant(experiments[name], user))

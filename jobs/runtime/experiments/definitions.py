@@ -1,4 +1,4 @@
-"""The experiments of conf/experiments/, read from disk."""
+"""The definitions of experiments in conf/experiments/, read from disk."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ FOLDER = CONF_DIR / "experiments"
 
 
 def load_definitions(folder: Path = FOLDER) -> Catalogue:
-    """The definitions of a folder, checked.
+    """The validated definitions of a folder.
+
+    Args:
+        folder: folder of metrics.yaml, layers.yaml and one file for each experiment.
 
     Raises:
-        SettingsError: one of them is wrong, in one line.
+        SettingsError: the folder does not exist or a definition is invalid; one line.
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder} is no folder", "name one with experiment definitions")
@@ -35,6 +38,6 @@ def load_definitions(folder: Path = FOLDER) -> Catalogue:
 
 
 def plan_rows(spark: SparkSession, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
-    """Plans as a DataFrame of PLAN_COLUMNS."""
+    """Plans of experiments as a DataFrame of PLAN_COLUMNS."""
     schema = ", ".join(f"{name} {ddl}" for name, ddl in PLAN_COLUMNS.items())
     return spark.createDataFrame(list(rows), schema)

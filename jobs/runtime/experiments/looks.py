@@ -1,4 +1,4 @@
-"""An experiment as it would have looked at earlier instants, from silver."""
+"""An experiment's results as of earlier instants, computed from silver."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ AS_OF = "as_of"
 
 @dataclass(frozen=True)
 class Look:
-    """What was known at an instant: of the events until then, however late they arrived.
+    """An experiment's result as of an instant: of the events until then, however late they arrived.
 
     Attributes:
-        users: by variant.
+        at: the instant, with its time zone.
+        users: number of users, by variant.
+        result: the result by then.
     """
 
     at: datetime
@@ -43,7 +45,16 @@ class Look:
 
 
 def instants(experiment: Experiment, at: datetime, looks: int) -> list[datetime]:
-    """So many instants at equal distances, from the start on, the last one being `at`."""
+    """Evenly spaced instants from the experiment's start to `at`.
+
+    Args:
+        experiment: the experiment.
+        at: the last instant.
+        looks: number of instants.
+
+    Returns:
+        The instants in order; the start itself is not among them.
+    """
     step = (at - experiment.start) / looks
     return [experiment.start + step * number for number in range(1, looks)] + [at]
 
@@ -51,7 +62,17 @@ def instants(experiment: Experiment, at: datetime, looks: int) -> list[datetime]
 def look_back(
     lake: Lake, experiment: Experiment, metrics: Mapping[str, Metric], at: Sequence[datetime]
 ) -> list[Look]:
-    """What was known of an experiment at some instants; one pass over its users' events."""
+    """The results of an experiment as of several instants, in one pass over its users' events.
+
+    Args:
+        lake: the lake whose newest silver is read.
+        experiment: the experiment.
+        metrics: the experiment's metrics, by name.
+        at: the instants, with their time zone.
+
+    Returns:
+        One look for each instant, in the same order.
+    """
     own = F.col("experiment_id") == experiment.id
     assigned = assignments(lake.read(ASSIGNMENTS)).where(own).persist()
     users = assigned.select("user_id").distinct()
@@ -83,6 +104,6 @@ def look_back(
 
 
 def _at_each(events: DataFrame, at: Sequence[datetime]) -> DataFrame:
-    """The events once for each instant at which they had happened."""
+    """Each event once for every instant that is not before its event time, as the column as_of."""
     times = events.sparkSession.createDataFrame([(one,) for one in at], f"{AS_OF} TIMESTAMP")
     return events.crossJoin(F.broadcast(times)).where(F.col("event_time") <= F.col(AS_OF))

@@ -1,4 +1,4 @@
-"""The readout of an experiment: one self-contained page, for whoever decides."""
+"""The readout of an experiment: one self-contained HTML page for decision makers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
     """Write the page of an experiment's newest results.
 
     Args:
-        lake: holds gold.experiment_results.
-        experiment_id: the experiment.
-        file: where to.
-        looks: at how many instants from its start on the experiment is looked at.
+        lake: the lake that holds gold.experiment_results.
+        experiment_id: id of the experiment.
+        file: path of the page.
+        looks: number of instants, from the experiment's start to its results, that the page shows.
 
     Raises:
-        SettingsError: there are no results of it.
+        SettingsError: the experiment has no results.
     """
     rows = newest_results(lake, experiment_id)
     origin = rows[0]["built_from"]
@@ -77,19 +77,23 @@ def write_readout(lake: Lake, experiment_id: str, file: Path, looks: int = LOOKS
 
 
 def _figure_html(figure: go.Figure) -> str:
+    """A figure as HTML, in the style of the pages."""
     return html_of(apply_style(figure))
 
 
 def by_segment(
     lake: Lake, experiment: Experiment, metrics: Mapping[str, Metric], version: int
 ) -> dict[str, list[SegmentEffect]]:
-    """The effects on parts of the users, by device type and by region.
+    """The experiment's effects in segments of its users, by device type and by region.
 
     Args:
-        lake: holds gold.experiment_user.
-        experiment: whose users.
-        metrics: of the experiment, by name.
-        version: of gold.experiment_user.
+        lake: the generation that the results were computed from.
+        experiment: the experiment.
+        metrics: the experiment's metrics, by name.
+        version: Delta version of gold.experiment_user.
+
+    Returns:
+        The effects of every segment, by name of the dimension (DIMENSIONS).
     """
     users = lake.read(EXPERIMENT_USER, version).where(F.col("experiment_id") == experiment.id)
     found = {}
@@ -101,7 +105,11 @@ def by_segment(
 
 
 def lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """The interval of every metric."""
+    """Forest plot of the lift of every metric and variant, in percent.
+
+    Args:
+        rows: rows of gold.experiment_results; those without a lift are left out.
+    """
     defined = [row for row in rows if row["lift"]][::-1]
     names = [f"{row['metric']}<br>{row['variant']}" for row in defined]
     colours = [BLUE if row["role"] == "goal" else SILVER for row in defined]
@@ -109,7 +117,7 @@ def lifts(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
-    """The interval of every segment and goal."""
+    """Forest plot of the lift of every segment and goal, in percent."""
     defined = [one for one in found if isinstance(one.lift, Estimate)][::-1]
     names = [f"{one.segment}, {sum(one.users):,} users<br>{one.metric}, {one.variant}"
              for one in defined]  # fmt: skip
@@ -121,6 +129,13 @@ def segment_lifts(found: Sequence[SegmentEffect]) -> go.Figure:
 def _forest(
     names: Sequence[str], intervals: Sequence[Mapping[str, Any]], colours: Sequence[str]
 ) -> go.Figure:
+    """A forest plot: one line for each interval, with a mark at its value.
+
+    Args:
+        names: labels of the lines.
+        intervals: shares `lower`, `value` and `upper`; an open end is None.
+        colours: colours of the lines.
+    """
     figure = go.Figure()
     for name, lift, colour in zip(names, intervals, colours, strict=True):
         figure.add_scatter(
@@ -141,7 +156,7 @@ def _forest(
 
 
 def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
-    """The cumulative lift of a goal and its interval, look by look."""
+    """The cumulative lift of a goal and its interval, in percent, by instant."""
     figure = go.Figure()
     variants = dict.fromkeys(one.variant for look in looks for one in look.result.results)
     for variant, colour in zip(variants, COLOURS * len(variants), strict=False):
@@ -162,6 +177,11 @@ def over_time(goal: str, looks: Sequence[Look]) -> go.Figure:
 
 
 def _lift(look: Look, variant: str, goal: str) -> Estimate | None:
+    """The lift of a goal in a variant at an instant.
+
+    Returns:
+        The estimate; None where it is undefined.
+    """
     for one in look.result.results:
         if (one.variant, one.metric) == (variant, goal) and isinstance(one.evidence, Evidence):
             return one.evidence.lift
@@ -169,7 +189,7 @@ def _lift(look: Look, variant: str, goal: str) -> Estimate | None:
 
 
 def arms(experiment: Experiment, looks: Sequence[Look]) -> go.Figure:
-    """The share of users in each arm, beside the planned one."""
+    """The share of users in each variant, in percent, by instant, beside the planned share."""
     figure = go.Figure()
     for (variant, weight), colour in zip(experiment.weights.items(), COLOURS * 9, strict=False):
         filled = [look for look in looks if sum(look.users.values())]

@@ -1,4 +1,4 @@
-"""Results of experiments from the lake: computed, pinned to what they came from, reproduced."""
+"""Results of experiments: computed at pinned versions, stored, and reproduced from them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,14 @@ Group = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Pins:
-    """What results are computed from: Delta versions, and which build of silver and gold."""
+    """The Delta versions that results are computed from, in one generation.
+
+    Attributes:
+        generation: number of the generation.
+        experiment_user: Delta version of gold.experiment_user.
+        models: Delta version of silver.models.
+        catalog: Delta version of silver.catalog.
+    """
 
     generation: int
     experiment_user: int
@@ -51,7 +58,7 @@ class Pins:
 
 
 def newest_pins(lake: Lake) -> Pins:
-    """The versions there are now."""
+    """The newest versions in a lake's generation."""
     tables = (EXPERIMENT_USER, MODELS, CATALOG)
     return Pins(lake.generation, *(lake.version(table) for table in tables))
 
@@ -59,13 +66,16 @@ def newest_pins(lake: Lake) -> Pins:
 def compute_results(
     lake: Lake, definitions: Mapping[str, str], pins: Pins, at: datetime
 ) -> list[dict[str, Any]]:
-    """Results, as rows of gold.experiment_results.
+    """Compute results of experiments from pinned versions; nothing is written.
 
     Args:
-        lake: of the pinned generation.
-        definitions: of the experiments wanted, as Catalogue.definition gives them, by id.
-        pins: the versions to read.
-        at: the instant that they are of.
+        lake: the pinned generation.
+        definitions: definitions in the JSON of Catalogue.definition, by id of the experiment.
+        pins: Delta versions to read.
+        at: instant that the results are as of.
+
+    Returns:
+        Rows of gold.experiment_results.
     """
     parsed = {name: parse_definition(definition) for name, definition in definitions.items()}
     rows = lake.read(EXPERIMENT_USER, pins.experiment_user).where(
@@ -90,12 +100,15 @@ def compute_results(
 
 
 def arms_of(rows: DataFrame, experiments: Mapping[str, Metrics], *by: str) -> Mapping[Group, Arms]:
-    """The arms of experiments, by experiment and `by`.
+    """The arms of experiments, by experiment and the columns `by`.
 
     Args:
-        rows: of gold.experiment_user, of these experiments.
-        experiments: their metrics, by id.
+        rows: rows of gold.experiment_user, of these experiments only.
+        experiments: metrics by name, by id of the experiment.
         by: columns that divide arms further.
+
+    Returns:
+        Data of each arm by variant, by tuple of experiment id and the values of `by`.
     """
     metrics = {name: metric for own in experiments.values() for name, metric in own.items()}
     values, clustered = _quantiles(rows, metrics, *by)
@@ -112,7 +125,12 @@ def arms_of(rows: DataFrame, experiments: Mapping[str, Metrics], *by: str) -> Ma
 def _quantiles(
     rows: DataFrame, metrics: Metrics, *by: str
 ) -> tuple[dict[Group, dict[str, Histogram]], dict[Group, dict[str, Sums]]]:
-    """The histograms and, over events, the cluster sums, by arm and metric."""
+    """What the quantile metrics need of each arm.
+
+    Returns:
+        Histograms by arm and metric, and, of quantiles over events, the cluster sums by arm and
+        metric. An arm is the tuple of experiment id, the values of `by`, and variant.
+    """
     wanted = {name: m for name, m in metrics.items() if isinstance(m, QuantileMetric)}
     values: dict[Group, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
     clustered: dict[Group, dict[str, Sums]] = defaultdict(dict)
@@ -131,7 +149,11 @@ def _quantiles(
 def _defined_quantiles(
     values: Mapping[Group, Mapping[str, Histogram]], metrics: Mapping[str, QuantileMetric]
 ) -> Iterator[Group]:
-    """The quantiles over events that are defined."""
+    """The quantiles over events that are defined.
+
+    Yields:
+        Experiment id, the values of `by`, variant, metric and the quantile's value.
+    """
     for arm, own in values.items():
         for name, histogram in own.items():
             sample = sample_quantile(histogram, metrics[name].level)
@@ -140,11 +162,16 @@ def _defined_quantiles(
 
 
 def _arm(row: Any, by: Iterable[str]) -> Group:
+    """The arm of a row: experiment id, the values of `by`, and variant."""
     return (row.experiment_id, *(row[name] for name in by), row.variant)
 
 
 def _changes(lake: Lake, experiment: Experiment, pins: Pins, at: datetime) -> tuple[str, ...]:
-    """The changes that the definition forbids, while the experiment ran."""
+    """The changes of models and titles during the experiment that its definition forbids.
+
+    Returns:
+        Texts such as `model <name> <version>` and `title <id>`, sorted within each kind.
+    """
     running = F.col("event_time").between(experiment.start, min(experiment.end, at))
     found: list[str] = []
     if experiment.invalidated_by.models:
@@ -160,7 +187,16 @@ def _changes(lake: Lake, experiment: Experiment, pins: Pins, at: datetime) -> tu
 
 
 def refuse_stale(lake: Lake, definitions: Catalogue, pins: Pins) -> None:
-    """DataError if gold.experiment_user holds rows of an experiment by another definition."""
+    """Stop if gold.experiment_user holds rows of an experiment by an earlier definition.
+
+    Args:
+        lake: the generation to read.
+        definitions: the present definitions.
+        pins: Delta versions to read.
+
+    Raises:
+        DataError: it does; names the experiments.
+    """
     rows = lake.read(EXPERIMENT_USER, pins.experiment_user)
     found = rows.select("experiment_id", "definition_hash").distinct().collect()
     stale = sorted(
@@ -177,7 +213,7 @@ def refuse_stale(lake: Lake, definitions: Catalogue, pins: Pins) -> None:
 
 
 def store_results(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write results; those of the same instant are replaced."""
+    """Upsert rows into gold.experiment_results; those of the same instant are replaced."""
     alone = lake.isolated()
     schema = TABLES[EXPERIMENT_RESULTS].schema
     frame = alone.spark.createDataFrame([dict(row) for row in rows], schema)
@@ -188,7 +224,16 @@ def store_results(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
 def stored_results(
     lake: Lake, experiment_id: str, at: datetime | None = None
 ) -> list[dict[str, Any]]:
-    """The results of an experiment at an instant, by default the newest; empty without any."""
+    """The stored results of an experiment.
+
+    Args:
+        lake: the lake to read.
+        experiment_id: id of the experiment.
+        at: the instant that they are as of; None: the newest.
+
+    Returns:
+        Rows of gold.experiment_results in order of variant and metric; empty if there are none.
+    """
     rows = lake.read(EXPERIMENT_RESULTS).where(F.col("experiment_id") == experiment_id)
     if at is None:
         at = rows.agg(F.max("computed_at")).collect()[0][0]
@@ -198,6 +243,9 @@ def stored_results(
 
 def newest_results(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
     """The newest results of an experiment.
+
+    Returns:
+        Rows of gold.experiment_results in order of variant and metric, at least one.
 
     Raises:
         SettingsError: there are none.
@@ -212,7 +260,15 @@ def newest_results(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
 
 
 def reproduce_results(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Stored results computed again, from nothing but what they say they were computed from."""
+    """Recompute stored results from nothing but the versions and the definition that they name.
+
+    Args:
+        lake: any generation of the lake.
+        before: stored rows of one experiment and instant.
+
+    Returns:
+        Rows in the form and order of `stored_results`.
+    """
     origin, at = before[0]["built_from"], before[0]["computed_at"]
     pins = Pins(**{field.name: origin[field.name] for field in fields(Pins)})
     then = lake.of_generation(pins.generation)
@@ -223,10 +279,11 @@ def reproduce_results(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def _with_all_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with every column, its instant in UTC; Spark gives instants in the machine's zone."""
+    """A row with every column and its instant in UTC; Spark returns the machine's time zone."""
     known = {name: row.get(name) for name in TABLES[EXPERIMENT_RESULTS].columns}
     return {**known, "computed_at": row["computed_at"].astimezone(UTC)}
 
 
 def _order(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The sort key of a row: variant and metric."""
     return row["variant"], row["metric"]

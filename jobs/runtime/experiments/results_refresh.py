@@ -1,4 +1,4 @@
-"""Results brought up to date: computed, stored and published."""
+"""Refresh of results: computed, stored and published."""
 
 from __future__ import annotations
 
@@ -44,9 +44,23 @@ def refresh_results(
     *,
     once: bool = False,
 ) -> list[dict[str, Any]]:
-    """Results of experiments that have started, stored and, with Kafka, published.
+    """Compute and store the results of experiments that have started, and publish their decisions.
 
-    Those of the same instant are computed anew and replaced, or with `once` left as they are.
+    Args:
+        lake: the generation to read and write.
+        definitions: definitions of the experiments.
+        at: instant that the results are as of.
+        only: ids of the experiments wanted; empty: all that have started.
+        kafka: connection to the cluster that decisions are published to; None: none are published.
+        once: whether to keep stored results of the same instant instead of replacing them.
+
+    Returns:
+        Rows of gold.experiment_results.
+
+    Raises:
+        SettingsError: an experiment has no definition, or none has started.
+        DataError: gold.experiment_user is by an earlier definition.
+        ServiceError: Kafka cannot be reached, or did not take an event.
     """
     for name in only:
         _require(name, definitions)
@@ -69,7 +83,17 @@ def refresh_results(
 def _compute_and_store(
     lake: Lake, definitions: Catalogue, wanted: Mapping[str, str], at: datetime
 ) -> list[dict[str, Any]]:
-    """Results of now, stored."""
+    """Compute the results of experiments from the newest versions and store them.
+
+    Args:
+        lake: the generation to read and write.
+        definitions: definitions of all experiments.
+        wanted: definitions in the JSON of Catalogue.definition, by id of the experiment.
+        at: instant that the results are as of.
+
+    Returns:
+        Rows of gold.experiment_results.
+    """
     pins = newest_pins(lake)
     refuse_stale(lake, definitions, pins)
     rows = compute_results(lake, wanted, pins, at)
@@ -83,11 +107,15 @@ def _compute_and_store(
 
 
 def publish_results(kafka: KafkaSettings, rows: Rows) -> None:
-    """Publish the decision of each experiment, under an id made of experiment and instant.
+    """Publish the decision of each experiment, under an eventId made of experiment and instant.
+
+    Args:
+        kafka: connection to the cluster that the events are sent to.
+        rows: rows of gold.experiment_results.
 
     Raises:
-        BrokenContractError: one would break its contract; none is published.
-        ServiceError: Kafka cannot be reached, or did not take one.
+        BrokenContractError: an event would break its contract; none is published.
+        ServiceError: Kafka cannot be reached, or did not take an event.
     """
     registry = load_registry()
     decided = {row["experiment_id"]: row for row in rows}.values()
@@ -99,6 +127,11 @@ def publish_results(kafka: KafkaSettings, rows: Rows) -> None:
 
 
 def _record(registry: Registry, row: Mapping[str, Any]) -> Record:
+    """The validated Kafka record of an experiment's decision.
+
+    Raises:
+        BrokenContractError: the event breaks its contract.
+    """
     name, at = row["experiment_id"], rfc3339(row["computed_at"])
     event = {
         "eventType": RESULT,
@@ -114,6 +147,11 @@ def _record(registry: Registry, row: Mapping[str, Any]) -> Record:
 
 
 def _require(experiment: str, definitions: Catalogue) -> None:
+    """Stop if an experiment has no definition.
+
+    Raises:
+        SettingsError: it has none.
+    """
     try:
         definitions.experiment(experiment)
     except DefinitionError as error:

@@ -1,4 +1,4 @@
-"""Training sets: a spine of users and instants, with the features that were true or known then."""
+"""Training sets: a spine of users and instants, with point-in-time correct features."""
 
 from __future__ import annotations
 
@@ -45,7 +45,19 @@ def training_set(
     days: list[int],
     known: bool = False,
 ) -> DataFrame:
-    """`features_as_of` over silver at some versions, and the struct built_from: what was read."""
+    """The features of a spine over pinned versions of silver, and what they were built from.
+
+    Args:
+        lake: the generation to read.
+        spine: SPINE (user_id string, at timestamp), neither null, and any other columns.
+        versions: Delta version, by table of SOURCES.
+        days: lengths of the windows, in days of 24 hours.
+        known: whether to leave out what had not arrived by the instant.
+
+    Returns:
+        The columns of `features_as_of`, and the struct built_from: known, generation, the version
+        of each table, and the digest of the definition.
+    """
     silver = {table: lake.read(table, version) for table, version in versions.items()}
     rows = features_as_of(spine, feature_events(silver), silver[CATALOG], days=days, known=known)
     return rows.withColumn(BUILT_FROM, _origin(lake.generation, versions, known))
@@ -54,9 +66,17 @@ def training_set(
 def read_spine(spark: SparkSession, path: str, days: list[int]) -> DataFrame:
     """The rows of a spine, with SPINE in its types.
 
+    Args:
+        spark: session to read with.
+        path: path of a Delta table, a Parquet file or folder, or a .csv file with a header.
+        days: lengths of the windows, in days; their features' names are reserved.
+
+    Returns:
+        The spine's columns; `at` as a timestamp.
+
     Raises:
-        SettingsError: it cannot be read, lacks a column, has one of another type, or one that is
-            a feature's name.
+        SettingsError: it cannot be read, lacks a column, has one of another type, or one that is a
+            feature's name.
         DataError: a row has no user or no instant, or there are no rows.
     """
     rows = _read(spark, path)
@@ -77,7 +97,15 @@ def read_spine(spark: SparkSession, path: str, days: list[int]) -> DataFrame:
 
 
 def write_new(rows: DataFrame, out: str) -> None:
-    """Write rows as a new Delta table; SettingsError if something is there or it cannot be."""
+    """Write rows as a new Delta table.
+
+    Args:
+        rows: the rows to write.
+        out: path of the table; nothing may exist there.
+
+    Raises:
+        SettingsError: the path exists already or cannot be written.
+    """
     try:
         rows.write.format("delta").mode("errorifexists").save(_absolute(out))
     except SPARK_ERRORS as error:
@@ -87,6 +115,11 @@ def write_new(rows: DataFrame, out: str) -> None:
 
 
 def _read(spark: SparkSession, path: str) -> DataFrame:
+    """The rows of a Delta table, Parquet or CSV at a path.
+
+    Raises:
+        SettingsError: they cannot be read.
+    """
     where = _absolute(path)
     try:
         if where.endswith(".csv"):
@@ -101,7 +134,14 @@ def _read(spark: SparkSession, path: str) -> DataFrame:
 
 
 def _instant(rows: DataFrame, path: str) -> Column:
-    """The column at as a timestamp; null where its text is not an instant."""
+    """The spine's column `at` as a timestamp.
+
+    Returns:
+        A timestamp column, null where a text is not an instant with its time zone.
+
+    Raises:
+        SettingsError: user_id is no string, or `at` has no time zone.
+    """
     kinds = {name: rows.schema[name].dataType for name in SPINE}
     if not isinstance(kinds["user_id"], StringType):
         raise SettingsError(
@@ -118,6 +158,11 @@ def _instant(rows: DataFrame, path: str) -> Column:
 
 
 def _refuse_rows(rows: DataFrame, at: Column, path: str) -> None:
+    """Stop if the spine is empty or a row lacks a user or an instant.
+
+    Raises:
+        DataError: it does; with an example row as JSON.
+    """
     is_wrong = F.col("user_id").isNull() | at.isNull()
     given = F.to_json(F.struct(*SPINE), {"ignoreNullFields": "false"})
     example = F.max(F.when(is_wrong, given)).alias("example")
@@ -134,13 +179,29 @@ def _refuse_rows(rows: DataFrame, at: Column, path: str) -> None:
 
 
 def newest_versions(lake: Lake) -> dict[str, int]:
-    """The newest version of each table of SOURCES; SettingsError if one is missing."""
+    """The newest Delta version of each table of SOURCES.
+
+    Raises:
+        DataError: a table does not exist.
+    """
     lake.require(*SOURCES)
     return {table: lake.version(table) for table in SOURCES}
 
 
 def versions_behind(lake: Lake, path: str) -> dict[str, int]:
-    """The versions that a training set was made from."""
+    """The versions of SOURCES that a training set was built from.
+
+    Args:
+        lake: the generation that the training set must be of.
+        path: path of the training set.
+
+    Returns:
+        Delta version, by table.
+
+    Raises:
+        DataError: the training set has no rows.
+        SettingsError: it cannot be read, or was built from another generation.
+    """
     row = _read(lake.spark, path).select(f"{BUILT_FROM}.*").first()
     if row is None:
         raise DataError(f"{path} has no rows", "name a training set that has")
@@ -153,7 +214,7 @@ def versions_behind(lake: Lake, path: str) -> dict[str, int]:
 
 
 def _origin(generation: int, versions: Mapping[str, int], known: bool) -> Column:
-    """What decides about the features besides the spine."""
+    """The struct built_from: all that determines the features besides the spine."""
     facts = {
         "known": F.lit(known),
         "generation": F.lit(generation),
@@ -164,8 +225,10 @@ def _origin(generation: int, versions: Mapping[str, int], known: bool) -> Column
 
 
 def _short(table: str) -> str:
+    """The name of a table without its schema, such as `playback`."""
     return table.partition(".")[2]
 
 
 def _absolute(path: str) -> str:
+    """A local path as an absolute one; a URI unchanged."""
     return path if "://" in path else str(Path(path).absolute())

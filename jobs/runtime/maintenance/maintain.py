@@ -1,4 +1,4 @@
-"""Maintain: small files compacted, rows and files deleted that no policy and nobody needs."""
+"""Maintenance: delete outdated rows, compact small files, vacuum files that no reader needs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CREATED = 0  # the version of a table without a row
 HOUR = timedelta(hours=1)
 
 
-# appended to, never merged into: a compaction cannot get into the way of who writes them
+# append-only, never merged into: a compaction does not conflict with their writers
 APPENDED = (BRONZE, *SILVER, QUARANTINE, LEDGER, FRESHNESS, QUALITY, PARITY)
 
 
@@ -53,13 +53,14 @@ OPS_OUTDATED = {
 
 @dataclass(frozen=True)
 class TableTask:
-    """A table of one generation, and what may be done to it.
+    """One table of one generation, and how long its files are retained.
 
     Attributes:
         lake: the generation.
-        table: its name.
-        need: the oldest version that somebody will read; None: the newest.
-        keep_h: files are kept for so long after the last version with them; None: for good.
+        table: the table's name, such as `silver.playback`.
+        need: the oldest version that a reader still needs; None: only the newest version.
+        keep_h: hours that files are kept after the last version that references them; None: for
+            ever.
     """
 
     lake: Lake
@@ -76,19 +77,19 @@ class TableTask:
 
 
 def maintain(lake: Lake, settings: Settings, now: datetime) -> None:
-    """Do everything to every table.
+    """Delete outdated rows, compact and vacuum every table of every generation in use.
 
     Rows are deleted first, then files compacted, and the files that both leave behind are deleted
     last, most of them by a later run: when they are old enough.
 
     Args:
-        lake: any generation of it.
-        settings: the policy, and the duplicate horizon.
-        now: the instant that ages are to.
+        lake: any generation of the lake.
+        settings: the retention policy (`maintain`) and the duplicate horizon (`refine`).
+        now: the instant that ages are measured to.
     """
     policy = settings.maintain
     alone = lake.isolated()
-    # the policy and the needs are checked here, better than by Delta's single bound
+    # retention is checked here, table by table, better than by Delta's single bound
     alone.spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
     alone.spark.conf.set(LISTING, alone.spark.conf.get("spark.sql.shuffle.partitions") or "1")
     found = list(tasks(alone, policy, settings.refine.duplicate_horizon_h, now))
@@ -99,7 +100,17 @@ def maintain(lake: Lake, settings: Settings, now: datetime) -> None:
 def tasks(
     lake: Lake, policy: MaintainSettings, horizon_h: int, now: datetime
 ) -> Iterator[TableTask]:
-    """Every table that was written to, of every generation that is not retired."""
+    """The maintenance tasks: one for each table of each generation that is not retired.
+
+    Args:
+        lake: any generation of the lake.
+        policy: the retention policy.
+        horizon_h: duplicate horizon in hours.
+        now: the instant that ages are measured to.
+
+    Yields:
+        Tasks of the tables that exist and have a commit besides their creation.
+    """
     results_since = now - timedelta(days=policy.results_days)
     needed = retained_versions(lake, horizon_h, results_since)
     alive = [g.number for g in generations(lake).values() if not g.is_retired]
@@ -114,7 +125,11 @@ def tasks(
 def _keep_h(
     lake: Lake, table: str, need: RetainedVersion | None, policy: MaintainSettings, now: datetime
 ) -> float | None:
-    """How long files must be kept so that the version needed, and all after it, can be read."""
+    """Retention of a table's files, such that the version needed and all later ones stay readable.
+
+    Returns:
+        Hours, at least `maintain.vacuum_h`; None if no file may be deleted.
+    """
     if need is None or need.version >= lake.version(table):
         return policy.vacuum_h
     after = lake.commit_time(table, need.version + 1)
@@ -124,8 +139,9 @@ def _keep_h(
 
 
 def _maintain_table(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
+    """Delete outdated rows of one table, then compact and vacuum it."""
     _delete_rows(task, policy, now)
-    # what may never be deleted must not be written a second time
+    # files that may never be vacuumed must not be rewritten: a compaction would double them
     if task.table in APPENDED and task.keep_h is not None:
         _compact(task, policy, now)
     if task.keep_h is not None:
@@ -134,6 +150,7 @@ def _maintain_table(task: TableTask, policy: MaintainSettings, now: datetime) ->
 
 
 def _delete_rows(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
+    """Delete the rows of bronze and the ops tables that are older than the policy allows."""
     if task.table == BRONZE and policy.bronze_days is not None:
         first = (now - timedelta(days=policy.bronze_days)).date()
         task.lake.delete(BRONZE, f"arrival_date < '{first}'")
@@ -143,6 +160,7 @@ def _delete_rows(task: TableTask, policy: MaintainSettings, now: datetime) -> No
 
 
 def _compact(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
+    """Compact an unpartitioned table, or the partitions older than `maintain.settled_days` days."""
     dated = TABLES[task.table].partition_by
     settled = (now - timedelta(days=policy.settled_days)).date()
     where = f" WHERE {dated[0]} < '{settled}'" if dated else ""

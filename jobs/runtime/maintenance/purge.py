@@ -1,4 +1,4 @@
-"""The bytes of deleted rows leave the disk: no deletion vector, no file of an older version."""
+"""Purging: remove deleted rows and the files of older versions from disk."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ NO_RETENTION = {
 
 
 def purge(lake: Lake, table: str) -> int:
-    """Leave of a local table only the files of its newest version; that version.
+    """Delete every file that the newest version does not reference, and all deletion vectors.
 
-    Nobody may write to the table meanwhile: what is not yet committed would be deleted too.
+    Nobody may write to the table meanwhile: files that are not yet committed would be deleted too.
+
+    Args:
+        lake: a lake on a local disk.
+        table: name of the table.
+
+    Returns:
+        The table's newest Delta version after the purge.
     """
     session = lake.spark.newSession()
     for name, value in NO_RETENTION.items():
@@ -33,18 +40,28 @@ def purge(lake: Lake, table: str) -> int:
 
 
 def mark(lake: Lake, table: str, transaction: Transaction) -> int:
-    """A commit without rows, behind which a stream may start; its version."""
+    """Commit an empty version, from which a stream may start.
+
+    Args:
+        lake: the lake to commit to.
+        table: name of the table.
+        transaction: id of the commit; a repeat commits nothing.
+
+    Returns:
+        The table's newest Delta version.
+    """
     nothing = lake.spark.createDataFrame([], TABLES[table].schema)
     lake.append(table, nothing, transaction)
     return lake.version(table)
 
 
 def _has_other_files(lake: Lake, table: str) -> bool:
-    """Are there files below a table that its newest version does not name?"""
+    """Whether the table's folder holds data files that its newest version does not reference."""
     folder = Path(lake.path(table))
     there = {file.name for file in folder.rglob("*") if file.is_file() and _is_data(file, folder)}
     return not there <= {Path(file).name for file in lake.read(table).inputFiles()}
 
 
 def _is_data(file: Path, folder: Path) -> bool:
+    """Whether a file of a table's folder is data: no checksum, and not in the Delta log."""
     return file.suffix != ".crc" and file.relative_to(folder).parts[0] != "_delta_log"

@@ -1,12 +1,13 @@
-"""Needs: the old versions of tables that somebody will still read, so that no file of them goes.
+"""Retained versions: the old table versions that readers still need, so their files must stay.
 
-Who reads old versions:
+Readers of old versions:
 
-- refine, of bronze: where a checkpoint made anew would begin. A generation streamed from the start
-  replays all of bronze; one built in batch begins a duplicate horizon before the end of its build,
-  and while it is being built it reads that version. Nobody reads what an erasure has cut off.
-- fold and attribute, of silver: what came after their last finished batch.
-- experiment results: the versions that they name, to be reproduced.
+- refine, of bronze: the version where a new checkpoint would begin. A generation streamed from the
+  start replays all of bronze; one built in batch begins a duplicate horizon before the end of its
+  build, and while it is being built it reads that version. Nobody reads what an erasure has cut
+  off.
+- fold and attribute, of silver: the versions after their last finished batch.
+- experiment results: the versions that they were computed from, to be reproducible.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ PINNED = {
 
 @dataclass(frozen=True)
 class RetainedVersion:
-    """Somebody will read a version of a table, and all that came after it.
+    """A table version that a reader still needs, along with all later ones.
 
     Attributes:
         version: the Delta version.
-        reader: who, for people.
+        reader: the reader's description, for messages.
     """
 
     version: int
@@ -50,15 +51,15 @@ class RetainedVersion:
 def retained_versions(
     lake: Lake, horizon_h: int, results_since: datetime
 ) -> Mapping[str, RetainedVersion]:
-    """The oldest version of each table that is still needed, by the table's path.
+    """The oldest version of each table that a reader still needs.
 
     Args:
-        lake: any generation of it.
-        horizon_h: refine.duplicate_horizon_h.
-        results_since: results computed from then on must stay reproducible.
+        lake: any generation of the lake.
+        horizon_h: duplicate horizon in hours.
+        results_since: instant; results computed from then on must stay reproducible.
 
     Returns:
-        Tables of which only the newest version is needed are left out.
+        Retained versions by the table's path, without tables of which only the newest is needed.
     """
     oldest: dict[str, RetainedVersion] = {}
     for path, need in _all_retained(lake, horizon_h, results_since):
@@ -70,6 +71,11 @@ def retained_versions(
 def _all_retained(
     lake: Lake, horizon_h: int, results_since: datetime
 ) -> Iterator[tuple[str, RetainedVersion]]:
+    """Every reader's oldest version, over all generations that are not retired.
+
+    Yields:
+        The table's path and the version; a path may come several times.
+    """
     for generation in generations(lake).values():
         if not generation.is_retired:
             own = lake.of_generation(generation.number)
@@ -79,6 +85,7 @@ def _all_retained(
 
 
 def _replayed_by_refine(own: Lake, generation: Generation, horizon_h: int) -> RetainedVersion:
+    """The version of bronze from which a new refine checkpoint of a generation would replay."""
     reader = f"refine of generation {generation.number}, if its checkpoint were lost"
     cut = history_begins(own)
     first = FIRST if cut is None else cut[0]
@@ -94,8 +101,13 @@ def _replayed_by_refine(own: Lake, generation: Generation, horizon_h: int) -> Re
 
 
 def _read_by_streams(own: Lake) -> Iterator[tuple[str, RetainedVersion]]:
+    """The silver versions that fold and attribute have read whole in their finished batches.
+
+    Yields:
+        The table's path and the version; version 0 on an object store, where progress is unknown.
+    """
     if "://" in own.root:
-        for table in SILVER:  # how far streams have come is not known from here
+        for table in SILVER:  # the streams' progress is not known from here
             yield own.path(table), RetainedVersion(0, f"streams of generation {own.generation}")
         return
     ids = {table: own.table_id(table) for table in SILVER if own.has(table)}
@@ -108,6 +120,11 @@ def _read_by_streams(own: Lake) -> Iterator[tuple[str, RetainedVersion]]:
 
 
 def _pinned_by_results(own: Lake, since: datetime) -> Iterator[tuple[str, RetainedVersion]]:
+    """The oldest versions that the experiment results stored since an instant were computed from.
+
+    Yields:
+        The table's path and the version, for each generation that results name.
+    """
     if not own.has(EXPERIMENT_RESULTS):
         return
     stored = own.unmarked().read(EXPERIMENT_RESULTS)

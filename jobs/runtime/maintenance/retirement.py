@@ -1,4 +1,4 @@
-"""Retirement: generations that nobody needs any more are deleted."""
+"""Retirement: delete generations that are no longer needed."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ from jobs.runtime.streams.queries import OF_A_GENERATION, RECOMPUTE
 
 
 def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
-    """Delete generations that nobody needs; a repeat finishes what was killed.
+    """Delete old generations; a repeat finishes a deletion that was killed.
 
     Never the live one, nor one that is being built, streamed into, or was opened or live within
     `unread_h` hours.
 
     Args:
-        lake: any generation of it.
-        keep: how many of the newest generations besides the live one stay.
-        unread_h: hours.
+        lake: any generation of the lake.
+        keep: number of the newest complete generations that stay besides the live one.
+        unread_h: hours that a generation must have been unused.
 
     Returns:
-        The generations that are now gone.
+        The numbers of all retired generations, of earlier runs too.
+
+    Raises:
+        DataError: a stream is running on a generation to be deleted.
     """
     lake.ensure([GENERATIONS])
     with lock_log(lake):
@@ -55,14 +58,14 @@ def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
 
 
 def abandon(lake: Lake, number: int) -> None:
-    """Give up a batch build that has begun and not ended, and delete what it has written.
+    """Retire a batch build that has begun and not ended, and delete its files.
 
     Args:
-        lake: any generation of it.
-        number: of the generation.
+        lake: any generation of the lake.
+        number: number of the generation.
 
     Raises:
-        SettingsError: no such build is unfinished.
+        SettingsError: the generation is no unfinished build.
         DataError: a recompute is running.
     """
     with hold_lock(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE), lock_log(lake):
@@ -79,7 +82,11 @@ def abandon(lake: Lake, number: int) -> None:
 
 @contextmanager
 def _streams_stopped(lake: Lake, generation: int) -> Iterator[None]:
-    """Hold the locks of a generation's streams; DataError if one is running."""
+    """Hold the locks of a generation's streams for the time of the block.
+
+    Raises:
+        DataError: one of the streams is running.
+    """
     with ExitStack() as stack:
         for query in OF_A_GENERATION:
             where = lake.of_generation(generation).checkpoint(query)
@@ -93,7 +100,7 @@ def _streams_stopped(lake: Lake, generation: int) -> Iterator[None]:
 
 
 def _last_used(lake: Lake, generation: Generation) -> datetime:
-    """When it was last read, built, or live."""
+    """The UTC instant at which a generation was last read, built or live."""
     never = datetime.min.replace(tzinfo=UTC)
     left = _switched_away_at(action_rows(lake), generation.number)
     read = lake.of_generation(generation.number).address.last_read()
@@ -101,7 +108,15 @@ def _last_used(lake: Lake, generation: Generation) -> datetime:
 
 
 def _switched_away_at(rows: Sequence[Any], number: int) -> datetime | None:
-    """When readers were last switched away from a generation."""
+    """The UTC instant at which readers were last switched away from a generation.
+
+    Args:
+        rows: rows of ops.generations, oldest first.
+        number: number of the generation.
+
+    Returns:
+        The instant; None if readers were never switched away from it.
+    """
     switches = [row for row in rows if row["action"] == Action.SWITCHED]
     live = [FIRST_GENERATION, *(row["generation"] for row in switches)]
     left = [row["at"].astimezone(UTC) for was, row in zip(live, switches, strict=False)

@@ -1,4 +1,4 @@
-"""The write side: a command is checked, becomes one event, and is published or refused aloud.
+"""The write side of profiles: validate a command and publish the event it becomes, or reject it.
 
     with open_commands(settings, kafka, load_registry(), ratings) as commands:
         commands.send(UpdatePreferences(command_id="c-1", user_id="ada", at=now, changes={...}))
@@ -37,18 +37,22 @@ COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 class ReadModel(Protocol):
-    """What commands ask of the read side."""
+    """The read side that commands depend on."""
 
     def rating(self, user_id: str, title_id: str) -> int | None:
-        """The user's rating of the title in half stars; None if there is none."""
+        """The user's current rating of a title.
+
+        Returns:
+            The rating in half stars; None if there is none.
+        """
 
 
 class CommandRejected(PlayheadError):  # noqa: N818 - what happened, in the caller's words
     """A command that must not become an event; nothing was published.
 
     Attributes:
-        command_id: of the command.
-        path: JSONPath of the place in the event, or the command's own field.
+        command_id: id of the command.
+        path: JSONPath of the fault in the event, or the command's own field.
         rule: the rule broken: a keyword of JSON Schema, or `json`, `not_future`, `not_old`.
     """
 
@@ -67,21 +71,26 @@ class CommandRejected(PlayheadError):  # noqa: N818 - what happened, in the call
 
 @dataclass(frozen=True)
 class Receipt:
-    """A command that was published: its event's id, and the topics that hold it."""
+    """The receipt of a command that was published.
+
+    Attributes:
+        event_id: the event's eventId.
+        topics: names of the topics that hold the event.
+    """
 
     event_id: str
     topics: tuple[str, ...]
 
 
 class Commands:
-    """Takes commands. Threads may share one.
+    """Validates commands and publishes their events; safe to share between threads.
 
     Args:
-        registry: the contracts that events are held to.
-        ratings: the read model that knows previous ratings.
-        publisher: sends what passed.
-        bounds: how far from its arrival an event time may lie, as refine judges it.
-        clock: now, as an aware datetime.
+        registry: the contracts that events are validated against.
+        ratings: the read model that returns previous ratings.
+        publisher: publisher that sends valid events to Kafka.
+        bounds: the limits of an event time around its arrival, as refine applies them.
+        clock: function that returns now, as an aware datetime.
     """
 
     def __init__(
@@ -100,7 +109,13 @@ class Commands:
         self._clock = clock
 
     def send(self, command: Command) -> Receipt:
-        """Check a command and publish its event; return when it is in all of its topics.
+        """Validate a command and publish its event; return when it is in all of its topics.
+
+        Args:
+            command: the command; a repeat with the same user and command id is a duplicate.
+
+        Returns:
+            The event's id and topics.
 
         Raises:
             CommandRejected: it breaks the contract, or refine would quarantine it for its time;
@@ -119,7 +134,11 @@ class Commands:
         return Receipt(command.event_id, record.topics)
 
     def _check_heading(self, command: Command) -> None:
-        """Refuse what the contract cannot see: the command's id and its time."""
+        """Validate what the contract does not cover: the command's id and its time.
+
+        Raises:
+            CommandRejected: the id is malformed, or the time is without zone or out of bounds.
+        """
         if not COMMAND_ID.fullmatch(command.command_id):
             message = "an id has 1 to 128 letters, digits and _ . : -"
             self._reject(command, "command_id", "pattern", message)
@@ -134,9 +153,15 @@ class Commands:
             self._reject(command, "$.timestamp", "not_old", message)
 
     def _reject(self, command: Command, path: str, rule: str, message: str) -> None:
+        """Raise CommandRejected for a rule that the command breaks."""
         raise CommandRejected(command.command_id, Violation(path, rule, message))
 
     def _event(self, command: Command) -> Event:
+        """The event that a command becomes; of a rating, with the previous rating.
+
+        Raises:
+            CommandRejected: an update of preferences changes nothing.
+        """
         match command:
             case UpdatePreferences(changes=changes) if not changes:
                 self._reject(command, "$.data.preferences", "minProperties", "nothing is changed")
@@ -154,7 +179,17 @@ class Commands:
 def open_commands(
     settings: Settings, kafka: KafkaSettings, registry: Registry, ratings: ReadModel
 ) -> Iterator[Commands]:
-    """The write side for the life of the block; Kafka is first called when a command is sent."""
+    """Open the write side for the time of the block; Kafka is first called when a command is sent.
+
+    Args:
+        settings: settings of commands and refine.
+        kafka: connection to the cluster that the events are sent to.
+        registry: the contracts that events are validated against.
+        ratings: the read model that returns previous ratings.
+
+    Yields:
+        The write side; its publisher is closed at the end of the block.
+    """
     publisher = Publisher(kafka, settings.commands)
     try:
         yield Commands(registry, ratings, publisher, settings.refine)

@@ -1,4 +1,4 @@
-"""Profiles of all users: made from the events in silver, and proved against those in bronze."""
+"""User profiles: built from the events in silver, and verified against those in bronze."""
 
 from __future__ import annotations
 
@@ -30,7 +30,16 @@ QUERY = "profile"
 def profile_events_of(
     lake: Lake, versions: Mapping[str, int] | None = None, user: str | None = None
 ) -> DataFrame:
-    """The `profile_events` of a lake, or of one user; of the newest silver without `versions`."""
+    """The `profile_events` of a lake.
+
+    Args:
+        lake: the generation to read.
+        versions: Delta version, by table of PROFILE_SOURCES; None: the newest.
+        user: id of the only user to read; None: all users.
+
+    Returns:
+        Columns of `transforms.gold.profile.profile_events`, each event once.
+    """
     silver = {table: lake.read(table, (versions or {}).get(table)) for table in PROFILE_SOURCES}
     if user is not None:
         silver = {table: rows.where(F.col("user_id") == user) for table, rows in silver.items()}
@@ -39,7 +48,15 @@ def profile_events_of(
 
 @contextmanager
 def build_profiles(lake: Lake, as_of: datetime | None) -> Iterator[DataFrame]:
-    """All profiles, as rows of gold.user_profile, from the newest silver read once."""
+    """Build the profiles of all users from the newest silver, which is read once.
+
+    Args:
+        lake: the generation to read.
+        as_of: aware datetime; later events are left out. None: all events count.
+
+    Yields:
+        Rows of gold.user_profile, to be used within the block.
+    """
     versions = {table: lake.version(table) for table in PROFILE_SOURCES}
     origin = F.struct(
         F.lit(as_of).cast("timestamp").alias("as_of"),
@@ -50,7 +67,12 @@ def build_profiles(lake: Lake, as_of: datetime | None) -> Iterator[DataFrame]:
 
 
 def store_profiles(lake: Lake, rows: DataFrame) -> None:
-    """Make rows of `build_profiles` the content of gold.user_profile."""
+    """Replace the content of gold.user_profile.
+
+    Args:
+        lake: the generation to write to.
+        rows: rows of `build_profiles`.
+    """
     lake.ensure([USER_PROFILE])
     lake.replace(USER_PROFILE, rows, Transaction(QUERY, lake.version(USER_PROFILE)))
 
@@ -60,9 +82,17 @@ def verify_profiles(
 ) -> tuple[int, int, list[str]]:
     """Compare gold.user_profile with a fold of the events in bronze.
 
+    Args:
+        lake: the generation to verify.
+        judge: judge of bronze records.
+        user: id of the only user to verify; None: all users.
+
     Returns:
-        How many profiles it holds, how many events of bronze were not in silver when it was
-        rebuilt, and the users that differ, sorted.
+        The number of profiles it holds, the number of events of bronze that were not in silver when
+        it was rebuilt, and the ids of the users that differ, sorted.
+
+    Raises:
+        SettingsError: gold.user_profile is empty.
     """
     origin = (
         lake.read(USER_PROFILE).select("built_from").first() if lake.has(USER_PROFILE) else None

@@ -1,4 +1,4 @@
-"""The read side that commands ask: ratings as gold.user_title holds them."""
+"""Read models of ratings for the write side: gold.user_title, or a rating that is stated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ from transforms.gold.tables import USER_TITLE
 
 @dataclass(frozen=True)
 class LakeRatings:
-    """The ReadModel over a lake: current to the last batch that python -m jobs.fold has folded."""
+    """The ReadModel over a lake: current to the last batch that python -m jobs.fold has folded.
+
+    Attributes:
+        lake: the generation to read.
+    """
 
     lake: Lake
 
     def rating(self, user_id: str, title_id: str) -> int | None:
-        """The user's last rating of the title in half stars; None without one, or without gold."""
+        """The user's last rating of the title.
+
+        Returns:
+            The rating in half stars; None without a rating or without gold.
+        """
         if not self.lake.has(PARTIALS):
             return None
         of_both = (F.col("user_id") == user_id) & (F.col("title_id") == title_id)
@@ -29,10 +37,14 @@ class LakeRatings:
 
 @dataclass(frozen=True)
 class StatedRating:
-    """A read model that knows what the command line said."""
+    """The ReadModel of a rating stated on the command line.
+
+    Attributes:
+        half_stars: the rating in half stars; None: there is none.
+    """
 
     half_stars: int | None
 
     def rating(self, user_id: str, title_id: str) -> int | None:
-        """The rating stated, whoever asks."""
+        """The stated rating in half stars, for every user and title."""
         return self.half_stars

@@ -1,4 +1,4 @@
-"""Quality: hold silver and gold to conf/expectations, at pinned versions."""
+"""Quality check: silver and gold measured against conf/expectations, at pinned versions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ log = logging.getLogger(__name__)
 def check(
     lake: Lake, tables: tuple[str, ...] = (), version: int | None = None, docs: Path | None = None
 ) -> list[Finding]:
-    """Measure tables, judge, and keep the findings in ops.quality.
+    """Measure tables, judge the measures, and store the findings in ops.quality.
 
     Args:
-        lake: the generation.
-        tables: which; empty: all that have expectations and exist.
-        version: of the one table that is named.
-        docs: where to write data docs; None: nowhere.
+        lake: the generation to check.
+        tables: names of the tables; empty: all that exist and have expectations.
+        version: Delta version of the one table that is named; None: the newest.
+        docs: folder that data docs are written to; None: they are not written.
+
+    Returns:
+        One finding for each expectation of each table.
 
     Raises:
-        SettingsError: a table has no expectations or does not exist, or a version is not there.
+        SettingsError: a table has no expectations, a version does not exist, or a version comes
+            without exactly one table.
+        DataError: a table that is named does not exist.
     """
     from jobs.runtime.quality.data_docs import (
-        judge_measures,  # 3 s, which only those who check should wait
+        judge_measures,  # takes 3 s: imported only by a check
     )
 
     known = load_expectations()
@@ -55,7 +60,11 @@ def check(
 
 
 def refuse(findings: list[Finding]) -> None:
-    """DataError if a blocker failed."""
+    """Stop if a blocker failed.
+
+    Raises:
+        DataError: a blocker failed; names the first.
+    """
     failed = [each for each in findings if each.blocks]
     if failed:
         raise DataError(

@@ -1,7 +1,7 @@
-"""Great Expectations: judges measures by the expectations, and writes its pages of data docs.
+"""Great Expectations: judge measures by the expectations, and write data docs.
 
-Each table is a batch of one row, its measures; so Spark reads a table once however much is
-expected of it, and Great Expectations never starts a job.
+Each table is a batch of one row, its measures; so Spark reads a table once however many
+expectations it has, and Great Expectations never starts a job.
 """
 
 from __future__ import annotations
@@ -43,13 +43,16 @@ def judge_measures(
     versions: Mapping[str, int],
     docs: Path | None = None,
 ) -> list[Finding]:
-    """Hold measures to expectations.
+    """Judge measures by their expectations.
 
     Args:
-        measures: by table and name of expectation.
-        suites: what is expected of each table.
-        versions: the Delta version that was measured, by table.
-        docs: folder for the data docs; None: none.
+        measures: measured values, by table and name of the expectation.
+        suites: expectations, by table.
+        versions: measured Delta version, by table.
+        docs: folder that data docs are written to; None: they are not written.
+
+    Returns:
+        One finding for each expectation of each measured table.
     """
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context: Any = gx.get_context(mode="ephemeral")
@@ -85,7 +88,11 @@ def judge_measures(
 
 
 def expectation_text(table: str, expectation: Expectation) -> str:
-    """What is expected, in words."""
+    """The expected value or range as text.
+
+    Returns:
+        A text such as `at most 0` or `1 to 5`; of a schema, its names and types.
+    """
     if isinstance(expectation, Schema):
         return schema_text(TABLES[table].schema)
     low, high = expectation.bounds
@@ -95,6 +102,7 @@ def expectation_text(table: str, expectation: Expectation) -> str:
 
 
 def _gx_expectation(table: str, expectation: Expectation) -> Any:
+    """An expectation as one of Great Expectations, over the column of its measure."""
     shared: dict[str, Any] = {
         "column": expectation.name,
         "severity": SEVERITY[expectation.severity],
@@ -109,12 +117,18 @@ def _gx_expectation(table: str, expectation: Expectation) -> Any:
 
 
 def _text(measure: Measure) -> str | None:
+    """A measure as text.
+
+    Returns:
+        The text; None without a value.
+    """
     return (
         f"{measure:g}" if isinstance(measure, float) else None if measure is None else str(measure)
     )
 
 
 def _site(folder: Path) -> dict[str, Any]:
+    """The configuration of a data docs site in a folder."""
     return {
         "class_name": "SiteBuilder",
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
@@ -126,6 +140,6 @@ def _site(folder: Path) -> dict[str, Any]:
 
 
 def _make_self_contained(folder: Path) -> None:
-    """Take out what the pages would load from elsewhere, an image that counts visits among it."""
+    """Remove what the pages would load from other hosts, such as an image that counts visits."""
     for page in folder.rglob("*.html"):
         page.write_bytes(REMOTE.sub(b"", page.read_bytes()))

@@ -1,4 +1,4 @@
-"""What is expected of tables: conf/expectations/<table>.yaml, read and checked."""
+"""Expectations: conf/expectations/<table>.yaml, read and validated."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ Suite = Sequence["Expectation"]
 
 
 class Expectation(Section):
-    """One thing that must hold of a table.
+    """One condition that a table must satisfy.
 
     Attributes:
-        severity: a `blocker` that fails stops what depends on the table; a `warning` is told.
-        why: what it means if it fails.
+        severity: a `blocker` that fails stops what depends on the table; a `warning` is only
+            reported.
+        why: the consequence of a failure, in words.
     """
 
     kind: ClassVar[str]
@@ -39,42 +40,65 @@ class Expectation(Section):
 
     @property
     def about(self) -> str:
-        """What of the table it is about."""
+        """The columns or the SQL condition that it is about.
+
+        Returns:
+            Their text; empty if it is about the whole table.
+        """
         return ""
 
     @property
     def name(self) -> str:
-        """Unique in its table."""
+        """The expectation's name, unique in its table."""
         return f"{self.kind}({self.about})"
 
     @property
     def bounds(self) -> Bounds:
-        """Between what the measure must lie; None: no bound."""
+        """The range of allowed measures.
+
+        Returns:
+            The least and the greatest, both included; None: unbounded.
+        """
         return None, 0
 
     @property
     def columns_used(self) -> Sequence[str]:
-        """Columns that must be declared."""
+        """Names of the columns that the table must declare."""
         return ()
 
     def aggregate(self, now: datetime) -> Column | None:
-        """The measure as an aggregate over the table's rows; None if it takes a query."""
+        """The measure as an aggregate over the table's rows.
+
+        Args:
+            now: the instant that ages are measured to.
+
+        Returns:
+            An aggregate column; None if the measure takes a query of its own.
+        """
         del now
         return None
 
     def query(self, rows: DataFrame, opened: Opened) -> float | None:
-        """The measure by a query of its own; None if there is nothing to measure."""
+        """The measure by a query of its own.
+
+        Args:
+            rows: the table's rows.
+            opened: function from a table's name to its rows.
+
+        Returns:
+            The measure; None if there is nothing to measure.
+        """
         raise NotImplementedError
 
 
 class Schema(Expectation):
-    """Columns and types are those that jobs.runtime.lake.tables declares."""
+    """Columns and types equal those that jobs.runtime.lake.tables declares."""
 
     kind = "schema"
 
 
 class Rows(Expectation):
-    """There are enough rows."""
+    """The table has at least `at_least` rows."""
 
     kind = "rows"
     at_least: int = Field(gt=0)
@@ -111,7 +135,7 @@ class Unique(Expectation):
 
 
 class NotNull(Unique):
-    """The columns always have a value."""
+    """The columns are never null."""
 
     kind = "not_null"
 
@@ -121,7 +145,7 @@ class NotNull(Unique):
 
 
 class OfColumn(Expectation):
-    """About one column."""
+    """An expectation about one column."""
 
     column: str
 
@@ -137,7 +161,7 @@ class OfColumn(Expectation):
 
 
 class Range(OfColumn):
-    """The column's values, if any, lie between bounds."""
+    """The column's values lie between `at_least` and `at_most`; null is allowed."""
 
     kind = "range"
     at_least: float | None = None
@@ -149,7 +173,7 @@ class Range(OfColumn):
 
 
 class Condition(Expectation):
-    """An SQL condition over the columns of a row is false for none."""
+    """No row makes an SQL condition over its columns false."""
 
     kind = "condition"
     sql: str
@@ -165,7 +189,13 @@ class Condition(Expectation):
 
 
 class Reference(OfColumn):
-    """The column's values are in a column of another table, but for a share of the rows."""
+    """The column's values exist in a column of another table.
+
+    Attributes:
+        table: the referenced table.
+        to: the referenced column.
+        at_most: share of values without a match that is allowed, from 0 to less than 1.
+    """
 
     kind = "reference"
     table: str
@@ -184,7 +214,7 @@ class Reference(OfColumn):
 
 
 class Freshness(OfColumn):
-    """The newest instant of the column is not long ago."""
+    """The newest instant of the column is at most `within_h` hours old."""
 
     kind = "freshness"
     within_h: float = Field(gt=0)
@@ -200,7 +230,13 @@ class Freshness(OfColumn):
 
 
 class Volume(OfColumn):
-    """The last complete day of a date column has about as many rows as the days before it."""
+    """The last complete day has about as many rows as the days before it.
+
+    Attributes:
+        days: number of earlier days, whose median is compared with.
+        at_least: least ratio to that median.
+        at_most: greatest ratio to that median.
+    """
 
     kind = "volume"
     days: int = Field(gt=1)
@@ -218,14 +254,15 @@ class Volume(OfColumn):
 
 
 class Drift(OfColumn):
-    """The values of a column are distributed as before, by population stability index.
+    """The distribution of a column's values is stable, by population stability index.
 
     Attributes:
         by: the date column.
         bins: for a number: the edges between bins, ascending.
-        days: how many of the newest days are compared ...
-        against_days: ... with how many before them.
-        at_least_rows: with fewer on a side nothing is said.
+        days: number of the newest days that are compared ...
+        against_days: ... with this number of days before them.
+        at_most: greatest index allowed.
+        at_least_rows: rows that each side needs; with fewer there is no measure.
     """
 
     kind = "drift"
@@ -262,10 +299,16 @@ KINDS: Mapping[str, type[Expectation]] = {
 
 
 def load_expectations(folder: Path = FOLDER) -> dict[str, Suite]:
-    """The expectations of a folder, by table.
+    """The expectations of a folder.
+
+    Args:
+        folder: folder of one YAML file a table.
+
+    Returns:
+        The expectations of each table, by its name.
 
     Raises:
-        SettingsError: one of them is wrong, in one line.
+        SettingsError: the folder does not exist or an expectation is invalid; one line.
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder} is no folder", "name one with expectations")
@@ -273,11 +316,16 @@ def load_expectations(folder: Path = FOLDER) -> dict[str, Suite]:
 
 
 def schema_text(schema: StructType) -> str:
-    """A schema as one line, without the nullability that Delta does not keep."""
+    """A schema as one line of names and types, without the nullability that Delta does not keep."""
     return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in schema)
 
 
 def _suite(file: Path) -> Suite:
+    """The expectations of one file, whose name is that of the table.
+
+    Raises:
+        SettingsError: the table is unknown, or an expectation is invalid or repeated.
+    """
     if file.stem not in TABLES:
         raise SettingsError(
             f"{file}: no table is called '{file.stem}'", f"name the file after: {', '.join(TABLES)}"
@@ -294,6 +342,16 @@ def _suite(file: Path) -> Suite:
 
 
 def _expectation(file: Path, number: int, entry: Any) -> Expectation:
+    """One validated entry of a file's list.
+
+    Args:
+        file: file that holds the entry.
+        number: position in the list, from 1.
+        entry: the entry as parsed from YAML.
+
+    Raises:
+        SettingsError: its kind, an option, a table or a column is unknown.
+    """
     origin = f"{file}: expectation {number}"
     given = dict(entry) if isinstance(entry, dict) else {}
     kind = given.pop("expect", None)
@@ -309,6 +367,11 @@ def _expectation(file: Path, number: int, entry: Any) -> Expectation:
 
 
 def _require(table: str, column: str, origin: str) -> None:
+    """Stop if a table or column is not declared.
+
+    Raises:
+        SettingsError: it is not declared.
+    """
     if table not in TABLES:
         raise SettingsError(
             f"{origin}: no table is called '{table}'", f"use one of: {', '.join(TABLES)}"
@@ -321,6 +384,7 @@ def _require(table: str, column: str, origin: str) -> None:
 
 
 def _days(counts: DataFrame) -> dict[date, dict[str, int]]:
+    """The rows of `by_day` as counts by date and value."""
     days: dict[date, dict[str, int]] = {}
     for row in counts.collect():
         days.setdefault(row["day"], {})[row["value"]] = row["count"]

@@ -1,4 +1,4 @@
-"""The gate: what a failed blocker of quality stops."""
+"""The quality gate: stop what depends on tables with failed blockers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from jobs.runtime.settings import QualitySettings, Settings
 
 
 def refuse_switch(lake: Lake, settings: QualitySettings) -> None:
-    """DataError if quality stops readers from being switched to a lake's generation."""
+    """Stop a switch of readers to a lake's generation if its silver or gold fails the gate.
+
+    Raises:
+        DataError: the gate stops the switch.
+    """
     builds = [table for table in TABLES if table.startswith(("silver.", "gold."))]
     refuse_failing(lake, builds, settings, f"the switch to generation {lake.generation}")
 
@@ -30,16 +34,16 @@ TOLD = 3
 
 
 def refuse_failing(lake: Lake, tables: Iterable[str], settings: QualitySettings, what: str) -> None:
-    """The gate: stop `what` if a blocker failed in the newest check of one of the tables.
+    """Stop `what` if a blocker failed in the newest check of one of the tables.
 
     Args:
         lake: the generation that `what` is about.
-        tables: on what `what` depends; those without expectations are passed over.
+        tables: tables that `what` depends on; those without expectations are ignored.
         settings: whether to stop, and whether a table must have been checked.
-        what: a noun phrase for the message.
+        what: noun phrase for the message.
 
     Raises:
-        DataError: it is stopped.
+        DataError: the gate stops it.
     """
     wanted = sorted(set(tables) & load_expectations().keys())
     problem = _failed_blockers(lake, wanted) or _unchecked_tables(lake, wanted, settings)
@@ -57,7 +61,11 @@ def refuse_failing(lake: Lake, tables: Iterable[str], settings: QualitySettings,
 
 
 def _failed_blockers(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | None:
-    """The blockers that failed in the newest check of each table."""
+    """The blockers that failed in the newest check of each table.
+
+    Returns:
+        A text that lists the first TOLD of them, and True; None if none failed.
+    """
     if not lake.has(QUALITY):
         return None
     own = F.col("table_name").isin(*tables) & (F.col("generation") == lake.generation)
@@ -75,7 +83,11 @@ def _failed_blockers(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | No
 def _unchecked_tables(
     lake: Lake, tables: Sequence[str], settings: QualitySettings
 ) -> tuple[str, bool] | None:
-    """The tables that are there and were not checked within `max_age_h`."""
+    """The existing tables without a check in the last `max_age_h` hours.
+
+    Returns:
+        A text that lists them, and False, as it is no failure; None if all were checked.
+    """
     since = datetime.now(UTC) - timedelta(hours=settings.max_age_h)
     checked: set[str] = set()
     if lake.has(QUALITY):
@@ -89,14 +101,14 @@ def _unchecked_tables(
 
 
 def switch_readers(lake: Lake, settings: Settings) -> None:
-    """Let readers see a lake's generation, by the tables' names in a catalogue too.
+    """Switch readers to a lake's generation, and its tables' names in a catalogue too.
 
     Args:
         lake: generation that readers shall see.
-        settings: of quality, whose gate may refuse, and of the catalogue.
+        settings: settings of the quality gate and of the catalogue.
 
     Raises:
-        DataError: quality stops the switch.
+        DataError: the quality gate stops the switch.
         SettingsError: the generation is not complete.
     """
     refuse_switch(lake, settings.quality)

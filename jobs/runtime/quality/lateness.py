@@ -1,4 +1,4 @@
-"""Lateness: for each delay, what a watermark or a look back of that length would have missed."""
+"""Lateness: what a watermark or a look-back of each length would have missed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ COLOURS = {"watermark": BLUE, "lookback": GOLD}
 
 @dataclass(frozen=True)
 class Missed:
-    """What a rule of some length would have missed."""
+    """What a rule of one length would have missed.
+
+    Attributes:
+        rule: `watermark` or `lookback`.
+        delay_s: the rule's length in seconds.
+        events: number of events missed.
+        watch_s: their seconds watched.
+    """
 
     rule: str
     delay_s: int
@@ -37,11 +44,11 @@ class Lateness:
     """The late ledger of a lake.
 
     Attributes:
-        events: all of them.
-        watch_s: likewise.
-        longest_s: by rule, the shortest length, in whole seconds, that would have missed nothing.
-        missed: by rule and delay.
-        days: the rows of `late_ledger`, by date.
+        events: number of all events.
+        watch_s: seconds watched, of all events.
+        longest_s: shortest length in whole seconds that would have missed nothing, by rule.
+        missed: what would have been missed, by rule and delay.
+        days: rows of `late_ledger`, in order of date.
     """
 
     events: int
@@ -54,9 +61,12 @@ class Lateness:
 def measure_lateness(lake: Lake, delays_s: Sequence[int]) -> Lateness:
     """The late ledger of a lake's newest silver.
 
+    Args:
+        lake: the lake to measure.
+        delays_s: lengths of the rules, in seconds.
+
     Raises:
-        SettingsError: there is no silver.
-        DataError: it holds no event.
+        DataError: silver does not exist or holds no event.
     """
     lake.require(*FACT_SOURCES)
     rows = facts({table: lake.read(table) for table in FACT_SOURCES}, *PLACE)
@@ -75,17 +85,18 @@ def measure_lateness(lake: Lake, delays_s: Sequence[int]) -> Lateness:
 
 
 def span(seconds: int) -> str:
-    """A length as a person reads it: its greatest whole unit."""
+    """A length of time in the greatest unit that divides it, such as `90m` or `2d`."""
     unit = next((u for u in "dhm" if seconds and seconds % UNITS_S[u] == 0), "s")
     return f"{seconds // UNITS_S[unit]:,}{unit}"
 
 
 def _sum(days: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The sum of one column over the days."""
     return sum(int(day[name]) for day in days)
 
 
 def lateness_lines(found: Lateness) -> Iterator[str]:
-    """A late ledger as lines for a person."""
+    """A late ledger as lines of text."""
     yield f"{found.events:,} events, {found.watch_s:,} seconds watched"
     yield f"{'rule':<10} {'length':>8} {'events missed':>14} {'share':>9} {'seconds missed':>15}"
     for one in found.missed:
@@ -99,7 +110,11 @@ def lateness_lines(found: Lateness) -> Iterator[str]:
 
 
 def figures(found: Lateness) -> dict[str, str]:
-    """The figures of a page, as HTML, by name."""
+    """The figures of the lateness page.
+
+    Returns:
+        HTML by name: `curve` and `days`.
+    """
     return {
         "curve": html_of(apply_style(_curve(found))),
         "days": html_of(apply_style(_by_day(found))),
@@ -107,7 +122,7 @@ def figures(found: Lateness) -> dict[str, str]:
 
 
 def _curve(found: Lateness) -> go.Figure:
-    """The share of events missed, by length."""
+    """The share of events missed, in percent, by length."""
     figure = go.Figure()
     for rule, colour in COLOURS.items():
         own = [one for one in found.missed if one.rule == rule]
@@ -122,7 +137,7 @@ def _curve(found: Lateness) -> go.Figure:
 
 
 def _by_day(found: Lateness) -> go.Figure:
-    """Events missed by a watermark, by the date they happened on."""
+    """The events that a watermark of each length would have missed, by UTC date of event time."""
     figure = go.Figure()
     for delay in dict.fromkeys(one.delay_s for one in found.missed):
         figure.add_bar(

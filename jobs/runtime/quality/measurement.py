@@ -1,4 +1,4 @@
-"""Quality: tables measured at pinned versions, the findings kept in ops.quality, and the gate."""
+"""Quality measurement: tables measured at pinned versions, findings stored in ops.quality."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ AT_ONCE = 2
 
 @dataclass(frozen=True)
 class PinnedTables:
-    """Tables at versions, so that all measures are of the same rows.
+    """Tables pinned at versions, so that all measures are of the same rows.
 
     Attributes:
         lake: the generation.
-        versions: the Delta version of each table that exists; of a fold, its base's.
-        gold: all folds after one micro-batch; None: a fold is its base alone.
+        versions: Delta version of each table that exists; of a fold, its base's.
+        gold: all folds after one micro-batch; None: a fold is read as its base alone.
     """
 
     lake: Lake
@@ -40,7 +40,11 @@ class PinnedTables:
     gold: Snapshot | None
 
     def rows(self, table: str) -> DataFrame:
-        """A table's rows; none, if it does not exist."""
+        """A table's rows at its pinned version.
+
+        Returns:
+            Rows in the declared columns; none if the table does not exist.
+        """
         if table not in self.versions:
             return self.lake.spark.createDataFrame([], TABLES[table].schema)
         fold = FOLDS.get(table.removeprefix("gold."))
@@ -49,13 +53,25 @@ class PinnedTables:
         return self.lake.read_declared(table, self.versions[table])
 
     def partials(self, table: str) -> int | None:
-        """The version of gold.partials that a fold was read with."""
+        """The Delta version of gold.partials that a table is read with.
+
+        Returns:
+            The version; None if the table is no fold or is read without partials.
+        """
         return self.gold.partials if self.gold and table.removeprefix("gold.") in FOLDS else None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one expectation."""
+    """The outcome of one expectation.
+
+    Attributes:
+        table: name of the table.
+        expectation: the expectation that was measured.
+        found: the measure as text; None if there was nothing to measure.
+        expected: the expected value or range as text.
+        passed: whether the expectation holds.
+    """
 
     table: str
     expectation: Expectation
@@ -65,7 +81,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """Does it stop what depends on the table?"""
+        """Whether it stops what depends on the table: a blocker that failed."""
         return not self.passed and self.expectation.severity == "blocker"
 
     def __str__(self) -> str:
@@ -74,7 +90,11 @@ class Finding:
 
 
 def pin_tables(lake: Lake, version: Mapping[str, int] | None = None) -> PinnedTables:
-    """The newest version of every table, or others for those named.
+    """Pin every table that exists at its newest version, or at a version that is given.
+
+    Args:
+        lake: the generation.
+        version: Delta version, by table; the other tables are pinned at their newest.
 
     Raises:
         SettingsError: a table has no such version.
@@ -96,12 +116,18 @@ def pin_tables(lake: Lake, version: Mapping[str, int] | None = None) -> PinnedTa
 def measure(
     at: PinnedTables, suites: Mapping[str, Suite], now: datetime
 ) -> dict[str, dict[str, Measure]]:
-    """The measure of every expectation, by table and name; tables that do not exist are left out.
+    """Measure every expectation of the tables that exist.
 
     Args:
-        at: what to measure.
-        suites: what is expected, by table.
-        now: the instant that ages are to.
+        at: the pinned tables.
+        suites: expectations, by table.
+        now: the instant that ages are measured to.
+
+    Returns:
+        Measures by table and name of the expectation.
+
+    Raises:
+        SettingsError: Spark cannot evaluate an expectation.
     """
     there = [table for table in suites if table in at.versions]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
@@ -110,7 +136,13 @@ def measure(
 
 
 def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime) -> None:
-    """Add findings to ops.quality, in one commit."""
+    """Append findings to ops.quality, in one commit.
+
+    Args:
+        at: the pinned tables that were measured.
+        findings: the findings to store.
+        now: instant of the check.
+    """
     lake = at.lake
     lake.ensure([QUALITY])
     rows = [
@@ -135,6 +167,11 @@ def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime)
 
 
 def _measure_table(at: PinnedTables, table: str, suite: Suite, now: datetime) -> dict[str, Measure]:
+    """The measures of one table, by name of the expectation.
+
+    Raises:
+        SettingsError: Spark cannot evaluate an expectation.
+    """
     rows = at.rows(table)
     found: dict[str, Measure] = {}
     try:
@@ -157,4 +194,5 @@ def _measure_table(at: PinnedTables, table: str, suite: Suite, now: datetime) ->
 
 
 def _first_line(error: Exception) -> str:
+    """The first line of an error's message."""
     return str(error).strip().splitlines()[0]

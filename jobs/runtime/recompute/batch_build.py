@@ -1,4 +1,4 @@
-"""The batch build of a generation's silver: refine without a stream, table by table.
+"""The batch build of a generation's silver: what refine does, in batch, table by table.
 
 Every table is one Delta transaction of the application BUILD at bronze's version, the ledger the
 last of them; so a build that was killed is finished by repeating it.
@@ -27,17 +27,26 @@ from transforms.silver.deduplication import duplicate_places
 from transforms.silver.tables import FAMILIES
 
 GOLD = [*BASES, PARTIALS]
-SEQUENCE = 0  # in the ledger; those of streams are greater
+SEQUENCE = 0  # of a build, in the ledger; the sequence numbers of streams are greater
 
 
 def build_definition(judge: Judge) -> str:
-    """A digest of everything that decides what a build makes of given bronze rows."""
+    """The digest of everything that determines what a build makes of given bronze rows."""
     families = (family.definition for family in FAMILIES.values())
     return provenance.digest(judge.definition, *families, repr(definitions()))
 
 
 def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
-    """Fill silver, quarantine and ledger of an empty generation; how many records were judged."""
+    """Fill silver, quarantine and ledger of an empty generation in batch.
+
+    Args:
+        lake: the generation to fill.
+        judge: judge of bronze records.
+        bronze_version: Delta version of bronze.events to build from.
+
+    Returns:
+        The number of records in that version of bronze.
+    """
     lake = lake.in_small_parts()
     lake.ensure([LEDGER])
     bronze = lake.read(BRONZE, bronze_version)
@@ -49,13 +58,14 @@ def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
         materialize(judge.judge(bronze), StorageLevel.DISK_ONLY) as every,
         materialize(duplicate_places(every)) as later,
     ):
-        # while records are judged: it is time, not work
+        # in parallel with judging: creating tables takes time, not work
         tables = pool.submit(lake.ensure, [*OUTPUTS, *GOLD])
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         fates = fates_of(rows)
         tables.result()
 
         def write(table: str) -> None:
+            """Append the rows of one table, under the build's transaction."""
             lake.append(table, judge.table_rows(table, rows), Transaction(BUILD, bronze_version))
 
         list(pool.map(write, tables_of(fates)))
@@ -64,13 +74,26 @@ def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
 
 
 def seal(lake: Lake, arrived: int, fates: Sequence[Fate], bronze_version: int) -> None:
-    """Write the ledger of a build: silver is complete."""
+    """Write the ledger of a build, which marks its silver as complete.
+
+    Args:
+        lake: the generation that was built.
+        arrived: number of records in bronze.
+        fates: number of records, by where they ended.
+        bronze_version: Delta version of bronze.events that was built from.
+    """
     ledger = ledger_rows(lake, arrived, fates, SEQUENCE, datetime.now(UTC))
     lake.append(LEDGER, ledger, Transaction(BUILD, bronze_version))
 
 
 def carry_over(live: Lake, new: Lake, bronze_version: int) -> None:
-    """Copy the tables that are declared to be carried from one generation to the next."""
+    """Copy the tables that are declared as carried from one generation to the next.
+
+    Args:
+        live: the generation to copy from.
+        new: the generation to copy to.
+        bronze_version: Delta version of bronze.events that was built from.
+    """
     for table, declared in TABLES.items():
         if declared.carried and live.has(table):
             new.ensure([table])

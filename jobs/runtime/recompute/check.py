@@ -1,4 +1,4 @@
-"""The check: gold compared with its batch recompute; nothing is written."""
+"""The recompute check: compare gold with its batch recompute; nothing is written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,20 @@ log = logging.getLogger(__name__)
 def recompute(
     lake: Lake, judge: Judge, settings: RefineSettings, bronze_version: int | None = None
 ) -> Parity:
-    """Compare gold with its batch recompute from one version of bronze; nothing is written."""
+    """Compare gold with its batch recompute from one version of bronze; nothing is written.
+
+    Args:
+        lake: the generation to check.
+        judge: judge of bronze records.
+        settings: settings of refine, of which the duplicate horizon counts.
+        bronze_version: Delta version of bronze.events; None: the newest.
+
+    Returns:
+        The rows compared, and those that differ, by cause.
+
+    Raises:
+        SettingsError: the version does not exist or can no longer be read.
+    """
     if bronze_version is None:
         bronze_version = lake.version(BRONZE)
     refuse_unreadable(lake, bronze_version, lake.version(BRONZE))
@@ -45,7 +58,14 @@ def recompute(
 
 
 def _ends(unique: DataFrame) -> DataFrame:
-    """Where the records of a recompute would be held."""
+    """The table and signature that a recompute would give each record.
+
+    Args:
+        unique: judged records without duplicates.
+
+    Returns:
+        PLACE, event_id, held_in (table) and held_by (signature), as in `Side.holdings`.
+    """
     silver = F.concat(F.lit("silver."), "family")
     return unique.select(
         *PLACE,

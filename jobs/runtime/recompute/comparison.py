@@ -1,4 +1,4 @@
-"""A new generation compared with the live one, told and kept in ops.parity."""
+"""Comparison of a new generation with the live one, logged and stored in ops.parity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ log = logging.getLogger(__name__)
 
 
 def compare_generations(lake: Lake, new: Lake, settings: Settings) -> Parity:
-    """Compare a new generation with another, and keep the result in ops.parity."""
+    """Compare a new generation with another, and store the result in ops.parity.
+
+    Args:
+        lake: the generation to compare with.
+        new: the new generation.
+        settings: settings of refine, of which the duplicate horizon counts.
+
+    Returns:
+        The rows compared, and those that differ, by cause.
+    """
     before, after = pin_generation(lake), pin_generation(new)
     changed = changed_folds(generations(lake)[lake.generation].folds)
     horizon_h = settings.refine.duplicate_horizon_h
@@ -26,12 +35,23 @@ def compare_generations(lake: Lake, new: Lake, settings: Settings) -> Parity:
 
 
 def changed_folds(folds: Mapping[str, str]) -> dict[str, bool]:
-    """For each fold, is it declared otherwise than `folds` says, by digest?"""
+    """Whether each fold's declaration differs from the one that gold was made by.
+
+    Args:
+        folds: digest of the declaration that gold was made by, by fold.
+
+    Returns:
+        True for a fold that is declared differently now, by fold.
+    """
     return {name: folds.get(name) != digest for name, digest in definitions().items()}
 
 
 def refuse_unexplained(found: Parity) -> None:
-    """Tell what a comparison found; DataError if a difference has no cause."""
+    """Log the result of a comparison, and stop if a difference has no cause.
+
+    Raises:
+        DataError: a difference is unexplained.
+    """
     log.info("%s rows compared, %s differ", f"{found.compared:,}", f"{found.differing:,}")
     for cause, rows in sorted(found.causes.items()):
         log.info("  %-16s %s", cause, f"{rows:,}")

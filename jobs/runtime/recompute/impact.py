@@ -1,4 +1,4 @@
-"""Compare: what people would notice if readers were switched from one generation to another."""
+"""Impact: what users and decision makers would notice if readers switched generations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ PERCENT, TOP = 5, 10
 
 @dataclass(frozen=True)
 class Decisions:
-    """What an experiment comes to on each side; None where nobody is exposed."""
+    """An experiment's verdict on each side.
+
+    Attributes:
+        experiment_id: id of the experiment.
+        old: the verdict in the old generation; None if nobody is exposed there.
+        new: the verdict in the new generation; None if nobody is exposed there.
+    """
 
     experiment_id: str
     old: str | None
@@ -30,22 +36,22 @@ class Decisions:
 
     @property
     def flipped(self) -> bool:
-        """Is it another verdict?"""
+        """Whether the verdicts differ."""
         return self.old != self.new
 
 
 @dataclass(frozen=True)
 class Impact:
-    """What people would notice.
+    """The differences that a switch would make visible.
 
     Attributes:
-        old: the generation that readers see.
-        new: the one that they would be switched to.
-        users: with features, on either side.
-        moved: users by feature that moved; `any`: at least one of them.
-        lists: the rows of `lists_changed`; None without lists of the new generation's own.
-        decisions: of every experiment with exposed users.
-        days: the rows of `business_by_date`.
+        old: number of the generation that readers see.
+        new: number of the generation that they would be switched to.
+        users: number of users with features, on either side.
+        moved: number of users by feature that moved; `any`: at least one of them.
+        lists: rows of `lists_changed`; None if the new generation has no lists of its own.
+        decisions: verdicts of every experiment with exposed users.
+        days: rows of `business_by_date`.
     """
 
     old: int
@@ -57,7 +63,7 @@ class Impact:
     days: Sequence[Mapping[str, Any]]
 
     def total(self, name: str) -> tuple[int, int]:
-        """A business total, old and new."""
+        """A business total over all days, old and new."""
         old, new = (sum(int(day[f"{side}_{name}"]) for day in self.days) for side in ("old", "new"))
         return old, new
 
@@ -65,7 +71,16 @@ class Impact:
 def impact(
     lake: Lake, old: int, new: int, definitions: Catalogue, *, percent: int, top: int, at: datetime
 ) -> Impact:
-    """What a switch from one generation to another would change; nothing is written.
+    """Compute what a switch from one generation to another would change; nothing is written.
+
+    Args:
+        lake: any generation of the lake.
+        old: number of the generation that readers see.
+        new: number of the generation that they would be switched to.
+        definitions: definitions of the experiments.
+        percent: least change that counts as moved, in percent of a feature's old value.
+        top: number of titles at the top of a list that are compared.
+        at: instant that the experiments' results are as of.
 
     Raises:
         SettingsError: there is no such generation, or it has no gold.
@@ -90,7 +105,16 @@ def impact(
 
 
 def changed_lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None:
-    """The rows of `lists_changed`; None if one side has no lists or both have the same ones."""
+    """The recommendation lists that differ between two generations.
+
+    Args:
+        old: the old generation.
+        new: the new generation.
+        top: number of titles at the top of a list that are compared.
+
+    Returns:
+        Rows of `lists_changed`; None if one side has no lists or both have the same ones.
+    """
     if not all(side.has(RECOMMENDATIONS) for side in (old, new)):
         return None
     origins = [side.read(RECOMMENDATIONS).select("built_from").first() for side in (old, new)]
@@ -101,6 +125,11 @@ def changed_lists(old: Lake, new: Lake, top: int) -> list[dict[str, Any]] | None
 
 
 def _generation(lake: Lake, number: int) -> Lake:
+    """The lake pinned to a generation that can be compared.
+
+    Raises:
+        SettingsError: there is no such generation, or it has no gold.
+    """
     known = generations(lake)
     side = lake.of_generation(number)
     if number not in known or known[number].is_retired or not side.has("gold.user_features"):
@@ -112,7 +141,7 @@ def _generation(lake: Lake, number: int) -> Lake:
 
 
 def _verdicts(lake: Lake, definitions: Catalogue, at: datetime) -> dict[str, str]:
-    """The decision about each experiment that has started and has exposed users."""
+    """The verdict of each experiment that has started and has exposed users, by id."""
     if not lake.has(EXPERIMENT_USER):
         return {}
     exposed = {

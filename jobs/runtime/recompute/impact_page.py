@@ -1,4 +1,4 @@
-"""The impact of a switch as a page, as JSON and as lines."""
+"""The impact of a switch as an HTML page, as JSON and as lines of text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from transforms.gold.impact import FEATURES, TOTALS
 
 
 def write_impact(found: Impact, file: Path) -> None:
-    """Write the page of a comparison, and beside it the same as JSON."""
+    """Write the page of an impact, and the same as JSON beside it.
+
+    Args:
+        found: the impact.
+        file: path of the page; the JSON has the suffix .json.
+    """
     figures = {"moved": _moved_figure(found), "watched": _watched_figure(found)}
     if found.lists:
         figures["churn"] = _churn_figure(found.lists)
@@ -30,17 +35,17 @@ def write_impact(found: Impact, file: Path) -> None:
 
 
 def impact_document(found: Impact) -> dict[str, Any]:
-    """A comparison as a JSON document."""
+    """An impact as a JSON document, with the totals."""
     return {**asdict(found), "totals": {name: found.total(name) for name in TOTALS}}
 
 
 def as_json_text(found: Impact) -> str:
-    """A comparison as the text of a JSON document."""
+    """An impact as the text of a JSON document."""
     return json.dumps(impact_document(found), indent=2, default=str)
 
 
 def impact_lines(found: Impact) -> Iterator[str]:
-    """A comparison as lines for a person."""
+    """An impact as lines of text."""
     yield f"generation {found.old} to {found.new}"
     yield f"users of whom a feature moved: {_share_text(found.moved['any'], found.users)}"
     for name in FEATURES:
@@ -62,10 +67,12 @@ def impact_lines(found: Impact) -> Iterator[str]:
 
 
 def _share_text(part: int, whole: int) -> str:
+    """A count as text, with the whole and the percentage, such as `1 of 4 (25.00%)`."""
     return f"{part:,} of {whole:,}" + (f" ({part / whole:.2%})" if whole else "")
 
 
 def _moved_figure(found: Impact) -> go.Figure:
+    """Bars of the share of users whose features moved, in percent."""
     shares = [100 * found.moved[name] / max(found.users, 1) for name in FEATURES]
     bars = go.Bar(x=shares[::-1], y=FEATURES[::-1], orientation="h", marker_color=BLUE)
     return go.Figure(bars).update_layout(
@@ -74,6 +81,7 @@ def _moved_figure(found: Impact) -> go.Figure:
 
 
 def _churn_figure(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Bars of the share of lists changed and titles replaced, in percent, by context."""
     figure = go.Figure()
     for name, part, whole, colour in (
         ("lists changed", "changed", "lists", RED),
@@ -86,6 +94,7 @@ def _churn_figure(lists: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def _watched_figure(found: Impact) -> go.Figure:
+    """Hours watched by date, old and new."""
     figure = go.Figure()
     for side, colour in (("old", BLUE), ("new", RED)):
         hours = [day[f"{side}_watch_s"] / 3600 for day in found.days]
@@ -98,7 +107,13 @@ log = logging.getLogger(__name__)
 
 
 def report_on(lake: Lake, built: Lake, page: Path) -> None:
-    """Write what people would notice if readers went from one generation to another."""
+    """Write the page of what a switch from `lake` to `built` would change.
+
+    Args:
+        lake: the generation that readers see.
+        built: the generation that they would be switched to.
+        page: path of the page.
+    """
     now, numbers = datetime.now(UTC), (lake.generation, built.generation)
     found = impact(lake, *numbers, load_definitions(), percent=PERCENT, top=TOP, at=now)
     write_impact(found, page)

@@ -1,4 +1,4 @@
-"""The next generation: built in batch from bronze, caught up by its own streams."""
+"""The next generation: built in batch from bronze, then caught up by its own streams."""
 
 from __future__ import annotations
 
@@ -39,10 +39,20 @@ EVERYTHING = Scope()
 def generation_of(
     lake: Lake, judge: Judge, settings: Settings, bronze_version: int, scope: Scope
 ) -> Lake | None:
-    """The generation built and compared from a version of bronze, by this or by an earlier run.
+    """Build and compare a generation from a version of bronze, unless an earlier run has done so.
+
+    Args:
+        lake: the live generation.
+        judge: judge of bronze records.
+        settings: settings of all jobs.
+        bronze_version: Delta version of bronze.events to build from.
+        scope: events to judge again.
 
     Returns:
         The generation; None if readers were already switched to it.
+
+    Raises:
+        DataError: a difference from the live generation is unexplained.
     """
     done = find_build(lake, bronze_version, _definition_of(judge, scope))
     if done is None:
@@ -69,13 +79,19 @@ def next_generation(
 
     Args:
         lake: the live generation.
-        judge: by what records are judged.
-        settings: of refine and fold.
-        bronze_version: what to build from; None: the newest, or that of the unfinished build.
-        scope: which events to judge anew.
+        judge: judge of bronze records.
+        settings: settings of refine, fold and attribute.
+        bronze_version: Delta version of bronze.events to build from; None: the newest, or that of
+            the unfinished build.
+        scope: events to judge again.
 
     Returns:
         The new generation.
+
+    Raises:
+        SettingsError: the version does not exist or can no longer be read.
+        DataError: an erasure is unfinished, or the unfinished build's version can no longer be
+            read.
     """
     lake.ensure([BRONZE, *FACT_SOURCES])
     refuse_unfinished(lake, RECOMPUTE)
@@ -102,7 +118,7 @@ def next_generation(
 
 
 def catch_up(lake: Lake, judge: Judge, settings: Settings) -> None:
-    """Take a generation's streams through what bronze holds now; gold is first made in batch."""
+    """Run refine and fold through what bronze holds now; the first fold builds gold in batch."""
     with refining(lake, judge, settings.refine, available_now=True) as run:
         follow(run)
     with folding(lake, settings.fold, available_now=True) as run:
@@ -111,17 +127,19 @@ def catch_up(lake: Lake, judge: Judge, settings: Settings) -> None:
 
 
 def _remake_profiles(lake: Lake, _: Settings) -> None:
+    """Rebuild gold.user_profile."""
     with build_profiles(lake, None) as rows:
         store_profiles(lake, rows)
 
 
 def _remake_attribution(lake: Lake, settings: Settings) -> None:
+    """Run the attribute query through what silver holds now."""
     known = load_definitions()
     with attributing(lake, settings.attribute, known, available_now=True) as run:
         follow(run)
 
 
-# tables of jobs that an operator may or may not run: made where the live generation has rows
+# tables of optional jobs: built where the live generation has rows
 REMADE: Mapping[str, Callable[[Lake, Settings], None]] = {
     USER_PROFILE: _remake_profiles,
     EXPERIMENT_USER: _remake_attribution,
@@ -129,16 +147,19 @@ REMADE: Mapping[str, Callable[[Lake, Settings], None]] = {
 
 
 def _definition_of(judge: Judge, scope: Scope) -> str:
-    """What a build is made by, as ops.generations keeps it."""
+    """The digest of a build's code, contracts, settings and scope, as stored in ops.generations."""
     return provenance.digest(build_definition(judge), scope.told())
 
 
 def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) -> Generation:
     """The unfinished build of the same definition, else a new one.
 
+    An unfinished build of another definition is retired; a new one is recorded as begun.
+
     Raises:
-        SettingsError: the version to build from is not there; nothing was recorded.
-        DataError: the version of the unfinished build is gone.
+        SettingsError: the version to build from does not exist or can no longer be read; nothing
+            was recorded.
+        DataError: the version of the unfinished build can no longer be read.
     """
     newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
     if bronze_version is not None:
@@ -158,6 +179,11 @@ def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) ->
 
 
 def _refuse_hopeless(lake: Lake, unfinished: Generation) -> None:
+    """Stop if the unfinished build's version of bronze can no longer be read.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     version = unfinished.bronze_version
     assert version is not None
     if not lake.can_read(BRONZE, version):

@@ -1,8 +1,7 @@
 """Parity of two generations: gold compared row by row, each difference with its cause.
 
-Both generations may be streaming meanwhile. Each is looked at as of one of its micro-batches, so
-that its gold is the fold of silver at known versions; what one of them has read and the other has
-not is in flight.
+Both generations may be streaming meanwhile. Each is pinned at one of its micro-batches, so that its
+gold is the fold of silver at known versions; what only one of them has read is in flight.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ EMPTY = 0  # the version of a table that was only created
 
 @dataclass(frozen=True)
 class Parity:
-    """How two builds of gold compare.
+    """The result of comparing two builds of gold.
 
     Attributes:
-        compared: rows of the newer build.
-        causes: differing rows by cause.
-        tables: the same by gold table.
+        compared: number of rows of the newer build.
+        causes: number of differing rows, by cause.
+        tables: number of differing rows, by gold table and cause.
         examples: some differing rows as JSON, by gold table and cause.
     """
 
@@ -56,25 +55,25 @@ class Parity:
 
     @property
     def differing(self) -> int:
-        """Rows that are not identical on both sides."""
+        """The number of rows that are not identical on both sides."""
         return self.causes.total()
 
     @property
     def unexplained(self) -> int:
-        """Differing rows without a named cause: must be none."""
+        """The number of differing rows without a named cause: must be 0."""
         return self.causes[parity.UNEXPLAINED]
 
 
 @dataclass(frozen=True)
 class PinnedGeneration:
-    """A generation as of one micro-batch of its fold.
+    """A generation pinned at one micro-batch of its fold.
 
     Attributes:
         lake: the generation.
-        gold: its gold then.
-        folded: the version of each source of gold that it is the fold of.
-        silver: newer versions, of all that refine writes.
-        read_through: the version of bronze.events that refine had read whole; NOTHING: none.
+        gold: snapshot of its gold.
+        folded: Delta version of each source of gold that it is the fold of.
+        silver: newer Delta versions, of all tables that refine writes.
+        read_through: Delta version of bronze.events that refine had read whole; NOTHING: none.
     """
 
     lake: Lake
@@ -85,7 +84,7 @@ class PinnedGeneration:
 
 
 def pin_generation(lake: Lake) -> PinnedGeneration:
-    """Pin a generation; what its streams do from now on is not in it."""
+    """Pin a generation at its newest micro-batch; what its streams do later is not in it."""
     read_through = read_whole_through(lake)  # before silver, so that silver holds all of it
     gold = snapshot(lake)
     silver = {table: lake.version(table) for table in OUTPUTS}
@@ -98,8 +97,8 @@ class Build:
     """One side of a comparison.
 
     Attributes:
-        gold: the rows of a fold.
-        side: the evidence; asked for only when something differs.
+        gold: function from a fold to its rows.
+        side: function that returns the evidence; called only when something differs.
     """
 
     gold: Callable[[Fold], DataFrame]
@@ -107,21 +106,24 @@ class Build:
 
 
 def build_of(looked: PinnedGeneration) -> Build:
-    """A generation as a side of a comparison."""
+    """A pinned generation as a side of a comparison."""
     return Build(lambda fold: read_gold_at(looked.lake, fold, looked.gold), lambda: _side(looked))
 
 
 def compare(
     lake: Lake, old: Build, new: Build, horizon_h: int, refolded: Mapping[str, bool]
 ) -> Parity:
-    """Compare two builds of gold.
+    """Compare two builds of gold, and explain the differences.
 
     Args:
         lake: the lake whose bronze both were built from.
-        old: the one to be judged.
-        new: the one built by the present code.
-        horizon_h: refine.duplicate_horizon_h.
-        refolded: for each fold, was it declared otherwise on the old side?
+        old: the build to be judged.
+        new: the build by the present code.
+        horizon_h: duplicate horizon in hours.
+        refolded: whether the old side was folded by another declaration, by fold.
+
+    Returns:
+        The rows compared, and those that differ, by cause.
     """
     compared = 0
     tables: dict[str, Counter[str]] = {}
@@ -144,7 +146,16 @@ def compare(
 
 
 def store_parity(lake: Lake, found: Parity, old: PinnedGeneration, new: PinnedGeneration) -> None:
-    """Add a comparison to ops.parity: a row a gold table and cause, or one without a cause."""
+    """Append a comparison to ops.parity.
+
+    One row for each gold table and cause; a table without differences has one row without a cause.
+
+    Args:
+        lake: the lake to write to.
+        found: the result of the comparison.
+        old: the generation compared with.
+        new: the generation compared.
+    """
     lake.ensure([PARITY])
     now, fence = datetime.now(UTC), min(old.read_through, new.read_through)
     heading = (now, new.lake.generation, old.lake.generation, fence)
@@ -158,9 +169,15 @@ def store_parity(lake: Lake, found: Parity, old: PinnedGeneration, new: PinnedGe
 
 
 class _Evidence:
-    """What the sides hold and have read; gathered only when something differs.
+    """What each side holds and has read; computed only when something differs.
 
-    Frames are kept as rows: their plans would otherwise grow into each other, join by join.
+    Frames are materialized: their plans would otherwise grow into each other, join by join.
+
+    Args:
+        lake: the lake whose bronze both sides were built from.
+        old: the old side.
+        new: the new side.
+        horizon_h: duplicate horizon in hours.
     """
 
     def __init__(self, lake: Lake, old: Build, new: Build, horizon_h: int) -> None:
@@ -177,11 +194,13 @@ class _Evidence:
 
     @cached_property
     def _sides(self) -> tuple[parity.Side, parity.Side]:
+        """The evidence of the old and of the new side, facts materialized."""
         old, new = (build.side() for build in self._builds)
         return self._kept(old), self._kept(new)
 
     @cached_property
     def _events(self) -> DataFrame:
+        """The rows of `event_differences`, materialized."""
         bronze, erasing = self._lake.read(BRONZE), _has_deletions(self._lake)
         history = parity.History(bronze, erasing, self._horizon_h)
         return self._stack.enter_context(
@@ -191,17 +210,25 @@ class _Evidence:
     def explained(
         self, fold: Fold, differing: DataFrame, *, refolded: bool
     ) -> AbstractContextManager[DataFrame]:
-        """`transforms.gold.parity.explain_differences`, materialized for the block."""
+        """The rows of `transforms.gold.parity.explain_differences`, materialized for the block.
+
+        Args:
+            fold: the gold table.
+            differing: rows of `differences`.
+            refolded: whether the old side was folded by another declaration.
+        """
         events, sides = self._events, self._sides
         return materialize(
             parity.explain_differences(fold, differing, events, *sides, refolded=refolded)
         )
 
     def _kept(self, side: parity.Side) -> parity.Side:
+        """A side with its facts materialized until the evidence is closed."""
         return replace(side, facts=self._stack.enter_context(materialize(side.facts)))
 
 
 def _side(looked: PinnedGeneration) -> parity.Side:
+    """The evidence of a pinned generation."""
     lake = looked.lake
     silver = {table: lake.read_declared(table, at) for table, at in looked.folded.items()}
     holdings = [_holdings(lake, table, version) for table, version in looked.silver.items()]
@@ -213,6 +240,7 @@ def _side(looked: PinnedGeneration) -> parity.Side:
 
 
 def _holdings(lake: Lake, table: str, version: int) -> DataFrame:
+    """The records of one table of silver or quarantine, in the columns of `Side.holdings`."""
     signature = "judged_by" if table == QUARANTINE else "refined_by"
     return lake.read_declared(table, version).select(
         *PLACE,
@@ -223,7 +251,16 @@ def _holdings(lake: Lake, table: str, version: int) -> DataFrame:
 
 
 def _folded_versions(lake: Lake, gold: Snapshot, newest: Mapping[str, int]) -> Mapping[str, int]:
-    """The versions of its sources that gold is the fold of."""
+    """The Delta versions of the sources that gold is the fold of.
+
+    Args:
+        lake: the generation.
+        gold: snapshot of its gold.
+        newest: Delta version of each source now, for a checkpoint that does not know better.
+
+    Returns:
+        Delta version, by source; EMPTY for a source of which nothing is folded.
+    """
     where = lake.checkpoint(FOLD)
     if gold.sequence == NOTHING:
         return dict.fromkeys(newest, EMPTY)
@@ -240,14 +277,17 @@ def _folded_versions(lake: Lake, gold: Snapshot, newest: Mapping[str, int]) -> M
 
 
 def _has_deletions(lake: Lake) -> bool:
+    """Whether rows have ever been deleted from bronze, by the history of its Delta log."""
     history = DeltaTable.forPath(lake.spark, lake.path(BRONZE)).history()
     return bool(history.where("operation IN ('DELETE', 'MERGE')").take(1))
 
 
 def _count_causes(told: DataFrame) -> Counter[str]:
+    """The number of differing rows by cause."""
     return Counter({row["cause"]: row["count"] for row in told.groupBy("cause").count().collect()})
 
 
 def _examples(told: DataFrame, cause: str) -> list[str]:
+    """At most EXAMPLES differing rows of a cause, as JSON."""
     rows = told.where(F.col("cause") == cause).select(F.to_json(F.struct("*")).alias("row"))
     return [row["row"] for row in rows.limit(EXAMPLES).collect()]

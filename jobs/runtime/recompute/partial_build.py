@@ -1,4 +1,4 @@
-"""A partial build: the events in scope are judged anew, all others are the live generation's."""
+"""A partial build: events in scope are judged again, all others copied from the live generation."""
 
 from __future__ import annotations
 
@@ -23,20 +23,24 @@ from transforms.silver.quarantine import quarantine_rows
 from transforms.silver.scope import Scope
 from transforms.silver.tables import FAMILIES
 
-Keep = Callable[[DataFrame], DataFrame]  # computed once, for several reads
+Keep = Callable[[DataFrame], DataFrame]  # materializes rows for several reads
 
 SILVER = [f"silver.{family}" for family in FAMILIES]
 
 
 def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: Scope) -> int:
-    """Fill silver, quarantine and ledger of an empty generation; how many records bronze holds.
+    """Fill silver, quarantine and ledger of an empty generation from the live one and a scope.
 
     Args:
-        live: what is kept of; it has read that version of bronze.
+        live: the generation that rows out of scope are copied from; it has read that version of
+            bronze.
         new: the empty generation.
-        judge: by what records in scope are judged.
-        bronze_version: what to build from.
-        scope: what to judge anew.
+        judge: judge of the records in scope.
+        bronze_version: Delta version of bronze.events to build from.
+        scope: events to judge again.
+
+    Returns:
+        The number of records in that version of bronze.
     """
     new.ensure([*OUTPUTS, LEDGER])
     arrived = new.read(BRONZE, bronze_version).count()
@@ -47,6 +51,7 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
     with ExitStack() as until_filled:
 
         def keep(rows: DataFrame) -> DataFrame:
+            """Materialize rows until the build is done."""
             return until_filled.enter_context(materialize(rows))
 
         again = keep(deduplicate(judge.judge(bronze)))
@@ -58,13 +63,18 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
 
 
 def _live_rows(live: Lake, bronze_version: int) -> dict[str, DataFrame]:
-    """What the live generation made of bronze up to a version."""
+    """The rows of silver and quarantine that the live generation made of a version of bronze.
+
+    Returns:
+        Rows by table, in the declared columns.
+    """
     through = ingested_through(live, bronze_version)
     known = F.lit(False) if through is None else F.col("ingest_time") <= F.lit(through)
     return {table: live.read_declared(table).where(known) for table in OUTPUTS}
 
 
 def _candidates(scope: Scope, judge: Judge) -> Column:
+    """Whether a row of bronze could become an event in scope, as a boolean column."""
     types = scope.event_types
     topics = {
         topic
@@ -78,10 +88,20 @@ def _candidates(scope: Scope, judge: Judge) -> Column:
 def _parts(
     held: Mapping[str, DataFrame], again: DataFrame, scope: Scope, judge: Judge, keep: Keep
 ) -> dict[str, DataFrame]:
-    """All tables: what stays of `held`, and what `again` makes of the records in scope.
+    """The rows of all tables: the live ones out of scope, and the judged ones in scope.
 
-    Each set of places, and what was met, is read by several plans, and kept: without that, plans
-    would hold plans, to the third power of the number of tables.
+    Each set of places and ids is materialized, as several plans read it: otherwise plans would
+    contain plans, to the third power of the number of tables.
+
+    Args:
+        held: live rows, by table.
+        again: judged records without duplicates, of all that could be in scope.
+        scope: events to judge again.
+        judge: judge of the records in scope.
+        keep: function that materializes rows.
+
+    Returns:
+        Rows by table of silver and silver.quarantine.
     """
     inside = {table: F.coalesce(scope.holds(held[table]), F.lit(False)) for table in SILVER}
     before = keep(_places(*(held[table].where(inside[table]) for table in SILVER)))
@@ -107,18 +127,27 @@ def _parts(
 def _judged_anew(
     table: str, again: DataFrame, scope: Scope, judge: Judge, before: DataFrame
 ) -> DataFrame:
-    """A table's rows that are in scope, or whose record was in scope before."""
+    """A table's rows that are in scope, or whose record was in scope before.
+
+    Args:
+        table: name of the silver table.
+        again: judged records without duplicates.
+        scope: events to judge again.
+        judge: judge of the records in scope.
+        before: PLACE of the records whose live rows are in scope.
+    """
     rows = judge.silver_rows(table.split(".")[1], again)
     marked = rows.join(before.withColumn("_was", F.lit(True)), PLACE, "left")
     return marked.where(scope.holds(rows) | F.col("_was")).select(rows.columns)
 
 
 def _places(*tables: DataFrame) -> DataFrame:
+    """The distinct places (PLACE) of the rows of several tables."""
     return reduce(DataFrame.unionAll, (rows.select(*PLACE) for rows in tables)).distinct()
 
 
 def _fates(lake: Lake) -> list[Fate]:
-    """What the tables themselves tell."""
+    """The number of records by where they ended, counted from the tables themselves."""
     silver = [Fate(family, None, lake.read(f"silver.{family}").count()) for family in FAMILIES]
     reasons = lake.read(QUARANTINE).groupBy("reason").count().collect()
     return [fate for fate in silver if fate.events] + [

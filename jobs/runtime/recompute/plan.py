@@ -1,4 +1,4 @@
-"""The plan of a recompute: what would be read and written, for how long and on how much disk."""
+"""The plan of a recompute: bytes read and written, duration, and free disk space."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ MEGABYTE = 10**6
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recompute of everything would do.
+    """The estimated cost of a full recompute.
 
     Attributes:
-        bronze_version: the version that would be read.
-        events: records in it.
-        read_bytes: its files.
-        written_bytes: by table; those of the live generation, which the next one will resemble.
-        seconds: by the median rate of past builds; None without one.
-        free_bytes: on the lake's disk; None on an object store.
+        bronze_version: Delta version of bronze.events that would be read.
+        events: number of records in it.
+        read_bytes: size of its files, in bytes.
+        written_bytes: size in bytes, by table; that of the live generation, which the next one will
+            resemble.
+        seconds: duration by the median rate of past builds; None without one.
+        free_bytes: free space on the lake's disk, in bytes; None on an object store.
     """
 
     bronze_version: int
@@ -39,7 +40,15 @@ class Plan:
 
 
 def plan(lake: Lake, bronze_version: int | None = None) -> Plan:
-    """Plan a recompute; nothing is written and no event is read."""
+    """Plan a recompute; nothing is written and no event is read.
+
+    Args:
+        lake: the live generation.
+        bronze_version: Delta version of bronze.events; None: the newest.
+
+    Raises:
+        SettingsError: the version does not exist or can no longer be read.
+    """
     version = lake.version(BRONZE) if bronze_version is None else bronze_version
     refuse_unreadable(lake, version, lake.version(BRONZE))
     events = lake.read(BRONZE, version).count()
@@ -56,7 +65,7 @@ def plan(lake: Lake, bronze_version: int | None = None) -> Plan:
 
 
 def plan_text(planned: Plan) -> str:
-    """A plan as a person reads it."""
+    """A plan as lines of text."""
     written = sum(planned.written_bytes.values())
     seconds = "unknown: no past build" if planned.seconds is None else f"{planned.seconds:,.0f} s"
     free = "" if planned.free_bytes is None else f", {_megabytes(planned.free_bytes)} are free"
@@ -76,7 +85,11 @@ def plan_text(planned: Plan) -> str:
 
 
 def _past_rate(lake: Lake) -> float | None:
-    """Records a second of past builds, the median."""
+    """The median rate of past builds.
+
+    Returns:
+        Records a second; None without a past build.
+    """
     if not lake.has(GENERATIONS):
         return None
     built = lake.read(GENERATIONS).where((F.col("action") == Action.BUILT) & (F.col("events") > 0))
@@ -85,8 +98,10 @@ def _past_rate(lake: Lake) -> float | None:
 
 
 def _size(lake: Lake, table: str) -> int:
+    """The size of the files of a table's newest version, in bytes."""
     return int(DeltaTable.forPath(lake.spark, lake.path(table)).detail().collect()[0].sizeInBytes)
 
 
 def _megabytes(size: int) -> str:
+    """A size in bytes as text in MB (10^6 bytes)."""
     return f"{size / MEGABYTE:,.1f} MB"

@@ -1,7 +1,7 @@
-"""Reruns of a recompute: what an earlier run of the same instant has done already.
+"""Reruns of a recompute: what an earlier run of the same instant has already done.
 
-A run is named by the version of bronze that was the newest at its instant, and by the digest of
-what the build is made by; ops.generations and ops.parity hold what became of it.
+A run is identified by the version of bronze that was the newest at its instant, and by the digest
+of the build's definition; ops.generations and ops.parity record its outcome.
 """
 
 from __future__ import annotations
@@ -15,9 +15,17 @@ from transforms.gold.parity import UNEXPLAINED
 
 
 def find_build(lake: Lake, bronze_version: int, definition: str) -> Generation | None:
-    """The newest complete build of a version of bronze by a definition; None: there is none.
+    """The newest complete build of a version of bronze by a definition.
 
-    A retired one counts if it was live once: its run came to its end.
+    A retired one counts if it was live once: its run completed.
+
+    Args:
+        lake: any generation of the lake.
+        bronze_version: Delta version of bronze.events.
+        definition: digest of the build's definition.
+
+    Returns:
+        The generation; None if there is none.
     """
     complete = [
         each
@@ -29,7 +37,15 @@ def find_build(lake: Lake, bronze_version: int, definition: str) -> Generation |
 
 
 def is_compared(lake: Lake, generation: int) -> bool:
-    """Is parity of a generation with the live one, which `lake` is, on record, and does it hold?"""
+    """Whether ops.parity records a comparison without unexplained differences.
+
+    Args:
+        lake: the live generation, which was compared with.
+        generation: number of the generation compared.
+
+    Returns:
+        True if the newest comparison of the two has no unexplained difference.
+    """
     if not lake.has(PARITY):
         return False
     pair = (F.col("generation") == generation) & (F.col("against") == lake.generation)
