@@ -56,7 +56,7 @@ from transforms.recommendations.gate import describe_difference
 log = logging.getLogger(__name__)
 
 FOLDER = Path("build/demo")
-DEFINITIONS = FOLDER / "experiments"
+DEFINITIONS, TRUTH = FOLDER / "experiments", FOLDER / "truth.json"
 NOTEBOOKS = ("1-the-lake", "3-recommendations", "5-features")  # seconds each: without Spark
 FAULTS = (
     "duplicates=0.02,late=0.01,out_of_order=0.02,malformed=0.01,wrong_key=0.005,far_future=0.005"
@@ -75,13 +75,10 @@ def main(settings: Settings, limit: int | None) -> None:
     build/demo/summary.json, and fails if a record was lost or counted twice, or if a gold row
     differs from its recompute without a cause.
     """
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    settings = _for_demo(settings)
+    settings, judge = _for_demo(settings), load_judge(settings.refine)
     until = datetime.now(UTC).replace(microsecond=0)
-    _define_experiment(until)
+    _begin_anew(until)
     seconds: dict[str, float] = {}
-    judge = load_judge(settings.refine)
     with kafka_of(settings) as kafka:
         with _time_stage("start", seconds):
             apply_topics(kafka, load_topics(settings.profile))
@@ -91,51 +88,77 @@ def main(settings: Settings, limit: int | None) -> None:
             batches = [dict(batch) for run in runs for batch in run.query.recentProgress]
         with _time_stage("drain", seconds):
             drain(lake, judge, settings, kafka)
-        with _time_stage("quality", seconds):
-            findings = check(lake, docs=FOLDER / "quality")
-            text = page("quality.html", findings=findings)
-            (FOLDER / "quality.html").write_text(text, encoding="utf-8")
-        with _time_stage("recommend", seconds):
-            recommended = _recommend(lake, settings.model_copy(update={"kafka": kafka}))
-        with _time_stage("experiment", seconds):
-            experiment = _experiment(lake, settings, until)
+        used = _use(lake, settings.model_copy(update={"kafka": kafka}), until, seconds)
     with _time_stage("count", seconds):
-        sent = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
-        kept = conservation(lake)
+        sent, kept = json.loads(TRUTH.read_text(encoding="utf-8")), conservation(lake)
         gold = {fold.name: read_gold(lake, fold).count() for fold in FOLDS.values()}
     with ThreadPoolExecutor(max_workers=1) as beside:
         notebooks = beside.submit(_notebooks, settings, seconds)
         with _time_stage("recompute", seconds):
             parity = recompute(lake, judge, settings.refine)
-    executed = notebooks.result()
     summary = {
         **_summary(sent, kept, gold, parity),
+        **used,
+        "notebooks": notebooks.result(),
+        "pages": _pages(notebooks.result()),
+        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
+    }
+    _write(lake, settings, summary, batches)
+    _refuse_loss(sent, kept, parity)
+
+
+def _begin_anew(until: datetime) -> None:
+    """Empty the demo's folder, and write the definitions of the A/A test as an operator would."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    DEFINITIONS.mkdir(parents=True)
+    for name, document in same_for_all(until).items():
+        text = yaml.safe_dump(document, sort_keys=False)
+        (DEFINITIONS / name).write_text(text, encoding="utf-8")
+
+
+def _use(
+    lake: Lake, settings: Settings, until: datetime, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Check, recommend and decide the A/A test, as the scheduled jobs would.
+
+    Args:
+        lake: the lake, streamed to gold.
+        settings: settings of the demo, with a Kafka that runs.
+        until: event time of the last event.
+        seconds: durations by stage, to add to.
+
+    Returns:
+        What the summary says of quality, recommendations and experiments.
+    """
+    with _time_stage("quality", seconds):
+        findings = check(lake, docs=FOLDER / "quality")
+        text = page("quality.html", findings=findings)
+        (FOLDER / "quality.html").write_text(text, encoding="utf-8")
+    with _time_stage("recommend", seconds):
+        recommended = _recommend(lake, settings)
+    with _time_stage("experiment", seconds):
+        experiment = _experiment(lake, settings, until)
+    return {
         "recommendations": recommended,
         "quality": _quality_summary(findings),
         "experiments": {SAME_FOR_ALL: experiment},
-        "notebooks": executed,
-        "pages": _pages(executed),
-        "seconds": {stage: round(taken, 1) for stage, taken in seconds.items()},
     }
+
+
+def _write(
+    lake: Lake, settings: Settings, summary: Mapping[str, Any], batches: list[dict[str, Any]]
+) -> None:
+    """Write summary and report, and print the summary."""
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     store = open_model_registry(settings.recommend, lake.root).uri
     write_report(lake, summary, batches, store, FOLDER / "report.html")
     click.echo(_summary_text(summary))
-    _refuse_loss(sent, kept, parity)
 
 
 def _for_demo(settings: Settings) -> Settings:
     """The settings with the demo's lake, tuned for little data."""
     lake = settings.lake.model_copy(update={"root": str(FOLDER / "lake")})
     return settings.model_copy(update={"lake": lake}).tuned("little_data")
-
-
-def _define_experiment(until: datetime) -> None:
-    """Write the definitions of the A/A test as files, as an operator would in conf/experiments."""
-    DEFINITIONS.mkdir()
-    for name, document in same_for_all(until).items():
-        text = yaml.safe_dump(document, sort_keys=False)
-        (DEFINITIONS / name).write_text(text, encoding="utf-8")
 
 
 def _follow_the_replay(
@@ -155,7 +178,7 @@ def _follow_the_replay(
     command = [
         *(sys.executable, "-m", "jobs.replay", "--env", settings.profile),
         *("--set", f"lake.root={settings.lake.root}", "--faults", FAULTS),
-        *("--truth", str(FOLDER / "truth.json")),
+        *("--truth", str(TRUTH)),
         *("--until", until.isoformat(), "--definitions", str(DEFINITIONS)),
         *(("--limit", str(limit)) if limit else ()),
     ]
@@ -319,7 +342,7 @@ def _refuse_loss(sent: Mapping[str, Any], kept: Conservation, parity: Parity) ->
     if found != (sent["records"], sent["quarantined"], sent["duplicates"]):
         raise DataError(
             "what was found is not what was sent",
-            f"compare {FOLDER}/truth.json with {FOLDER}/summary.json",
+            f"compare {TRUTH} with {FOLDER}/summary.json",
         )
     if parity.unexplained:
         raise DataError(

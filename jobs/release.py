@@ -11,9 +11,9 @@ from jobs.runtime.cli import AwareInstant, job, refuse_ignored
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.pipeline.judging import load_judge
-from jobs.runtime.pipeline.refine import RELEASE
 from jobs.runtime.pipeline.release import Selection, finish, preview, release
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import RELEASE
 from transforms.events.reasons import Reason
 
 log = logging.getLogger(__name__)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.experiments.attribution import all_experiment_users, attributing
-from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import EXPERIMENT_USER
 from jobs.runtime.settings import Settings
@@ -29,6 +27,7 @@ from tests.support.attribution_cases import (
     silver,
 )
 from tests.support.attribution_times import AT, CHANCE
+from tests.support.lakes import arrive
 from transforms.experiments.definitions import catalogue
 from transforms.gold.experiment_user import SOURCES, differing_users
 
@@ -40,13 +39,6 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     lake = Lake(spark, str(tmp_path / "lake"))
     lake.ensure([*SOURCES, EXPERIMENT_USER])
     return lake
-
-
-def arrive(lake: Lake, tables: Mapping[str, DataFrame], first: int, end: int) -> None:
-    """Append the events that arrived at places from `first` to before `end`."""
-    for table, rows in tables.items():
-        places = F.col("offset").between(first, end - 1)
-        lake.append(table, rows.where(places).coalesce(1), Transaction("test", end))
 
 
 def stream(lake: Lake, settings: Settings, known: Any = DEFINED) -> None:

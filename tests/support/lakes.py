@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -98,6 +98,13 @@ def land(lake: Lake, records: DataFrame, number: int) -> None:
         for field in TABLES[BRONZE].schema
     )
     lake.append(BRONZE, records.select(*columns), Transaction("test", number))
+
+
+def arrive(lake: Lake, tables: Mapping[str, DataFrame], first: int, end: int) -> None:
+    """Append the events that arrived at places from `first` to before `end`."""
+    for table, rows in tables.items():
+        places = F.col("offset").between(first, end - 1)
+        lake.append(table, rows.where(places).coalesce(1), Transaction("test", end))
 
 
 def stream(lake: Lake, configured: Settings) -> None:

@@ -20,7 +20,7 @@ from jobs.runtime.settings import AttributeSettings
 from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.queries import ATTRIBUTE
-from jobs.runtime.streams.query import Run, start, start_versions
+from jobs.runtime.streams.query import Run, discard_if_outrun, start, start_versions
 from transforms import provenance
 from transforms.experiments.definitions import Catalogue
 from transforms.gold import experiment_user
@@ -63,6 +63,7 @@ def attributing(
         DataError: another process runs the query.
     """
     lake.ensure([*SOURCES, EXPERIMENT_USER])
+    discard_if_outrun(lake, ATTRIBUTE, list(SOURCES))
     with open_checkpoint(
         lake.checkpoint(ATTRIBUTE),
         ATTRIBUTE,

@@ -111,6 +111,10 @@ class DeltaTables:
         Commits that delete or rewrite rows (erasure, retention, compaction of files) are skipped:
         they change no row that a stream has yet to process.
 
+        Delta forgets commits (after delta.logRetentionDuration, 30 days if nobody set it). Where
+        the start that is asked for is forgotten, all rows that the table holds come first, in the
+        order in which their files were written.
+
         Args:
             table: table name.
             max_bytes: size of a micro-batch in bytes, such as `256m`.
@@ -122,11 +126,18 @@ class DeltaTables:
         """
         return (
             self.spark.readStream.format("delta")
-            .option(*_start_option(from_version, since))
+            .options(**self._start_options(table, from_version, since))
             .option("maxBytesPerTrigger", max_bytes)
             .option("skipChangeCommits", "true")
             .load(self.path(table))
         )
+
+    def oldest_commit(self, table: str) -> int:
+        """The oldest Delta version whose commit the log still has; what is older is forgotten."""
+        jvm = self.spark._jvm
+        assert jvm is not None
+        history = jvm.org.apache.spark.sql.delta.DeltaHistoryManager
+        return int(history.getEarliestDeltaFile(self._log(table)))
 
     def append(self, table: str, rows: DataFrame, transaction: Transaction) -> None:
         """Append rows once, however often the same transaction is repeated.
@@ -309,6 +320,20 @@ class DeltaTables:
         enabled = properties.get("delta.enableDeletionVectors")
         return bool(enabled.isDefined() and enabled.get() == "true")
 
+    def _start_options(self, table: str, version: int, since: datetime | None) -> dict[str, str]:
+        """The options of a Delta source that start it at an instant, or else at a version.
+
+        Returns:
+            None of either if the commits from there on are not all in the log.
+        """
+        oldest = self.oldest_commit(table)
+        if since is None:
+            return {} if version < oldest else {"startingVersion": str(version)}
+        begins = self.commit_time(table, oldest)
+        if oldest > 0 and (begins is None or since < begins):
+            return {}
+        return {"startingTimestamp": since.strftime("%Y-%m-%d %H:%M:%S.%f")}
+
     def _files(self, path: str) -> tuple[Any, Any]:
         """Resolve a path to Hadoop's objects.
 
@@ -349,17 +374,6 @@ def _refuse_other_columns(table: str, found: StructType) -> None:
 def _column_types(schema: StructType) -> dict[str, str]:
     """SQL types by column name, without nullability."""
     return {field.name: field.dataType.simpleString() for field in schema}
-
-
-def _start_option(version: int, since: datetime | None) -> tuple[str, str]:
-    """The Delta source option that starts a stream at an instant, or else at a version.
-
-    Returns:
-        The option's name and value.
-    """
-    if since is None:
-        return "startingVersion", str(version)
-    return "startingTimestamp", since.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _equal_keys(key: Sequence[str]) -> str:

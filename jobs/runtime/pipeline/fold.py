@@ -18,7 +18,13 @@ from jobs.runtime.settings import FoldSettings
 from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.queries import FOLD
-from jobs.runtime.streams.query import Run, coalesce_if_few, start, start_versions
+from jobs.runtime.streams.query import (
+    Run,
+    coalesce_if_few,
+    discard_if_outrun,
+    start,
+    start_versions,
+)
 from jobs.runtime.telemetry.freshness import Freshness, arrivals_of
 from transforms import provenance
 from transforms.gold import facts as facts_module
@@ -48,6 +54,7 @@ def folding(lake: Lake, settings: FoldSettings, *, available_now: bool) -> Itera
         DataError: another process holds the checkpoint.
     """
     lake.ensure([*FACT_SOURCES, *BASES, PARTIALS, FRESHNESS])
+    discard_if_outrun(lake, FOLD, list(FACT_SOURCES))
     with (
         open_checkpoint(
             lake.checkpoint(FOLD),

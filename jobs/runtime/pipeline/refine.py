@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import reduce
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.erasure_log import history_begins, refuse_unfinished
+from jobs.runtime.lake.erasure_log import refuse_unfinished
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
-from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
+from jobs.runtime.pipeline.progress import OUTPUTS
+from jobs.runtime.pipeline.starting_point import starting_point
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.observation import Observation, Observed
-from jobs.runtime.streams.queries import REFINE
-from jobs.runtime.streams.query import Run, coalesce_if_few, start
-from transforms.events.bronze import PLACE
+from jobs.runtime.streams.queries import REFINE, RELEASE
+from jobs.runtime.streams.query import Run, coalesce_if_few, discard_if_outrun, start
 from transforms.silver.deduplication import deduplicate_stream
-from transforms.silver.release import released_events, without_copies
-
-RELEASE = "release"  # application of jobs.release's transactions
 
 
 @contextmanager
@@ -57,118 +53,19 @@ def refining(
     refuse_unfinished(lake, REFINE)
     _, last_sequence = lake.transaction(LEDGER, REFINE)
     where = lake.checkpoint(REFINE)
+    discard_if_outrun(lake, REFINE, [BRONZE])
     with open_checkpoint(where, REFINE, definition="1", last_sequence=last_sequence) as checkpoint:
-        if checkpoint.is_new:
-            _refuse_cut_off(lake)
-        observation = _observation(lake, checkpoint)
+        begin = starting_point(lake, checkpoint, settings.duplicate_horizon_h)
+        observation = Observation("ingest_time", begin.built)
+        read = observation.of(begin.bronze(lake, settings.max_bytes_per_batch))
+        events = begin.without_copies(judge.judge(read))
         yield start(
-            _new_events(lake, judge, settings, observation),
+            deduplicate_stream(events, settings.duplicate_horizon_h).where(observation.counts),
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
             write_batch=RefineWriter(lake, judge, checkpoint, observation).write,
         )
-
-
-def _observation(lake: Lake, checkpoint: Checkpoint) -> Observation:
-    """An observation of bronze that counts rows after those of the generation's batch build."""
-    last_built = checkpoint.remembered("built", lambda: _last_built(lake))
-    after = None if last_built is None else datetime.fromisoformat(last_built)
-    return Observation("ingest_time", after)
-
-
-def _new_events(
-    lake: Lake, judge: Judge, settings: RefineSettings, observation: Observation
-) -> DataFrame:
-    """The stream's judged rows, deduplicated, without those that the batch build holds.
-
-    In a generation that was built in batch, the stream begins a duplicate horizon before the end of
-    the build, so that its state knows the event_ids of that time; rows that the build holds are
-    filtered out at the end.
-
-    Args:
-        lake: the lake, at the generation to refine into.
-        judge: contracts and time bounds.
-        settings: batch size, and duplicate horizon in hours.
-        observation: counter of the rows read.
-
-    Returns:
-        A streaming DataFrame with the columns of `Judge.judge`.
-    """
-    horizon_h, most = settings.duplicate_horizon_h, settings.max_bytes_per_batch
-    begins, after = history_begins(lake), observation.after
-    bronze, unmet = lake.stream(BRONZE, max_bytes=most), _released_ids(lake)
-    if after is not None:
-        since = after - timedelta(hours=horizon_h)
-        if begins is None or begins[1] < since:
-            bronze = lake.stream(BRONZE, since=since, max_bytes=most)
-        else:
-            bronze = lake.stream(BRONZE, from_version=begins[0], max_bytes=most)
-            unmet += _built_ids(lake, since, after)
-    rows = _without_copies_of(judge.judge(observation.of(bronze)), unmet)
-    return deduplicate_stream(rows, horizon_h).where(observation.counts)
-
-
-def _without_copies_of(rows: DataFrame, unmet: Sequence[DataFrame]) -> DataFrame:
-    """Drop copies of events whose event_id the stream's state lacks.
-
-    Args:
-        rows: judged rows.
-        unmet: event_id and PLACE of such events, one DataFrame for each source.
-    """
-    return without_copies(rows, reduce(DataFrame.unionAll, unmet)) if unmet else rows
-
-
-def _released_ids(lake: Lake) -> list[DataFrame]:
-    """The event_id and PLACE of events that jobs.release has made of quarantined records.
-
-    Returns:
-        One DataFrame; none if nothing was released.
-    """
-    if lake.transaction(RELEASED, RELEASE)[1] is None:
-        return []
-    return [released_events(lake.read(RELEASED))]
-
-
-def _built_ids(lake: Lake, since: datetime, built: datetime) -> list[DataFrame]:
-    """The event_id and PLACE of the batch build's rows that an erasure has cut off from replay.
-
-    Args:
-        lake: the lake, at the generation that was built.
-        since: first ingest time, inclusive.
-        built: last ingest time, inclusive.
-
-    Returns:
-        One DataFrame for each table of OUTPUTS.
-    """
-    within = (F.col("ingest_time") >= F.lit(since)) & (F.col("ingest_time") <= F.lit(built))
-    return [lake.read(table).where(within).select("event_id", *PLACE) for table in OUTPUTS]
-
-
-def _refuse_cut_off(lake: Lake) -> None:
-    """Refuse a new checkpoint that would have to read bronze from before an erasure.
-
-    Raises:
-        DataError: no batch build covers the time before the erasure.
-    """
-    begins, (_, built) = history_begins(lake), lake.transaction(LEDGER, BUILD)
-    if begins is not None and (built is None or built < begins[0]):
-        raise DataError(
-            f"{REFINE}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
-            f"before version {begins[0]} is erased",
-            "build the next generation: python -m jobs.recompute --switch",
-        )
-
-
-def _last_built(lake: Lake) -> str | None:
-    """The last ingest time that the generation's batch build has read.
-
-    Returns:
-        ISO 8601, UTC; None without a build, or if it read no rows.
-    """
-    _, version = lake.transaction(LEDGER, BUILD)
-    last = None if version is None else ingested_through(lake, version)
-    return None if last is None else last.isoformat()
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.pipeline.refine import RELEASE
 from jobs.runtime.spark.persistence import persist
-from jobs.runtime.streams.queries import REFINE
+from jobs.runtime.streams.queries import REFINE, RELEASE
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import ARRIVAL_ORDER
 from transforms.silver.release import SILVER as SILVER_FATE

@@ -151,17 +151,16 @@ def finished_versions(path: str, ids: Mapping[str, str]) -> Mapping[str, int]:
 
     Returns:
         Delta versions by table name; for a source that no batch has read yet, the version before
-        its start. Empty if the query has no checkpoint.
+        its start, if the checkpoint keeps that. Empty if the query has no checkpoint.
     """
     folder = folder_at(path)
     starts = folder.read("playhead-starts.json")
-    if starts is None:
-        return {}
     finished = [int(name) for name in folder.names("commits") if name.isdigit()]
     planned = folder.read(f"offsets/{max(finished)}") if finished else None
     read = {} if planned is None else _read_whole(planned)
-    first = json.loads(starts)
-    return {table: read.get(ids[table], version - 1) for table, version in first.items()}
+    first = {} if starts is None else json.loads(starts)
+    before = {table: version - 1 for table, version in first.items()}
+    return before | {table: read[key] for table, key in ids.items() if key in read}
 
 
 def remembered_value(path: str, name: str, generation: int) -> Any:

@@ -6,7 +6,7 @@ The name of a query is also the application of its Delta transactions.
 from __future__ import annotations
 
 INGEST, REFINE, FOLD, ATTRIBUTE = "ingest", "refine", "fold", "attribute"
-RECOMPUTE, MAINTAIN = "recompute", "maintain"
+RECOMPUTE, MAINTAIN, RELEASE = "recompute", "maintain", "release"
 
 OF_A_GENERATION = (REFINE, FOLD, ATTRIBUTE)  # one checkpoint in every generation
 READING_SILVER = (FOLD, ATTRIBUTE)

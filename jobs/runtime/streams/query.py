@@ -16,7 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.spark.failures import SPARK_ERRORS, explain
-from jobs.runtime.streams.checkpoints import Checkpoint
+from jobs.runtime.streams.checkpoints import Checkpoint, discard, finished_versions
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,32 @@ def start_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) ->
         "starts", lambda: {table: lake.stream_start(table, mark) for table in tables}
     )
     return starts
+
+
+def discard_if_outrun(lake: Lake, query: str, tables: Sequence[str]) -> None:
+    """Discard the checkpoint of a query that stood still until Delta forgot what it reads next.
+
+    It is then made anew from what the tables hold, as if it had been lost.
+
+    Args:
+        lake: the lake, at the generation of the query.
+        query: name of the query, which is not running.
+        tables: Delta tables that it streams; they exist.
+
+    Raises:
+        DataError: another process holds the checkpoint.
+    """
+    path, ids = lake.checkpoint(query), {table: lake.table_id(table) for table in tables}
+    for table, read in finished_versions(path, ids).items():
+        oldest = lake.oldest_commit(table)
+        if read + 1 < oldest:
+            log.warning(
+                "%s: has read %s through version %d, and the log of that table now begins at "
+                "version %d: its checkpoint is made anew",
+                *(query, table, read, oldest),
+            )
+            discard(path, query)
+            return
 
 
 def start(
