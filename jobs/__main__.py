@@ -20,13 +20,13 @@ from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
 READERS: Mapping[str, tuple[str, ...]] = {  # names of jobs, as typed, by reader
     "Everybody": ("setup", "demo"),
     "Data engineer": (
-        *("contracts", "topics", "broker", "replay", "simulate"),
+        *("topics", "broker", "replay", "simulate"),
         *("ingest", "refine", "fold", "stream"),
-        *("recompute", "generations", "compare", "release", "lateness"),
+        *("recompute", "generations", "compare", "release", "lateness", "package"),
     ),
     "Analyst": ("notebooks", "training-set", "attribute", "experiments"),
-    "Operator": ("quality", "maintain", "erase", "package", "train", "promote", "score", "publish"),
-    "Application developer": ("commands", "profile", "recommend"),
+    "Operator": ("quality", "maintain", "erase", "train", "promote", "score", "publish"),
+    "Application developer": ("contracts", "commands", "profile", "recommend"),
 }
 
 

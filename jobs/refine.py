@@ -18,10 +18,10 @@ from jobs.runtime.streams.query import follow
 def main(settings: Settings, available_now: bool) -> None:
     """Turn bronze records into silver rows, quarantine rows and counted duplicates.
 
-    Reads bronze.events; writes silver.*, silver.quarantine and ops.ledger. Every batch checks that
-    each of its records met exactly one of these ends, and fails before it is sealed if one did not.
-    Killed at any moment, it repeats its last batch without side effects. It follows a switch of
-    generations, unless lake.generation names one.
+    Reads bronze.events; writes silver.*, silver.quarantine and ops.ledger. What a batch read, less
+    the rows that it wrote, is counted as duplicates; if it wrote more, it fails unsealed. Killed at
+    any moment, it repeats its last batch without side effects. It follows a switch of generations,
+    unless lake.generation names one.
     """
     judge = load_judge(settings.refine)
     for lake in live_lakes(REFINE, settings):

@@ -1,4 +1,4 @@
-"""The outbox: events of playhead itself, validated and encoded before they are sent to Kafka."""
+"""Outbox: an event of ours validated and encoded as a Kafka record; nothing is stored."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ SOURCES = (ASSIGNMENTS, *OUTCOMES)
 
 
 def assignments(silver: DataFrame) -> DataFrame:
-    """The exposures in silver.experiments, streaming or batch.
+    """All assignments in silver.experiments, streaming or batch.
 
     Args:
         silver: rows of silver.experiments.

@@ -57,8 +57,9 @@ def _with_copy_number(rows: DataFrame, *within: str) -> DataFrame:
 def deduplicate_stream(judged: DataFrame, horizon_h: int) -> DataFrame:
     """Drop the rows of a stream whose event_id occurred in the last `horizon_h` hours.
 
-    The watermark runs on ingest time, which never steps back between bronze commits: neither a
-    producer's clock nor a partition that lags behind the others can make a row late.
+    The watermark runs on ingest time: neither a producer's clock nor a partition that lags behind
+    the others can make a row late. Only the clock of ingest can, set back by more than the horizon;
+    such rows are dropped here, and the caller must stop for them.
 
     Args:
         judged: event_id, ingest_time and any others; a streaming DataFrame.

@@ -1,4 +1,4 @@
-"""Run a command that must not outlive its parent: `python guard.py LOCK COMMAND...`.
+"""Run a command that must not outlive its parent: `python broker_guard.py LOCK COMMAND...`.
 
 The parent holds the other end of standard input. When that end closes, however the parent
 died, the command is killed; SIGTERM asks the command to stop by itself. The guard is started in a

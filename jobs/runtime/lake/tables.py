@@ -49,8 +49,8 @@ NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 _FILLED_BY = {
     BRONZE: "ingest --available-now",
     RELEASED: "release",
-    FRESHNESS: "stream",
-    USER_PROFILE: "profile",
+    FRESHNESS: "fold --available-now",
+    USER_PROFILE: "profile rebuild",
     EXPERIMENT_USER: "attribute --available-now",
     EXPERIMENT_RESULTS: "experiments results",
     USER_HISTORY: "train",

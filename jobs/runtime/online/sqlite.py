@@ -16,7 +16,9 @@ from transforms.recommendations.contexts import EVERYBODY
 
 
 class SqliteLists:
-    """Two tables in a file, lists and cached answers; processes and threads may share it.
+    """Three tables in a file: lists, cached answers, and the publication that the lists are of.
+
+    Processes and threads may share it.
 
     Args:
         file: database, created if it does not exist.

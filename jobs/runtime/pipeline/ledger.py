@@ -1,6 +1,10 @@
-"""The ledger: reads it against the tables, to prove that every record has exactly one end.
+"""The ledger: how many records a batch read and what became of them; and its balance.
 
-An end is a silver row, a quarantine row or a counted duplicate.
+A record ends as a silver row, a quarantine row or a counted duplicate. Duplicates leave no row, so
+they are the rest: what the batch read, counted at its source apart from its rows, less the rows
+with another end. More rows than that stop the batch; a row that was lost would be counted as a
+duplicate. `conservation` compares the tables with bronze and with the ledger, and a recompute looks
+for the duplicates in all of bronze again.
 """
 
 from __future__ import annotations
@@ -195,11 +199,11 @@ def tables_of(fates: Iterable[Fate]) -> set[str]:
 def ledger_rows(
     lake: Lake, events: int, fates: Sequence[Fate], sequence: int, at: datetime
 ) -> DataFrame:
-    """The rows of ops.ledger for a batch: arrived, duplicates, and each fate.
+    """The rows of ops.ledger for a batch: arrived, each fate, and what is left as duplicates.
 
     Args:
         lake: lake whose session makes the rows.
-        events: number of records read, duplicates included.
+        events: number of records read, duplicates included, counted apart from `fates`.
         fates: number of records written, by end.
         sequence: sequence number of the batch.
         at: time of the entry, UTC.
