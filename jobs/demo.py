@@ -34,14 +34,14 @@ from jobs.runtime.notebooks import notebook, write_notebook_page
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.pages import page
+from jobs.runtime.pipeline import run_report
 from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import Conservation, conservation
-from jobs.runtime.pipeline.run_report import write_report
 from jobs.runtime.pipeline.together import drain, streaming
 from jobs.runtime.quality.check import check
 from jobs.runtime.quality.gate import refuse_failing
-from jobs.runtime.quality.measurement import Finding
+from jobs.runtime.quality.measurement import summarize_findings
 from jobs.runtime.recommendations.challenger import train
 from jobs.runtime.recommendations.model_registry import ModelRegistry, open_model_registry
 from jobs.runtime.recommendations.promotion import LEARNT_FROM, promote, refuse
@@ -97,7 +97,13 @@ def main(settings: Settings, limit: int | None) -> None:
         with _time_stage("recompute", seconds):
             parity = recompute(lake, judge, settings.refine)
     summary = {
-        **_summary(sent, kept, gold, parity),
+        "produced": sent["produced"],
+        **run_report.summarize(kept, gold),
+        "parity": {
+            "compared": parity.compared,
+            "differing": parity.differing,
+            "unexplained": parity.unexplained,
+        },
         **used,
         "notebooks": notebooks.result(),
         "pages": _pages(notebooks.result()),
@@ -140,7 +146,7 @@ def _use(
         experiment = _experiment(lake, settings, until)
     return {
         "recommendations": recommended,
-        "quality": _quality_summary(findings),
+        "quality": {**summarize_findings(findings), "data_docs": "quality/index.html"},
         "experiments": {SAME_FOR_ALL: experiment},
     }
 
@@ -151,8 +157,9 @@ def _write(
     """Write summary and report, and print the summary."""
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     store = open_model_registry(settings.recommend, lake.root).uri
-    write_report(lake, summary, batches, store, FOLDER / "report.html")
-    click.echo(_summary_text(summary))
+    run_report.write_report(lake, summary, batches, store, FOLDER / "report.html")
+    click.echo(run_report.describe(summary))
+    click.echo(f"\nThe report: {FOLDER / 'report.html'}")
 
 
 def _for_demo(settings: Settings) -> Settings:
@@ -273,60 +280,6 @@ def _notebooks(settings: Settings, seconds: dict[str, float]) -> dict[str, str]:
             except PlayheadError as error:
                 log.warning("%s", error.problem)
     return pages
-
-
-def _quality_summary(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The number of expectations, and those that failed, as a JSON document."""
-    failed = [each for each in findings if not each.passed]
-    return {
-        "expectations": len(findings),
-        "blockers_failed": [str(each) for each in failed if each.blocks],
-        "warnings": [str(each) for each in failed if not each.blocks],
-        "data_docs": "quality/index.html",
-    }
-
-
-def _summary(
-    sent: Mapping[str, Any],
-    kept: Conservation,
-    gold: Mapping[str, int],
-    parity: Parity,
-) -> dict[str, Any]:
-    """The counts of each layer and of parity as a JSON document."""
-    return {
-        "produced": sent["produced"],
-        "bronze": kept.bronze,
-        "silver": kept.silver,
-        "quarantined": kept.quarantined,
-        "duplicates": kept.duplicates,
-        "conserved": kept.conserved,
-        "gold": gold,
-        "parity": {
-            "compared": parity.compared,
-            "differing": parity.differing,
-            "unexplained": parity.unexplained,
-        },
-    }
-
-
-def _summary_text(summary: Mapping[str, Any]) -> str:
-    """The summary as lines of text."""
-    parity = summary["parity"]
-    return "\n".join(
-        [
-            "",
-            f"produced     {sum(summary['produced'].values()):>9,} events",
-            f"bronze       {summary['bronze']:>9,} rows",
-            f"silver       {sum(summary['silver'].values()):>9,} rows",
-            f"quarantined  {sum(summary['quarantined'].values()):>9,}",
-            f"duplicates   {summary['duplicates']:>9,}",
-            f"conserved    {summary['conserved']!s:>9}",
-            f"gold         {sum(summary['gold'].values()):>9,} rows, "
-            f"{parity['compared']:,} compared with the recompute, {parity['differing']:,} differ",
-            "",
-            f"The report: {FOLDER / 'report.html'}",
-        ]
-    )
 
 
 def _refuse_loss(sent: Mapping[str, Any], kept: Conservation, parity: Parity) -> None:

@@ -69,7 +69,7 @@ def sent(history: list[list[Raw]]) -> list[Raw]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", [(), (REFINE,), (FOLD,), (REFINE, FOLD)])
+@pytest.mark.parametrize("lost", [(), (REFINE, FOLD)])
 def test_the_streams_go_on_with_or_without_their_checkpoints(
     lakes: MakeLake, configured: Settings, history: list[list[Raw]], lost: tuple[str, ...]
 ) -> None:

@@ -77,7 +77,8 @@ class RefineWriter:
     1. The batch is read once and materialized, and its fates are counted.
     2. Every silver table, and quarantine, gets its rows under the batch's sequence number. A
        repeat of the batch skips the tables that already have them.
-    3. The ledger gets the counts, which must add up to what was read. The batch is sealed.
+    3. The ledger gets the counts: what was read and has no other fate is a duplicate. The batch is
+       sealed.
 
     Attributes:
         lake: the lake to write to.

@@ -23,6 +23,7 @@ from jobs.runtime.pages import (
     write_page,
 )
 from jobs.runtime.pipeline.gold import read_gold
+from jobs.runtime.pipeline.ledger import Conservation
 from jobs.runtime.streams.queries import FOLD, INGEST, REFINE
 from transforms.gold.business import recommended_by_date
 from transforms.gold.tables import BUSINESS_DAY, TITLE_DAY, USER_FEATURES
@@ -30,6 +31,45 @@ from transforms.recommendations.contexts import HOMEPAGE
 
 TOP = 15
 LISTED = 10
+
+
+def summarize(kept: Conservation, gold: Mapping[str, int]) -> dict[str, Any]:
+    """The counts of each layer as a JSON document.
+
+    Args:
+        kept: what became of the records that arrived.
+        gold: number of rows by gold table.
+    """
+    return {
+        "bronze": kept.bronze,
+        "silver": kept.silver,
+        "quarantined": kept.quarantined,
+        "duplicates": kept.duplicates,
+        "conserved": kept.conserved,
+        "gold": gold,
+    }
+
+
+def describe(summary: Mapping[str, Any]) -> str:
+    """The counts of a run as lines of text.
+
+    Args:
+        summary: contents of summary.json.
+    """
+    parity = summary["parity"]
+    return "\n".join(
+        [
+            "",
+            f"produced     {sum(summary['produced'].values()):>9,} events",
+            f"bronze       {summary['bronze']:>9,} rows",
+            f"silver       {sum(summary['silver'].values()):>9,} rows",
+            f"quarantined  {sum(summary['quarantined'].values()):>9,}",
+            f"duplicates   {summary['duplicates']:>9,}",
+            f"conserved    {summary['conserved']!s:>9}",
+            f"gold         {sum(summary['gold'].values()):>9,} rows, "
+            f"{parity['compared']:,} compared with the recompute, {parity['differing']:,} differ",
+        ]
+    )
 
 
 def write_report(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -196,3 +197,13 @@ def _measure_table(at: PinnedTables, table: str, suite: Suite, now: datetime) ->
 def _first_line(error: Exception) -> str:
     """The first line of an error's message."""
     return str(error).strip().splitlines()[0]
+
+
+def summarize_findings(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The number of expectations, and those that failed, as a JSON document."""
+    failed = [each for each in findings if not each.passed]
+    return {
+        "expectations": len(findings),
+        "blockers_failed": [str(each) for each in failed if each.blocks],
+        "warnings": [str(each) for each in failed if not each.blocks],
+    }
