@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.runtime.errors import DataError
 from jobs.runtime.experiments.attribution import all_experiment_users, attributing
 from jobs.runtime.lake.generations import switch
 from jobs.runtime.lake.lake import Lake
@@ -108,18 +109,21 @@ def test_queries_that_stood_still_until_their_next_commit_was_forgotten_begin_an
 def test_a_generation_built_in_batch_loses_its_checkpoint(
     lakes: MakeLake, configured: Settings, history: list[list[Raw]]
 ) -> None:
-    """What it streams from lies behind its build, whose commits are forgotten."""
+    """Delta has forgotten where its build ended: the next generation is built instead."""
     live = lakes(Lake)
+    judge = load_judge(configured.refine)
     deliver(live, history[:1])
     stream(live, configured)
-    new = next_generation(live, load_judge(configured.refine), configured)
+    new = next_generation(live, judge, configured)
     switch(live, new.generation)
     deliver(live, history)
     age(live, BRONZE)
     shutil.rmtree(new.checkpoint(REFINE))
     lake = Lake(live.spark, live.root)
-    stream(lake, configured)
-    assert_promises(lake, configured, sent(history))
+    with pytest.raises(DataError, match=r"forgotten version 1 .* jobs\.recompute --switch"):
+        refine(lake, configured)
+    switch(lake, next_generation(lake, judge, configured).generation)
+    assert_promises(Lake(live.spark, live.root), configured, sent(history))
 
 
 @pytest.mark.slow

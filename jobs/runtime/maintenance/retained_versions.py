@@ -90,7 +90,8 @@ def _replayed_by_refine(own: Lake, generation: Generation, horizon_h: int) -> Re
     cut = history_begins(own)
     first = FIRST if cut is None else cut[0]
     built = generation.bronze_version
-    last = None if built is None or built < first else ingested_through(own, built)
+    oldest = max(first, own.oldest_commit(BRONZE))
+    last = None if built is None or built < oldest else ingested_through(own, built)
     if built is None or last is None:
         return RetainedVersion(first, reader)
     try:

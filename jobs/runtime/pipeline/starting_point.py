@@ -13,6 +13,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake.erasure_log import history_begins
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
+from jobs.runtime.pipeline.gold import NOTHING
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.streams.checkpoints import Checkpoint
 from jobs.runtime.streams.queries import REFINE, RELEASE
@@ -20,6 +21,7 @@ from transforms.events.bronze import PLACE
 from transforms.silver.release import released_events, without_copies
 
 FIRST = 0
+NEXT_GENERATION = "build the next generation: python -m jobs.recompute --switch"
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,15 @@ def starting_point(lake: Lake, checkpoint: Checkpoint, horizon_h: int) -> Starti
         horizon_h: duplicate horizon in hours.
 
     Raises:
-        DataError: the checkpoint is new, and bronze that it would have to read is erased.
+        DataError: the checkpoint is new, and what it would have to read of bronze is erased, or
+            forgotten by Delta.
     """
     begins, (_, build) = history_begins(lake), lake.transaction(LEDGER, BUILD)
     if checkpoint.is_new and begins is not None and (build is None or build < begins[0]):
         raise DataError(
             f"{REFINE}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
             f"before version {begins[0]} is erased",
-            "build the next generation: python -m jobs.recompute --switch",
+            NEXT_GENERATION,
         )
     built, released = _built(lake, checkpoint, build), _released_ids(lake)
     if built is None:
@@ -100,9 +103,19 @@ def _built(lake: Lake, checkpoint: Checkpoint, build: int | None) -> datetime | 
         lake: the lake, at the generation to refine into.
         checkpoint: of the query.
         build: Delta version of bronze that was built from; None without a build.
+
+    Raises:
+        DataError: the checkpoint is new, and Delta has forgotten that version.
     """
 
     def last() -> str | None:
+        """Look into the version that was built from."""
+        if build is not None and NOTHING < build < lake.oldest_commit(BRONZE):
+            raise DataError(
+                f"{REFINE}: the checkpoint of generation {lake.generation} is lost, and Delta has "
+                f"forgotten version {build} of {BRONZE}, which it was built from",
+                NEXT_GENERATION,
+            )
         through = None if build is None else ingested_through(lake, build)
         return None if through is None else through.isoformat()
 
