@@ -14,9 +14,8 @@ from typing import Any
 
 import click
 
-from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.cli import AwareInstant, job, name_and_value
 from jobs.runtime.contracts.registry import load_registry
-from jobs.runtime.errors import SettingsError
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.lake.lake import open_live_lake
 from jobs.runtime.profiles.commands import ReadModel, open_commands
@@ -158,9 +157,7 @@ def _parse_change(change: str) -> tuple[str, Any]:
     Raises:
         SettingsError: there is no value.
     """
-    name, equals, text = change.partition("=")
-    if not equals:
-        raise SettingsError(f"preference {change!r} has no value", "write it as NAME=VALUE")
+    name, text = name_and_value("preference", change)
     try:
         return name, json.loads(text)
     except ValueError:

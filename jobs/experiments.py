@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from jobs.runtime.cli import AwareInstant, job
+from jobs.runtime.cli import AwareInstant, job, name_and_value
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.experiments.assignments import open_assigner
 from jobs.runtime.experiments.attribution import all_experiment_users
@@ -91,7 +91,7 @@ def assign(
     who does not take part.
     """
     definitions = _definitions(folder)
-    known = dict(_parse_context(one) for one in context)
+    known = dict(name_and_value("--context", one) for one in context)
     with kafka_of(settings) as kafka, open_assigner(kafka, definitions) as assigner:
         try:
             variant = assigner.assign(user, experiment, known)
@@ -231,18 +231,6 @@ def _definitions(folder: Path | None) -> Catalogue:
 def _sizes(definitions: Catalogue) -> tuple[int, int]:
     """The number of experiments and of metrics."""
     return len(definitions.experiments), len(definitions.metrics)
-
-
-def _parse_context(text: str) -> tuple[str, str]:
-    """The name and value of one --context.
-
-    Raises:
-        SettingsError: there is no value.
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise SettingsError(f"--context {text}", "write it as NAME=VALUE")
-    return name, value
 
 
 def _lake(settings: Settings, app: str, table: str) -> Lake:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import click
 
-from jobs.runtime.cli import job
-from jobs.runtime.errors import SettingsError
+from jobs.runtime.cli import job, name_and_value
 from jobs.runtime.notebooks import notebook, notebooks, write_notebook_page
 from jobs.runtime.settings import Settings
 
@@ -38,21 +36,9 @@ def main(settings: Settings, names: tuple[str, ...], to: Path, given: tuple[str,
     lake.root at lake.generation, and write nothing to it.
     """
     logging.getLogger("traitlets").setLevel(logging.WARNING)
-    asked = dict(_parse_value(one) for one in given)
+    asked = dict(name_and_value("--with", one) for one in given)
     for file in [notebook(name) for name in names] or notebooks():
         click.echo(write_notebook_page(file, to, settings, asked))
-
-
-def _parse_value(text: str) -> tuple[str, Any]:
-    """The name and value of one --with.
-
-    Raises:
-        SettingsError: there is no value.
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise SettingsError(f"--with {text}", "write it as NAME=VALUE")
-    return name, value
 
 
 if __name__ == "__main__":

@@ -147,6 +147,22 @@ def refuse_ignored(
     return refusing
 
 
+def name_and_value(option: str, text: str) -> tuple[str, str]:
+    """The name and the value of one NAME=VALUE.
+
+    Args:
+        option: what it was given for, for the message.
+        text: as it was given.
+
+    Raises:
+        SettingsError: there is no value.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"{option} {text!r} has no value", "write it as NAME=VALUE")
+    return name, value
+
+
 def _shown(parameter: click.Parameter) -> str:
     """The name of an option or argument as the command line has it."""
     is_option = isinstance(parameter, click.Option)

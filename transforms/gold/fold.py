@@ -71,15 +71,7 @@ def greatest(of: str, ddl: str) -> Statistic:
 
 
 def least(of: str, ddl: str) -> Statistic:
-    """Declare the least value over all facts.
-
-    Args:
-        of: SQL expression over a fact.
-        ddl: SQL type of the value.
-
-    Returns:
-        Statistic of that type; null if no fact has a value.
-    """
+    """Declare the least value over all facts; arguments and result as for `greatest`."""
     return Statistic(of, "min({})", ddl)
 
 

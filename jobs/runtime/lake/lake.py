@@ -59,15 +59,7 @@ class Lake(DeltaTables):
         return self.address.shared_checkpoint(query)
 
     def read(self, table: str, version: int | None = None) -> DataFrame:
-        """Read a table, and mark the generation as read.
-
-        Args:
-            table: table name.
-            version: Delta version to read; None: the newest.
-
-        Returns:
-            The rows, with the columns that the table had at that version.
-        """
+        """Read a table as `DeltaTables.read` does, and mark the generation as read."""
         if is_generational(table):
             self.address.mark_read()
         return super().read(table, version)
