@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pyspark.sql import DataFrame
 
 from jobs.runtime.cli import AwareInstant, job, name_and_value
 from jobs.runtime.errors import DataError, SettingsError
@@ -111,10 +112,7 @@ def audit(settings: Settings, folder: Path | None) -> None:
     lake = _lake(settings, "audit", ASSIGNMENTS)
     recorded, wrong = audit_assignments(lake, _definitions(folder))
     log.info("%s assignments are recorded, %s differ", f"{recorded:,}", f"{wrong.count():,}")
-    examples = wrong.limit(EXAMPLES).collect()
-    for row in examples:
-        log.error("%s: user %s has %s, the hash says %s", *row)
-    if examples:
+    if _log_examples(wrong, "%s: user %s has %s, the hash says %s"):
         raise DataError(
             "assignments contradict the hash", "see who published them, and by which definition"
         )
@@ -132,10 +130,7 @@ def verify(settings: Settings, folder: Path | None) -> None:
     rows = lake.read(EXPERIMENT_USER)
     wrong = differing_users(rows, all_experiment_users(lake, _definitions(folder))).persist()
     log.info("%s rows compared, %s differ", f"{rows.count():,}", f"{wrong.count():,}")
-    examples = wrong.limit(EXAMPLES).collect()
-    for row in examples:
-        log.error("%s: user %s differs", *row)
-    if examples:
+    if _log_examples(wrong, "%s: user %s differs"):
         raise DataError(
             f"{EXPERIMENT_USER} is not what silver comes to",
             "run python -m jobs.attribute --available-now, then verify again",
@@ -226,6 +221,14 @@ def _definitions(folder: Path | None) -> Catalogue:
         folder: folder of the definitions; None: conf/experiments.
     """
     return load_definitions() if folder is None else load_definitions(folder)
+
+
+def _log_examples(wrong: DataFrame, line: str) -> int:
+    """Log the first rows that are wrong, by a line with a place for each column; how many."""
+    examples = wrong.limit(EXAMPLES).collect()
+    for row in examples:
+        log.error(line, *row)
+    return len(examples)
 
 
 def _sizes(definitions: Catalogue) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.kafka.embedded_broker import embedded_broker
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.spark.session import spark_session
+from tests.support.brokers import broker_in
 from tests.support.lakes import MakeLake
 
 numbers = count()
@@ -49,10 +49,8 @@ def broker(
     base_settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KafkaSettings]:
     """An embedded broker of this run; a test takes topic names of its own."""
-    with embedded_broker(tmp_path_factory.mktemp("broker"), keep=False) as running:
-        yield base_settings.kafka.model_copy(
-            update={"bootstrap_servers": running.bootstrap_servers}
-        )
+    with broker_in(tmp_path_factory.mktemp("broker"), base_settings.kafka) as kafka:
+        yield kafka
 
 
 @pytest.fixture(scope="session")

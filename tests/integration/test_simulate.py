@@ -18,10 +18,10 @@ from jobs.producers.sending import publish, require_topics
 from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.kafka.clients import python_options
-from jobs.runtime.kafka.embedded_broker import embedded_broker
 from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.settings import KafkaSettings, Settings
+from tests.support.brokers import broker_in
 
 EVENTS = 2 * CHUNK + 500
 PLAN = Faults.parse("duplicates=0.05,malformed=0.05,wrong_key=0.05", seed=1)
@@ -32,10 +32,8 @@ def kafka(
     base_settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KafkaSettings]:
     """A broker without any topic."""
-    with embedded_broker(tmp_path_factory.mktemp("broker"), keep=False) as running:
-        yield base_settings.kafka.model_copy(
-            update={"bootstrap_servers": running.bootstrap_servers}
-        )
+    with broker_in(tmp_path_factory.mktemp("broker"), base_settings.kafka) as kafka:
+        yield kafka
 
 
 def received(kafka: KafkaSettings) -> Counter[Record]:
