@@ -29,7 +29,7 @@ from jobs.runtime.cli import log_to_console
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import load_settings
 from jobs.runtime.spark.session import spark_session
-from tests.support.processes import Process
+from tests.support.processes import LONGEST_S, Process
 from tests.support.promises import assert_promises, landed
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Chaos:
     broker_every: int
     together: bool
     _running: dict[str, Process] = field(default_factory=dict)
+    _excused: set[str] = field(default_factory=set)  # may end by themselves: their broker died
 
     def run(self) -> None:
         """Send, kill, restart, and at the end work off what is left."""
@@ -88,9 +89,7 @@ class Chaos:
                 if kill == forgotten:
                     self._forget(chance.choice(JOBS))
                 if kill % self.broker_every == self.broker_every - 1:
-                    log.info("the broker is killed")
-                    self._kill("broker")
-                    self._start_broker()
+                    self._kill_broker()
             for name in self._names:
                 if name in self._running:
                     self._kill(name)
@@ -103,15 +102,29 @@ class Chaos:
     def _strike(self, kill: int, chance: random.Random) -> None:
         """Send a portion, and kill a job that is working on it."""
         for name in self._names:
+            self._refuse_end(name)
             if name not in self._running or self._running[name].ended:
                 self._start(name, BATCH)
         victim = chance.choice(self._names)
         before = self._running[victim].lines
         self._send(kill)
         self._running[victim].await_line(before)
+        self._refuse_end(victim)
         time.sleep(chance.uniform(0, LINGER_S))
         log.info("kill %d of %d: %s", kill + 1, self.kills, victim)
         self._kill(victim)
+
+    def _refuse_end(self, name: str) -> None:
+        """AssertionError if a job has ended by itself, with what it said last."""
+        process = self._running.get(name)
+        if process is not None and process.ended and name not in self._excused:
+            raise AssertionError(f"jobs.{name} ended by itself:\n{process.last_lines}")
+
+    def _kill_broker(self) -> None:
+        log.info("the broker is killed")
+        self._excused.update(self._running)
+        self._kill("broker")
+        self._start_broker()
 
     def _send(self, portion: int) -> None:
         events = self.events // self.kills
@@ -138,10 +151,13 @@ class Chaos:
         assert not self._running["broker"].ended, "the broker did not start"
 
     def _start(self, name: str, pattern: re.Pattern[str]) -> None:
+        self._excused.discard(name)
         self._running[name] = Process(self._command(name), pattern)
 
     def _finish(self, name: str, *options: str) -> None:
-        subprocess.run([*self._command(name), *options], check=True, stderr=subprocess.DEVNULL)
+        command = [*self._command(name), *options]
+        ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONGEST_S)
+        assert ended.returncode == 0, f"jobs.{name} failed:\n{ended.stderr[-2_000:]}"
 
     def _command(self, name: str) -> list[str]:
         return [sys.executable, "-m", f"jobs.{name}", "--set", f"lake.root={self.root}"]

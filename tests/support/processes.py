@@ -7,7 +7,11 @@ import re
 import signal
 import subprocess
 import threading
+from collections import deque
 from contextlib import suppress
+
+LONGEST_S = 600.0  # that a line is waited for
+LAST_LINES = 20
 
 
 class Process:
@@ -36,6 +40,7 @@ class Process:
         self._pattern = pattern
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
         self.found: list[re.Match[str]] = []
         self.ended = False
         self._reader.start()
@@ -45,10 +50,20 @@ class Process:
         """How many lines have counted so far."""
         return len(self.found)
 
-    def await_line(self, after: int) -> None:
-        """Return when more than `after` lines have been counted, or the process has ended."""
+    @property
+    def last_lines(self) -> str:
+        """What it said last."""
+        return "".join(self._last)
+
+    def await_line(self, after: int, within_s: float = LONGEST_S) -> None:
+        """Return when more than `after` lines have been counted, or the process has ended.
+
+        Raises:
+            AssertionError: neither came in time; says what the process said last.
+        """
         with self._told:
-            self._told.wait_for(lambda: self.ended or self.lines > after)
+            came = self._told.wait_for(lambda: self.ended or self.lines > after, within_s)
+        assert came, f"no line like {self._pattern.pattern} in {within_s:g} s:\n{self.last_lines}"
 
     def exit_code(self) -> int:
         """Wait until it has ended."""
@@ -68,6 +83,7 @@ class Process:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with self._told:
+                self._last.append(line)
                 match = self._pattern.search(line)
                 self.found += [match] if match else []
                 self._told.notify_all()
