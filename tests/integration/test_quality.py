@@ -115,5 +115,5 @@ def test_what_cannot_be_checked_is_one_line(
 
 def test_a_table_that_is_not_there_says_so(lakes: MakeLake) -> None:
     lake = lakes(Lake).of_generation(2)
-    with pytest.raises(SettingsError, match=r"has no silver\.ratings -> run the job that fills it"):
+    with pytest.raises(DataError, match=r"no silver\.ratings in generation 2 .*jobs\.refine"):
         check(lake, (RATINGS,))

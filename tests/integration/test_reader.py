@@ -129,7 +129,7 @@ def test_every_engine_reads_the_same_now_then_and_in_another_generation(
         ("bronze.events", {"at": EPOCH}, SettingsError, "was not there at 1970.* or later"),
         ("bronze.events", {"at": datetime(2026, 1, 1)}, SettingsError, "no time zone"),
         ("bronze.events", {"at": EPOCH, "version": 0}, SettingsError, "give one of them"),
-        ("gold.user_day", {}, DataError, r"no gold\.user_day in generation 9 .* bronze\.events"),
+        ("gold.user_day", {}, DataError, r"no gold\.user_day in generation 9 .*jobs\.fold"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(

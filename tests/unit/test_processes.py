@@ -30,7 +30,7 @@ def test_a_line_that_does_not_come_is_waited_for_no_longer_than_said() -> None:
 def test_a_job_of_the_chaos_that_ends_by_itself_is_a_failure_with_its_last_lines() -> None:
     chaos = Chaos(Path("lake"), seed=0, events=1, kills=1, broker_every=1, together=True)
     chaos._running["stream"] = process(SAYS)
-    chaos._running["stream"].await_line(0)
+    chaos._running["stream"].exit_code()
     with pytest.raises(AssertionError, match=r"jobs\.stream ended by itself:\nerror: no table"):
         chaos._refuse_end("stream")
     chaos._excused.add("stream")
