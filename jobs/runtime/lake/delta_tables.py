@@ -51,6 +51,15 @@ class DeltaTables:
         except SPARK_ERRORS as error:
             raise explain(error, f"{table} at {self.path(table)}") from None
 
+    def remove_empty_log(self, table: str) -> None:
+        """Delete what a creation that was killed has left: a log without a version.
+
+        Args:
+            table: table name; `has` denies it, and no other job is creating it.
+        """
+        path, files = self._files(f"{self.path(table)}/_delta_log")
+        files.delete(path, True)
+
     def schema(self, table: str) -> StructType:
         """The schema that the table has now."""
         return DeltaTables.read(self, table).schema

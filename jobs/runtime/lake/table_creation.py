@@ -58,6 +58,7 @@ def _is_whole(tables: DeltaTables, table: str) -> bool:
 def _complete(tables: DeltaTables, table: str) -> None:
     """Create the table, or add the declared columns that it lacks."""
     if not tables.has(table):
+        tables.remove_empty_log(table)
         _create(tables, table)
     elif missing := _missing_columns(tables, table):
         columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in missing)
