@@ -99,7 +99,7 @@ def model(kafka: Kafka, name: str) -> None:
         "trained_at": "2026-10-31T00:00:00Z",
         "metric.ndcg": "0.4",
     }
-    promotion.publish(SETTINGS, promotion.published(name, "1", tags))
+    promotion.publish(SETTINGS, promotion.promotion_event(name, "1", tags))
 
 
 WAYS: list[tuple[Way, str, str, str]] = [  # the digest is of the records as first published
@@ -139,7 +139,7 @@ def test_an_event_that_breaks_its_contract_is_refused_and_nothing_is_sent(
 
 
 def test_a_member_that_the_contract_does_not_declare_is_refused(kafka: Kafka) -> None:
-    event = promotion.published("m", "1", {"promoted_at": "2026-11-01T00:00:00Z",
+    event = promotion.promotion_event("m", "1", {"promoted_at": "2026-11-01T00:00:00Z",
                                            "trained_at": "2026-11-01T00:00:00Z"})  # fmt: skip
     contract = contract_of(load_registry(), event)
     assert record_of(contract, event).topics == ("recommendation-model-updates",)
