@@ -224,7 +224,15 @@ def _definitions(folder: Path | None) -> Catalogue:
 
 
 def _log_examples(wrong: DataFrame, line: str) -> int:
-    """Log the first rows that are wrong, by a line with a place for each column; how many."""
+    """Log the first rows that are wrong.
+
+    Args:
+        wrong: rows that should not be.
+        line: text with a place for each column.
+
+    Returns:
+        How many were logged.
+    """
     examples = wrong.limit(EXAMPLES).collect()
     for row in examples:
         log.error(line, *row)

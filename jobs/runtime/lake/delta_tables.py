@@ -58,7 +58,9 @@ class DeltaTables:
             table: table name; `has` denies it, and no other job is creating it.
         """
         path, files = self._files(f"{self.path(table)}/_delta_log")
-        files.delete(path, True)
+        left = files.listStatus(path) if files.exists(path) else ()
+        if not any(status.getPath().getName().endswith(".json") for status in left):
+            files.delete(path, True)
 
     def schema(self, table: str) -> StructType:
         """The schema that the table has now."""
