@@ -30,11 +30,12 @@ airflow: setup ## Airflow, for scheduling, into an environment of its own in the
 test: setup airflow ## All tests, slow ones included; some of them: make test TESTS=tests/unit
 	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-check: .venv/installed ## Format, lint, types, contracts
+check: .venv/installed ## Format, lint, types, contracts, and that every test can be imported
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m jobs.contracts check
+	$(PY) -m pytest --collect-only --quiet --quiet tests
 
 chaos: setup ## Kill jobs and broker at random, then compare with the oracle: make chaos SEED=7
 	$(PY) -m tests.e2e.chaos --seed $(SEED)

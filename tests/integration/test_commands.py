@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 
 from jobs.commands import main
 from jobs.runtime.contracts.registry import load_registry
-from jobs.runtime.kafka.clients import partitions, python_options
+from jobs.runtime.kafka.clients import describe_topics, partitions_of, python_options
 from jobs.runtime.kafka.embedded_broker import embedded_broker
 from jobs.runtime.kafka.publisher import (
     CommandNotPublished,
@@ -66,7 +66,7 @@ def prefer(user_id: str) -> UpdatePreferences:
 
 
 def places(kafka: KafkaSettings, topics: list[str]) -> list[TopicPartition]:
-    return [TopicPartition(*place) for place in partitions(kafka, topics)]
+    return [TopicPartition(*place) for place in partitions_of(describe_topics(kafka, topics))]
 
 
 def records(
