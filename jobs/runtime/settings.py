@@ -120,6 +120,7 @@ class RefineSettings(Section):
     duplicate_horizon_h: int = Field(gt=0)
     future_tolerance_s: int = Field(ge=0, le=10**10)
     oldest_event_days: int = Field(gt=0, le=10**6)
+    warn_refused_share: float = Field(ge=0, le=1)
 
 
 class FoldSettings(Section):

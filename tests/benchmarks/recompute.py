@@ -30,7 +30,8 @@ def run() -> dict[str, Any]:
 
 def build(ready: Bench, lake: Lake, bronze_version: int) -> None:
     """All silver and gold of an empty generation, from bronze as of a version."""
-    build_silver(lake, load_judge(ready.settings.refine), bronze_version)
+    settings = ready.settings.refine
+    build_silver(lake, load_judge(settings), settings, bronze_version)
     _fold(ready, lake)
 
 

@@ -218,10 +218,10 @@ def test_a_part_built_anew_is_that_part_of_everything_built_anew(
     version = live.version(BRONZE)
     strict = base_settings.refine.model_copy(update={"oldest_event_days": 1})
     full = live.of_generation(2)
-    build_silver(full, load_judge(strict), version)
+    build_silver(full, load_judge(strict), strict, version)
     for number, scope in enumerate(SCOPES, start=3):
         part = live.of_generation(number)
-        build_part(live, part, load_judge(strict), version, scope)
+        build_part(live, part, load_judge(strict), strict, version, scope)
         assert conservation(part).conserved
         assert_composed(live, part, full, scope)
 

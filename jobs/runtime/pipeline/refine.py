@@ -16,6 +16,7 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.erasure_log import refuse_unfinished
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
+from jobs.runtime.pipeline.fate_report import FateReport
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import OUTPUTS
@@ -38,7 +39,8 @@ def refining(
     Args:
         lake: the lake, at the generation to refine into.
         judge: contracts and time bounds.
-        settings: trigger, batch size and duplicate horizon.
+        settings: trigger, batch size, duplicate horizon, and the share of refused records that is
+            warned of.
         available_now: whether to process what bronze holds now and end.
 
     Yields:
@@ -59,13 +61,15 @@ def refining(
         observation = Observation("ingest_time", begin.built)
         read = observation.of(begin.bronze(lake, settings.max_bytes_per_batch))
         events = begin.without_copies(judge.judge(read))
+        report = FateReport(REFINE, settings, available_now=available_now)
         yield start(
             deduplicate_stream(events, settings.duplicate_horizon_h).where(observation.counts),
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
-            write_batch=RefineWriter(lake, judge, checkpoint, observation).write,
+            write_batch=RefineWriter(lake, judge, checkpoint, observation, report).write,
         )
+        report.end()
 
 
 @dataclass(frozen=True)
@@ -85,19 +89,24 @@ class RefineWriter:
         judge: contracts that shape the rows of each table.
         checkpoint: checkpoint that numbers the batches.
         observation: counter of the rows read.
+        report: counter of the fates for the log.
     """
 
     lake: Lake
     judge: Judge
     checkpoint: Checkpoint
     observation: Observation
+    report: FateReport
 
-    def write(self, batch: DataFrame, batch_id: int) -> None:
+    def write(self, batch: DataFrame, batch_id: int) -> str | None:
         """Write one micro-batch, as the function given to foreachBatch.
 
         Args:
             batch: rows of `Judge.judge`, deduplicated.
             batch_id: Spark's id of the batch.
+
+        Returns:
+            How many records were refused, for the batch's line in the log; None without records.
 
         Raises:
             DataError: records lie behind the watermark, or more records were written than read.
@@ -107,11 +116,11 @@ class RefineWriter:
             fates = fates_of(rows)  # 1
             read = self.observation.made(self.lake.spark, REFINE)
             _refuse_late(read)
-            if read.events:
-                self._append(
-                    coalesce_if_few(self._new(rows, read), read.events), fates, sequence
-                )  # 2
-                self._seal(read.events, fates, sequence)  # 3
+            if not read.events:
+                return None
+            self._append(coalesce_if_few(self._new(rows, read), read.events), fates, sequence)  # 2
+            self._seal(read.events, fates, sequence)  # 3
+        return self.report.add(read.events, fates)
 
     def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
         """Append rows to each table that the fates name, up to four tables in parallel."""

@@ -16,10 +16,12 @@ from pyspark.sql import functions as F
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, PARTIALS, TABLES
+from jobs.runtime.pipeline.fate_report import report_build
 from jobs.runtime.pipeline.fold import BASES, definitions
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS
+from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from transforms import provenance
 from transforms.events.bronze import PLACE
@@ -36,12 +38,13 @@ def build_definition(judge: Judge) -> str:
     return provenance.digest(judge.definition, *families, repr(definitions()))
 
 
-def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
+def build_silver(lake: Lake, judge: Judge, settings: RefineSettings, bronze_version: int) -> int:
     """Fill silver, quarantine and ledger of an empty generation in batch.
 
     Args:
         lake: the generation to fill.
         judge: judge of bronze records.
+        settings: share of refused records that is warned of.
         bronze_version: Delta version of bronze.events to build from.
 
     Returns:
@@ -69,21 +72,25 @@ def build_silver(lake: Lake, judge: Judge, bronze_version: int) -> int:
             lake.append(table, judge.table_rows(table, rows), Transaction(BUILD, bronze_version))
 
         list(pool.map(write, tables_of(fates)))
-    seal(lake, arrived, fates, bronze_version)
+    seal(lake, arrived, fates, settings, bronze_version)
     return arrived
 
 
-def seal(lake: Lake, arrived: int, fates: Sequence[Fate], bronze_version: int) -> None:
-    """Write the ledger of a build, which marks its silver as complete.
+def seal(
+    lake: Lake, arrived: int, fates: Sequence[Fate], settings: RefineSettings, bronze_version: int
+) -> None:
+    """Write the ledger of a build, which marks its silver as complete, and log its counts.
 
     Args:
         lake: the generation that was built.
         arrived: number of records in bronze.
         fates: number of records, by where they ended.
+        settings: share of refused records that is warned of.
         bronze_version: Delta version of bronze.events that was built from.
     """
     ledger = ledger_rows(lake, arrived, fates, SEQUENCE, datetime.now(UTC))
     lake.append(LEDGER, ledger, Transaction(BUILD, bronze_version))
+    report_build(BUILD, arrived, fates, settings)
 
 
 def carry_over(live: Lake, new: Lake, bronze_version: int) -> None:

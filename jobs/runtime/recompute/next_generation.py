@@ -103,9 +103,9 @@ def next_generation(
         "building generation %d from %s at version %d", goal.number, BRONZE, goal.bronze_version
     )
     if scope == EVERYTHING:
-        events = build_silver(new, judge, goal.bronze_version)
+        events = build_silver(new, judge, settings.refine, goal.bronze_version)
     else:
-        events = build_part(lake, new, judge, goal.bronze_version, scope)
+        events = build_part(lake, new, judge, settings.refine, goal.bronze_version, scope)
     catch_up(new, judge, settings)
     for table, remake in REMADE.items():
         if lake.has(table) and not lake.read(table).isEmpty():

@@ -16,6 +16,7 @@ from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.recompute.batch_build import seal
+from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from transforms.events.bronze import PLACE
 from transforms.silver.deduplication import ARRIVAL_ORDER, deduplicate, duplicate_places
@@ -28,7 +29,14 @@ Keep = Callable[[DataFrame], DataFrame]  # materializes rows for several reads
 SILVER = [f"silver.{family}" for family in FAMILIES]
 
 
-def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: Scope) -> int:
+def build_part(
+    live: Lake,
+    new: Lake,
+    judge: Judge,
+    settings: RefineSettings,
+    bronze_version: int,
+    scope: Scope,
+) -> int:
     """Fill silver, quarantine and ledger of an empty generation from the live one and a scope.
 
     Args:
@@ -36,6 +44,7 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
             bronze.
         new: the empty generation.
         judge: judge of the records in scope.
+        settings: share of refused records that is warned of.
         bronze_version: Delta version of bronze.events to build from.
         scope: events to judge again.
 
@@ -58,7 +67,7 @@ def build_part(live: Lake, new: Lake, judge: Judge, bronze_version: int, scope: 
         for table, rows in _parts(held, again, scope, judge, keep).items():
             if not rows.isEmpty():
                 new.append(table, rows, Transaction(BUILD, bronze_version))
-    seal(new, arrived, _fates(new), bronze_version)
+    seal(new, arrived, _fates(new), settings, bronze_version)
     return arrived
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.errors import StreamingQueryException
@@ -40,10 +40,12 @@ class Run:
     Attributes:
         query: Spark's handle of the query.
         raised: exceptions of the batch function; Spark passes on only their text.
+        notes: what the batch function said of batches that are not logged yet, by batch id.
     """
 
     query: StreamingQuery
     raised: list[Exception]
+    notes: dict[int, str] = field(default_factory=dict)
     _logged: int = -1
 
     def ended(self, wait_s: float) -> bool:
@@ -81,7 +83,8 @@ class Run:
         """Log a line for every batch with rows since the last call."""
         for progress in self.query.recentProgress:
             if progress["batchId"] > self._logged and progress["numInputRows"]:
-                log.info("%s", _progress_line(progress))
+                note = self.notes.pop(progress["batchId"], None)
+                log.info("%s", _progress_line(progress) + (f"; {note}" if note else ""))
                 self._logged = progress["batchId"]
 
 
@@ -135,7 +138,7 @@ def start(
     *,
     trigger_s: float,
     available_now: bool,
-    write_batch: Callable[[DataFrame, int], None],
+    write_batch: Callable[[DataFrame, int], str | None],
 ) -> Run:
     """Start a query on its checkpoint.
 
@@ -145,13 +148,15 @@ def start(
         trigger_s: seconds between the starts of two micro-batches.
         available_now: whether to process what is available now, in as many batches as needed, and
             end.
-        write_batch: sink of each micro-batch, called with its rows and its batch id.
+        write_batch: sink of each micro-batch, called with its rows and its batch id; what it
+            returns is put behind the batch's line in the log.
 
     Raises:
         PlayheadError: the query cannot start.
     """
     raised: list[Exception] = []
-    writer = rows.writeStream.foreachBatch(_keeping_what_it_raises(write_batch, raised))
+    notes: dict[int, str] = {}
+    writer = rows.writeStream.foreachBatch(_keeping_what_it_says(write_batch, raised, notes))
     triggered = (
         writer.trigger(availableNow=True)
         if available_now
@@ -162,7 +167,7 @@ def start(
         query = named.option("checkpointLocation", checkpoint.path).start()
     except SPARK_ERRORS as error:
         raise explain(error, checkpoint.query) from error
-    return Run(query, raised)
+    return Run(query, raised, notes)
 
 
 def follow(*runs: Run, until: Callable[[], bool] = lambda: False) -> None:
@@ -203,18 +208,22 @@ def _any_active(runs: Sequence[Run]) -> bool:
     return not all(ended)
 
 
-def _keeping_what_it_raises(
-    write_batch: Callable[[DataFrame, int], None], raised: list[Exception]
+def _keeping_what_it_says(
+    write_batch: Callable[[DataFrame, int], str | None],
+    raised: list[Exception],
+    notes: dict[int, str],
 ) -> Callable[[DataFrame, int], None]:
-    """A batch function that also appends each exception to `raised`, and raises it again."""
+    """A batch function that keeps what it returns in `notes`, and what it raises in `raised`."""
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        """Call the batch function, and append what it raises."""
+        """Call the batch function, keep its note, and append what it raises."""
         try:
-            write_batch(batch, batch_id)
+            note = write_batch(batch, batch_id)
         except Exception as error:
             raised.append(error)
             raise
+        if note:
+            notes[batch_id] = note
 
     return write
 
