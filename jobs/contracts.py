@@ -26,7 +26,7 @@ from transforms.contracts.description import field_rows
 from transforms.contracts.example import example
 from transforms.contracts.publication import Refusal, drafts, fingerprint, lock_name
 from transforms.contracts.registry import Registry
-from transforms.contracts.validation import validate
+from transforms.contracts.validation import read_event, validate
 
 MODES = click.Choice([mode.value for mode in Mode], case_sensitive=False)
 
@@ -251,8 +251,8 @@ def _line_violations(line: str, registry: Registry) -> list[str]:
         One text a violation; empty if the event is valid.
     """
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        event = read_event(line)
+    except ValueError as error:
         return [f"$ json: {error}"]
     return [f"{v.path} {v.rule}: {v.message}" for v in validate(event, registry)]
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD_AS: Mapping[str, str] = {
-    "14cde6e6ab": "8194cf3f58",  # the judge
-    "e18015fabe": "e21b7368f8",  # silver.playback
-    "c9b02ff1ea": "e9192c6ccd",  # silver.engagement
-    "11f612e83a": "5d3a0f3df7",  # silver.ratings
-    "5814328d08": "4cb70a1b04",  # silver.profiles
-    "75a654c938": "7d278081f6",  # silver.catalog
-    "2c2ff7e1f8": "61ca2dd39b",  # silver.experiments
-    "5b0aaaf52e": "a496c2872e",  # silver.health
-    "0932def5d9": "aecabc3d60",  # silver.models
+    "86b6bd3ca6": "e21b7368f8",  # silver.playback
+    "86242e45b6": "e9192c6ccd",  # silver.engagement
+    "db5718fb8a": "5d3a0f3df7",  # silver.ratings
+    "11cf5cfb98": "4cb70a1b04",  # silver.profiles
+    "c27b45a051": "7d278081f6",  # silver.catalog
+    "37e24b2726": "61ca2dd39b",  # silver.experiments
+    "e66121a32b": "a496c2872e",  # silver.health
+    "d32cbb03e8": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
     "bccc18c387": "",  # attribution: lakes held no digest of its code
-    "14df7d148e": "1a27df6c41ee",  # models
+    "dc05378a24": "1a27df6c41ee",  # models
 }

@@ -17,11 +17,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.oracles.strict_json import EPOCH, Check, RefusedError, compiled, micros, read_json
+from tests.oracles.strict_json import EPOCH, Check, RefusedError, compiled, micros, plain, read_json
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "conf" / "schemas"
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
+YEAR_2262 = 106_651 * DAY
 
 Event = dict[str, Any]
 Row = dict[str, Any]
@@ -149,7 +150,7 @@ def judged(raw: Raw, bounds: Bounds) -> tuple[Event, frozenset[str]]:
         return {}, error.reasons
     if not isinstance(event, dict):
         return {}, frozenset(["not_an_object"])
-    return event, frozenset(_faults(event, raw, bounds))
+    return plain(event), frozenset(_faults(event, raw, bounds))
 
 
 def _faults(event: Event, raw: Raw, bounds: Bounds) -> Iterator[str]:
@@ -171,7 +172,10 @@ def _faults_of_known(event: Event, raw: Raw, bounds: Bounds) -> Iterator[str]:
     if isinstance(event.get(contract.key), str) and raw.key != event[contract.key].encode():
         yield "wrong_key"
     if not broken:
-        ahead = micros(event["timestamp"]) - raw.arrival
+        time = micros(event["timestamp"])
+        ahead = time - raw.arrival
+        if not 0 <= time < YEAR_2262:
+            yield "extreme_time"
         if ahead > bounds.future_tolerance_s * SECOND:
             yield "future_time"
         if -ahead > bounds.oldest_event_days * DAY:

@@ -10,20 +10,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from functools import partial
-from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 Check = Callable[[Any], Iterator[str]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)", re.ASCII)
+INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d):([0-5]\d))", re.ASCII
+)
+NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ANNOTATIONS = {"title", "description", "examples", "default", "deprecated"}
 WHITESPACE = b" \t\r\n"
 LARGEST = 2**20
 SAFE = 2**53 - 1
+DIGITS = 17
+FAR = 400  # a power of ten beyond all that is held
 HEADINGS = {"$schema", "$id", "$defs", "$comment"}
 
 
@@ -35,8 +40,15 @@ class RefusedError(ValueError):
         self.reasons = frozenset(reasons)
 
 
+class Written(NamedTuple):
+    """A number as it is written: its value, and how many significant digits it has."""
+
+    value: Fraction
+    digits: int
+
+
 def read_json(value: bytes | None) -> Any:
-    """The one document in the bytes.
+    """The one document in the bytes, its numbers as `Written`.
 
     Raises:
         RefusedError: blank, over `LARGEST` bytes, not UTF-8, not JSON, a key twice in an object,
@@ -56,12 +68,15 @@ def read_json(value: bytes | None) -> Any:
 def _document(text: str) -> Any:
     repeated: list[str] = []
     decoder = json.JSONDecoder(
-        object_pairs_hook=partial(_object, repeated), parse_constant=_no_constant
+        object_pairs_hook=partial(_object, repeated),
+        parse_constant=_no_constant,
+        parse_int=_written,
+        parse_float=_written,
     )
     try:
         document, end = decoder.raw_decode(text)
         if "\\u" in text:
-            json.dumps(document, ensure_ascii=False).encode()
+            json.dumps(plain(document), ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise RefusedError("malformed_json", *repeated) from None
     against = repeated if isinstance(document, dict) else ["malformed_json"] * len(repeated)
@@ -79,6 +94,23 @@ def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]
     return members
 
 
+def _written(token: str) -> Written:
+    whole, fraction, exponent = NUMBER.fullmatch(token).groups("")  # type: ignore[union-attr]
+    power = min(max(int(exponent or 0), -FAR - len(token)), FAR + len(token))
+    value = int(whole + fraction) * Fraction(10) ** (power - len(fraction))
+    return Written(-value if token.startswith("-") else value, len((whole + fraction).strip("0")))
+
+
+def plain(value: Any) -> Any:
+    """A document of `read_json` with its numbers as integers and floats, as readers have them."""
+    if isinstance(value, Written):
+        whole = value.value.denominator == 1 or abs(value.value) > SAFE
+        return int(value.value) if whole else float(value.value)
+    if isinstance(value, dict):
+        return {name: plain(below) for name, below in value.items()}
+    return [plain(below) for below in value] if isinstance(value, list) else value
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(name)
 
@@ -92,9 +124,13 @@ def micros(text: str) -> int:
     found = INSTANT.fullmatch(text)
     if found is None:
         raise ValueError(text)
-    since = datetime.fromisoformat(found[1]).replace(tzinfo=UTC) - EPOCH
-    fraction = (found[2] or "")[:6].ljust(6, "0")
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + int(fraction)
+    day, clock, fraction, hours, minutes = found.groups("0")
+    since = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC) - EPOCH
+    past = timedelta(hours=abs(int(hours)), minutes=int(minutes))
+    if past > timedelta(hours=18):
+        raise ValueError(text)
+    since += past if hours.startswith("-") else -past
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 
 
 def compiled(schema: dict[str, Any]) -> Check:
@@ -120,6 +156,8 @@ def _compiled(schema: dict[str, Any], definitions: dict[str, Any]) -> Check:
         elif value is not None:
             for each in checks:
                 yield from each(value)
+        elif None not in schema.get("enum", [schema.get("const")]):
+            yield "constraint"
 
     return check
 
@@ -136,11 +174,13 @@ def _types(schema: dict[str, Any]) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < inf
+    if not isinstance(value, Written) or value.digits > DIGITS:
+        return False
+    return abs(value.value) <= SAFE and (not value.value or float(value.value) != 0)
 
 
 def _is_integer(value: Any) -> bool:
-    return _is_number(value) and value == int(value) and abs(value) <= SAFE
+    return _is_number(value) and value.value.denominator == 1
 
 
 TYPES: dict[str, Callable[[Any], bool]] = {
@@ -169,6 +209,17 @@ def _keyword(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> 
     raise NotImplementedError(f"the oracle does not know the keyword {name}")
 
 
+def _fraction(said: float) -> Fraction:
+    return Fraction(str(said))
+
+
+def _in_python(pattern: str) -> str:
+    """ECMA's dot and end, which Python takes differently."""
+    tokens = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\$|\.", re.DOTALL)
+    said = {"$": r"\Z", ".": r"[^\n\r\u2028\u2029]"}
+    return tokens.sub(lambda found: said.get(found[0], found[0]), pattern)
+
+
 def _is_instant(value: str) -> bool:
     try:
         micros(value)
@@ -188,14 +239,14 @@ FORMATS = {"date-time": _is_instant, "date": _is_day}
 HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "const": lambda said, value: value == said,
     "enum": lambda said, value: value in said,
-    "minimum": lambda said, value: value >= said,
-    "maximum": lambda said, value: value <= said,
-    "exclusiveMinimum": lambda said, value: value > said,
-    "exclusiveMaximum": lambda said, value: value < said,
-    "multipleOf": lambda said, value: value % said == 0,
+    "minimum": lambda said, value: value.value >= _fraction(said),
+    "maximum": lambda said, value: value.value <= _fraction(said),
+    "exclusiveMinimum": lambda said, value: value.value > _fraction(said),
+    "exclusiveMaximum": lambda said, value: value.value < _fraction(said),
+    "multipleOf": lambda said, value: value.value % _fraction(said) == 0,
     "minLength": lambda said, value: len(value) >= said,
     "maxLength": lambda said, value: len(value) <= said,
-    "pattern": lambda said, value: re.search(said, value) is not None,
+    "pattern": lambda said, value: re.search(_in_python(said), value) is not None,
     "format": lambda said, value: FORMATS[said](value),
     "minItems": lambda said, value: len(value) >= said,
     "maxItems": lambda said, value: len(value) <= said,

@@ -14,11 +14,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from transforms.contracts.meta_schema import schema_fault
+from transforms.contracts.patterns import PatternError, portable
+
 Kind = Literal["object", "map", "array", "string", "integer", "number", "boolean"]
 Schema = Mapping[str, Any]
 
 HEADING = ("eventType", "version")
-MAX_SAFE_INTEGER = 2**53 - 1
+SIZES = ("Length", "Items", "Properties")  # of keywords, behind min and max
+LARGEST_SIZE = 2**31 - 1
 HALF = 0.5  # the mantissa of a power of two
 
 ANNOTATIONS = {"$comment", "title", "description", "examples", "default", "deprecated", "type"}
@@ -34,15 +38,17 @@ CONSTRAINTS: dict[Kind, set[str]] = {
 }
 FORMATS = {"date-time", "date"}
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# same meaning in ECMA, Java and Python: no classes by letter, look-around or back-references
-PORTABLE_PATTERN = re.compile(r"(?:[^\\(]|\\[^A-Za-z0-9]|\((?!\?)|\(\?:)*(?:\(\?!\[\\s\\S\]\))?")
-END = r"(?![\s\S])"  # end of a text in a pattern, as $ in ECMA
-LINE_END = re.compile(r"(?<!\\)\$$")  # in Java and Python also matches before a final line break
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 class ContractError(ValueError):
-    """A contract is invalid, does not exist, or uses JSON Schema that playhead cannot check."""
+    """A contract is invalid, does not exist, or uses JSON Schema that playhead cannot check.
+
+    Attributes:
+        file: path of the contract's file in the folder of contracts; empty without one.
+    """
+
+    file = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Node:
     Attributes:
         path: JSONPath of the place, `[*]` for any element and `.*` for any member of a map.
         kind: kind of value; a map is an object whose members share one node.
-        nullable: whether JSON null is a valid value.
+        nullable: whether JSON null is of a type that is allowed here.
         schema: JSON Schema of the place with references resolved.
         fields: known members of an object, by name, in the order of the file.
         required: names of an object's required members.
@@ -71,14 +77,24 @@ class Node:
 
     @property
     def listed(self) -> list[str] | None:
-        """Values that a string is limited to by `const` or `enum`.
+        """Strings that a string is limited to by `const` or `enum`.
 
         Returns:
-            The values; None if the contract lists none.
+            The strings, without null; None if the contract lists none.
         """
-        if "const" in self.schema:
-            return [self.schema["const"]]
-        return list(self.schema["enum"]) if "enum" in self.schema else None
+        if not self.schema.keys() & {"const", "enum"}:
+            return None
+        return [value for value in _listed(self.schema) if value is not None]
+
+    @property
+    def pattern(self) -> str | None:
+        """Pattern of a string as Java and Python read it; None if the contract has none."""
+        return portable(self.schema["pattern"]) if "pattern" in self.schema else None
+
+    @property
+    def lists_null(self) -> bool:
+        """Whether `const` and `enum` leave null as a value, if its type is allowed."""
+        return self.listed is None or None in _listed(self.schema)
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all below it, parents first, in the order of the file."""
@@ -107,8 +123,11 @@ class Contract:
     schema: Schema
 
     def __post_init__(self) -> None:
-        self._check_heading()
-        self._check_names()
+        try:
+            self._check()
+        except ContractError as error:
+            error.file = f"{self.event_type}/{self.version}.json"
+            raise
 
     @property
     def name(self) -> str:
@@ -145,7 +164,7 @@ class Contract:
     @cached_property
     def root(self) -> Node:
         """Tree of the whole event, envelope included."""
-        return _node(self.schema, self.schema, "$", self.name)
+        return _Reader(self.name, self.schema).node(self.schema, "$")
 
     @cached_property
     def body(self) -> Node:
@@ -153,8 +172,22 @@ class Contract:
         fields = {name: node for name, node in self.root.fields.items() if name not in HEADING}
         return replace(self.root, fields=fields, required=self.root.required.difference(HEADING))
 
-    def _check_heading(self) -> None:
-        """Refuse missing x- keywords, wrong constants and optional fields of the envelope.
+    def _check(self) -> None:
+        """Refuse a document that is not a contract.
+
+        Raises:
+            ContractError: a rule is broken.
+        """
+        fault = schema_fault(self.schema)
+        if fault is not None:
+            raise ContractError(f"{self.name} at {fault}")
+        _ = self.major_minor
+        self._check_routing()
+        self._check_heading()
+        self._check_names()
+
+    def _check_routing(self) -> None:
+        """Refuse x- keywords that are missing or of another type, and a root that is a reference.
 
         Raises:
             ContractError: a rule is broken.
@@ -162,6 +195,25 @@ class Contract:
         missing = {"x-topics", "x-key", "x-family"} - self.schema.keys()
         if missing:
             raise ContractError(f"{self.name}: {', '.join(sorted(missing))} is missing")
+        topics = self.schema["x-topics"]
+        if (
+            not isinstance(topics, list)
+            or not topics
+            or not all(isinstance(t, str) for t in topics)
+        ):
+            raise ContractError(f"{self.name} at $ x-topics: needs a list of topics' names")
+        for keyword in ("x-key", "x-family"):
+            if not isinstance(self.schema[keyword], str):
+                raise ContractError(f"{self.name} at $ {keyword}: needs a name")
+        if "$ref" in self.schema:
+            raise ContractError(f"{self.name} at $ $ref: the root states its properties itself")
+
+    def _check_heading(self) -> None:
+        """Refuse wrong constants and optional fields of the envelope.
+
+        Raises:
+            ContractError: a rule is broken.
+        """
         consts = {"eventType": self.event_type, "version": self.version}
         for name, value in consts.items():
             node = self.root.fields.get(name)
@@ -188,93 +240,145 @@ class Contract:
             raise ContractError(f"{self.name}: eventId must have a minLength of 1 or more")
 
 
-def _node(schema: Schema, document: Schema, path: str, where: str) -> Node:
-    """Parse a schema, and all below it, into a node.
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the nodes of one document.
 
-    Args:
-        schema: JSON Schema of the place.
+    Attributes:
+        name: name of the contract, for messages.
         document: the whole document, in which references are resolved.
-        path: JSONPath of the place.
-        where: name of the contract, for messages.
-
-    Raises:
-        ContractError: the schema is outside of the supported subset.
     """
-    schema = resolve(schema, document)
-    here = f"{where} at {path}"
-    kind, nullable = _kind(schema, here)
-    _check_keywords(schema, kind, here, DOCUMENT_KEYWORDS if schema is document else set())
-    node = Node(path, kind, nullable, schema)
-    if kind == "object":
-        return _object(node, document, where, here)
-    if kind == "map":
-        below = _node(schema["additionalProperties"], document, f"{path}.*", where)
-        return replace(node, items=below)
-    if kind == "array":
-        if "items" not in schema:
-            raise ContractError(f"{here}: an array needs items")
-        return replace(node, items=_node(schema["items"], document, f"{path}[*]", where))
-    if kind == "string":
-        _check_string(schema, here)
-    return node
 
+    name: str
+    document: Schema
 
-def _object(node: Node, document: Schema, where: str, here: str) -> Node:
-    """Complete a node of kind object with its fields.
+    def node(self, schema: Any, path: str, above: frozenset[str] = frozenset()) -> Node:
+        """Read a schema, and all below it, as a node.
 
-    Args:
-        node: node without fields.
-        document: the whole document, in which references are resolved.
-        where: name of the contract, for messages.
-        here: name of the contract and path of the place, for messages.
+        Args:
+            schema: JSON Schema of the place.
+            path: JSONPath of the place.
+            above: references that were followed on the way to the place.
 
-    Raises:
-        ContractError: no properties, an unknown required one, or names that cannot be columns.
-    """
-    members = node.schema.get("properties", {})
-    required = frozenset(node.schema.get("required", ()))
-    closed = node.schema.get("additionalProperties", True) is False
-    if not members:
-        raise ContractError(f"{here}: an object needs properties or additionalProperties")
-    if required - members.keys():
-        raise ContractError(f"{here}: required, but not among the properties")
-    odd = [name for name in members if not FIELD_NAME.fullmatch(name)]
-    if odd:
-        raise ContractError(f"{here}: '{odd[0]}' cannot be a column's name")
-    if len({name.lower() for name in members}) < len(members):
-        raise ContractError(f"{here}: two properties differ only in case")
-    fields = {
-        name: _node(below, document, f"{node.path}.{name}", where)
-        for name, below in members.items()
-    }
-    return replace(node, fields=fields, required=required, closed=closed)
+        Raises:
+            ContractError: the schema is outside of the supported subset.
+        """
+        here = f"{self.name} at {path}"
+        resolved, followed = self._resolve(schema, above, here)
+        schema = _with_whole_sizes(resolved)
+        kind, nullable = _kind(schema, here)
+        _check_keywords(schema, kind, here, DOCUMENT_KEYWORDS if path == "$" else set())
+        node = Node(path, kind, nullable, schema)
+        if kind == "object":
+            return self._object(node, followed, here)
+        if kind == "map":
+            below = self.node(schema["additionalProperties"], f"{path}.*", followed)
+            return replace(node, items=below)
+        if kind == "array":
+            if "items" not in schema:
+                raise ContractError(f"{here} items: an array needs items")
+            return replace(node, items=self.node(schema["items"], f"{path}[*]", followed))
+        if kind == "string":
+            _check_string(schema, here)
+        return node
 
+    def _object(self, node: Node, above: frozenset[str], here: str) -> Node:
+        """Complete a node of kind object with its fields.
 
-def resolve(schema: Schema, document: Schema) -> Schema:
-    """Replace the local `$ref` of a schema by its target, under the keywords beside it.
+        Args:
+            node: node without fields.
+            above: references that were followed on the way to the place.
+            here: name of the contract and path of the place, for messages.
 
-    Args:
-        schema: JSON Schema, with or without `$ref`.
-        document: the document that references point into.
+        Raises:
+            ContractError: no properties, an unknown required one, or names that cannot be columns.
+        """
+        members = node.schema.get("properties", {})
+        required = frozenset(node.schema.get("required", ()))
+        closed = node.schema.get("additionalProperties", True) is False
+        if not members:
+            raise ContractError(f"{here}: an object needs properties or additionalProperties")
+        if required - members.keys():
+            lacking = ", ".join(sorted(required - members.keys()))
+            raise ContractError(f"{here} required: {lacking} is not among the properties")
+        odd = [name for name in members if not FIELD_NAME.fullmatch(name)]
+        if odd:
+            raise ContractError(f"{here}: '{odd[0]}' cannot be a column's name")
+        if len({name.lower() for name in members}) < len(members):
+            raise ContractError(f"{here}: two properties differ only in case")
+        fields = {
+            name: self.node(below, f"{node.path}.{name}", above) for name, below in members.items()
+        }
+        return replace(node, fields=fields, required=required, closed=closed)
 
-    Returns:
-        The schema without `$ref`; where target and schema share a keyword, the schema's own value.
+    def _resolve(
+        self, schema: Any, above: frozenset[str], here: str
+    ) -> tuple[Schema, frozenset[str]]:
+        """Replace the local `$ref` of a schema by its target, under the keywords beside it.
 
-    Raises:
-        ContractError: the reference is not local, points to nothing or is circular.
-    """
-    seen: set[str] = set()
-    while "$ref" in schema:
-        reference = schema["$ref"]
-        target: Any = document
+        Args:
+            schema: JSON Schema, with or without `$ref`.
+            above: references that were followed on the way to the place.
+            here: name of the contract and path of the place, for messages.
+
+        Returns:
+            The schema without `$ref`, its own value where target and schema share a keyword; and
+            the references followed so far.
+
+        Raises:
+            ContractError: the reference is not local, points to nothing or goes round, or the
+                schema is a boolean.
+        """
+        followed = above
+        while isinstance(schema, Mapping) and "$ref" in schema:
+            reference = schema["$ref"]
+            target = self._target(reference)
+            if target is None:
+                raise ContractError(f"{here} $ref: {reference} names no schema in the file")
+            if reference in followed:
+                raise ContractError(f"{here} $ref: {reference} goes round, and never ends")
+            followed |= {reference}
+            beside = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
+            schema = _merged(target, beside, here) if isinstance(target, Mapping) else target
+        if not isinstance(schema, Mapping):
+            said = "anything" if schema else "nothing"
+            raise ContractError(f"{here}: {str(schema).lower()} takes {said}; needs one type")
+        return schema, followed
+
+    def _target(self, reference: str) -> Any:
+        """The schema that a local reference points to.
+
+        Returns:
+            A mapping or a boolean; None if there is none.
+        """
+        if not reference.startswith("#/"):
+            return None
+        target: Any = self.document
         for part in reference.removeprefix("#/").split("/"):
-            target = target.get(part) if isinstance(target, Mapping) else None
-        if target is None or not reference.startswith("#/") or reference in seen:
-            raise ContractError(f"$ref {reference}: names nothing in the file")
-        seen.add(reference)
-        siblings = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
-        schema = {**target, **siblings}
-    return schema
+            name = part.replace("~1", "/").replace("~0", "~")
+            target = target.get(name) if isinstance(target, Mapping) else None
+        return target if isinstance(target, Mapping | bool) else None
+
+
+def _merged(target: Schema, beside: Schema, here: str) -> Schema:
+    """Join the target of a `$ref` and the keywords beside it, which describe the place further.
+
+    Raises:
+        ContractError: both state a constraint, and not the same.
+    """
+    for keyword in sorted(target.keys() & beside.keys() - (ANNOTATIONS - {"type"})):
+        if target[keyword] != beside[keyword] and not keyword.startswith("x-"):
+            raise ContractError(f"{here} {keyword}: the $ref beside it says another; state it once")
+    return {**target, **beside}
+
+
+def _with_whole_sizes(schema: Schema) -> Schema:
+    """Copy a schema with its sizes as integers, which JSON Schema lets be written as 2.0.
+
+    A size above LARGEST_SIZE is cut to it: no event is so large.
+    """
+    sizes = {f"{bound}{size}" for bound in ("min", "max") for size in SIZES} & schema.keys()
+    return {**schema, **{keyword: min(int(schema[keyword]), LARGEST_SIZE) for keyword in sizes}}
 
 
 def _kind(schema: Schema, here: str) -> tuple[Kind, bool]:
@@ -291,7 +395,7 @@ def _kind(schema: Schema, here: str) -> tuple[Kind, bool]:
     nullable = "null" in types
     types = [name for name in types if name != "null"]
     if len(types) != 1 or types[0] not in CONSTRAINTS:
-        raise ContractError(f"{here}: needs one type, found {declared!r}")
+        raise ContractError(f"{here} type: needs one type, found {declared!r}")
     if types[0] == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         return "map", nullable
     return types[0], nullable
@@ -318,7 +422,12 @@ def _check_keywords(schema: Schema, kind: Kind, here: str, more: set[str]) -> No
         )
     step = schema.get("multipleOf", 1)
     if step <= 0 or not (float(step).is_integer() or math.frexp(step)[0] == HALF):
-        raise ContractError(f"{here}: multipleOf must be whole or a power of two")
+        raise ContractError(f"{here} multipleOf: must be whole or a power of two")
+
+
+def _listed(schema: Schema) -> list[Any]:
+    """The values of `enum` and `const`; none without them."""
+    return [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else [])]
 
 
 def _check_string(schema: Schema, here: str) -> None:
@@ -327,14 +436,14 @@ def _check_string(schema: Schema, here: str) -> None:
     Raises:
         ContractError: enum, format or pattern is outside of the supported subset.
     """
-    if "enum" in schema and schema.keys() & (CONSTRAINTS["string"] - {"enum"}):
-        raise ContractError(f"{here}: enum says all; drop the other constraints")
-    if not all(isinstance(value, str) for value in schema.get("enum", ())):
-        raise ContractError(f"{here}: enum must list strings")
+    for keyword in ("enum", "const"):
+        if keyword in schema and schema.keys() & (CONSTRAINTS["string"] - {keyword}):
+            raise ContractError(f"{here} {keyword}: says all; drop the other constraints")
+    if not all(isinstance(value, str | None) for value in _listed(schema)):
+        raise ContractError(f"{here} enum: enum and const name strings, and null if it is a type")
     if schema.get("format", "date") not in FORMATS:
-        raise ContractError(f"{here}: format must be one of {', '.join(sorted(FORMATS))}")
-    if not PORTABLE_PATTERN.fullmatch(schema.get("pattern", "")):
-        raise ContractError(
-            f"{here}: a pattern may use character classes in brackets, groups and repetition; "
-            "no escapes of letters or digits, look-around or back-references"
-        )
+        raise ContractError(f"{here} format: must be one of {', '.join(sorted(FORMATS))}")
+    try:
+        portable(schema.get("pattern", ""))
+    except PatternError as error:
+        raise ContractError(f"{here} pattern: {error}") from None

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.contracts.contract import END, Contract, Node
+from transforms.contracts.contract import Contract, Node
+from transforms.contracts.patterns import END
 
 BOUNDS = {
     "minimum": "at least {}",
@@ -89,10 +90,10 @@ def _row(node: Node, *, required: bool) -> FieldRow:
     examples = schema.get("examples", ())
     return FieldRow(
         path=node.path.removeprefix("$."),
-        kind=node.kind + (" or null" if node.nullable else ""),
+        kind=node.kind + (" or null" if node.nullable and node.lists_null else ""),
         required=required,
         unit=str(schema.get("x-unit", "")),
-        values=tuple(schema.get("enum", ())),
+        values=tuple(_names(schema)),
         limits=_limits(schema),
         description=str(schema.get("description", "")),
         example=json.dumps(examples[0], ensure_ascii=False) if examples else "",
@@ -110,8 +111,13 @@ def _limits(schema: Mapping[str, Any]) -> str:
     if "pattern" in schema:
         said.append(f"matches {schema['pattern'].replace(END, '$')}")
     if "enum" in schema:
-        said.append("one of " + ", ".join(map(str, schema["enum"])))
+        said.append("one of " + ", ".join(_names(schema)))
     return "; ".join(said)
+
+
+def _names(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the values of `enum`, null as JSON writes it."""
+    return ("null" if value is None else str(value) for value in schema.get("enum", ()))
 
 
 def _size(schema: Mapping[str, Any], what: str, unit: str) -> str:

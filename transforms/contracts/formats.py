@@ -1,19 +1,21 @@
 """String formats as assertions, stricter than the jsonschema library's own checks.
 
-An instant or a day must exist on the calendar, as docs/semantics.md says of event times.
+An instant or a day must exist on the calendar, as docs/contracts.md says.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from jsonschema import FormatChecker
 
 INSTANT = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.\d+)?(?:[Zz]|[+-](?:(?:0\d|1[0-7]):[0-5]\d|18:00))",
     re.ASCII,
 )
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2262, 1, 1, tzinfo=UTC)  # exclusive; pandas counts nanoseconds in 64 bits
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 # formats that the library checks without further packages
@@ -29,7 +31,8 @@ def is_instant(value: object) -> bool:
         value: any JSON value.
 
     Returns:
-        True if it is, or if the value is no string; False for other texts, leap seconds included.
+        True if it is, or if the value is no string; False for other texts, leap seconds and offsets
+        over 18 hours included, which Spark has no instant for.
 
     Raises:
         ValueError: the shape is right, but the date does not exist; jsonschema takes it as False.
@@ -38,6 +41,15 @@ def is_instant(value: object) -> bool:
         return True
     found = INSTANT.fullmatch(value)
     return found is not None and bool(datetime.fromisoformat(f"{found[1]}T{found[2]}"))
+
+
+def is_extreme(instant: str) -> bool:
+    """Whether not every reader of the tables holds an instant as an event time.
+
+    Args:
+        instant: text that `is_instant`.
+    """
+    return not EARLIEST <= datetime.fromisoformat(instant.upper()) < LATEST
 
 
 @FORMAT_CHECKER.checks("date", raises=ValueError)

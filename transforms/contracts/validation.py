@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from transforms.contracts.contract import Contract, ContractError, Node
-from transforms.contracts.formats import FORMAT_CHECKER
+from transforms.contracts.formats import FORMAT_CHECKER, is_extreme
+from transforms.contracts.json_text import parse_json
+from transforms.contracts.numbers import is_held, is_multiple, read_number
+from transforms.contracts.patterns import portable
 from transforms.contracts.registry import Registry
 
 LONGEST_MESSAGE = 200
@@ -23,7 +29,7 @@ class Violation:
 
     Attributes:
         path: JSONPath of the place.
-        rule: the contract's keyword, or `json`, `eventType`, `version`, `spelling`.
+        rule: the contract's keyword, or `json`, `eventType`, `version`, `spelling`, `extreme_time`.
         message: description, one sentence.
     """
 
@@ -32,13 +38,28 @@ class Violation:
     message: str
 
 
+def read_event(text: str) -> Any:
+    """Read the text of an event, its numbers exactly as written, as `violations` judges them.
+
+    Args:
+        text: one JSON document.
+
+    Returns:
+        The document, numbers as from `read_number`.
+
+    Raises:
+        ValueError: it is no JSON as docs/contracts.md defines it, or nested too deeply.
+    """
+    return parse_json(text, read_number)
+
+
 def validate(event: Any, registry: Registry) -> list[Violation]:
     """Validate an event against the contract that it names.
 
     Topic, key and clock are not checked here: refine checks them when the event has arrived.
 
     Args:
-        event: value to send, as parsed JSON.
+        event: value to send, as parsed JSON; of `read_event`, numbers are judged as written.
         registry: all contracts.
 
     Returns:
@@ -73,14 +94,37 @@ def violations(contract: Contract, event: Any, *, declared_only: bool = False) -
     found = set(_not_json("$", event))
     if not found:  # the library does not handle NaN
         schema = _closed(contract.schema) if declared_only else contract.schema
-        validator = Draft202012Validator(schema, format_checker=FORMAT_CHECKER)
-        found = {*map(_violation, validator.iter_errors(event)), *_misspelt(contract.root, event)}
+        validator = ExactValidator(schema, format_checker=FORMAT_CHECKER)
+        found = {
+            *map(_violation, validator.iter_errors(event)),
+            *_misspelt(contract.root, event),
+            *_not_held(contract.root, event),
+            *_extreme(event),
+        }
     return sorted(found, key=lambda violation: (violation.path, violation.rule, violation.message))
 
 
 def _violation(error: ValidationError) -> Violation:
     """Convert an error of jsonschema, with its message cut to LONGEST_MESSAGE characters."""
     return Violation(error.json_path, str(error.validator), error.message[:LONGEST_MESSAGE])
+
+
+def _not_multiple(_: Any, step: float, value: Any, __: Any) -> Iterator[ValidationError]:
+    """Validate `multipleOf` of the decimals that are written, where the library divides doubles."""
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if is_number and is_held(value, "number") and not is_multiple(value, step):
+        yield ValidationError(f"{value!r} is not a multiple of {step}")
+
+
+def _not_found(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    """Validate `pattern` in ECMA's sense, where the library takes it in Python's."""
+    if isinstance(value, str) and not re.search(portable(pattern), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+ExactValidator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"multipleOf": _not_multiple, "pattern": _not_found}
+)
 
 
 def _closed(schema: Any) -> Any:
@@ -104,9 +148,43 @@ def _misspelt(node: Node, value: Any) -> Iterator[Violation]:
             elif str(name).lower() in known:
                 message = f"'{name}' must be spelt '{known[name.lower()]}'"
                 yield Violation(f"{node.path}.{name}", "spelling", message)
-    if isinstance(value, list) and node.items is not None:
-        for below in value:
+    elif node.items is not None and isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
             yield from _misspelt(node.items, below)
+
+
+def _not_held(node: Node, value: Any, path: str = "$") -> Iterator[Violation]:
+    """Yield a violation for each number that the type of its place cannot hold."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            child = node.fields.get(name, node.items if node.kind == "map" else None)
+            if child is not None:
+                yield from _not_held(child, below, f"{path}.{name}")
+    elif isinstance(value, list) and node.kind == "array" and node.items is not None:
+        for place, below in enumerate(value):
+            yield from _not_held(node.items, below, f"{path}[{place}]")
+    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        yield from _number_not_held(node, value, path)
+
+
+def _number_not_held(node: Node, value: float | Decimal, path: str) -> Iterator[Violation]:
+    """Yield a violation if the type of a place takes a number and cannot hold it.
+
+    A fraction is no integer, which the library says.
+    """
+    is_whole = not isinstance(value, Decimal) and value == int(value)
+    takes = node.kind == "number" or (node.kind == "integer" and is_whole)
+    if takes and not is_held(value, node.kind):
+        message = f"{value!r} cannot be held exactly as {node.kind}"
+        yield Violation(path, "type", message[:LONGEST_MESSAGE])
+
+
+def _extreme(event: Any) -> Iterator[Violation]:
+    """Yield a violation if the event's time is one that not every reader of the tables holds."""
+    time = event.get("timestamp") if isinstance(event, dict) else None
+    if isinstance(time, str) and FORMAT_CHECKER.conforms(time, "date-time") and is_extreme(time):
+        message = f"{time} is not in the years 1970 to 2261"
+        yield Violation("$.timestamp", "extreme_time", message)
 
 
 def _not_json(path: str, value: Any) -> Iterator[Violation]:
@@ -122,7 +200,7 @@ def _not_json(path: str, value: Any) -> Iterator[Violation]:
         yield from _refused(path, f"{value} is no JSON number")
     elif isinstance(value, str) and not _is_text(value):
         yield from _refused(path, "half of a surrogate pair is no text")
-    elif not isinstance(value, str | int | float | None):
+    elif not isinstance(value, str | int | float | Decimal | None):
         yield from _refused(path, f"{type(value).__name__} is no JSON type")
 
 

@@ -20,7 +20,9 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from transforms.contracts.contract import END, LINE_END, MAX_SAFE_INTEGER, Contract, Node
+from transforms.contracts.contract import Contract, Node
+from transforms.contracts.numbers import MAX_SAFE_INTEGER
+from transforms.contracts.patterns import END
 from transforms.events import fast_lane_values
 
 GAPS = ("", " ")  # white space after each comma and colon
@@ -31,6 +33,7 @@ CLASS = r"\[(?:\\.|[^\]\\])*\]"
 CHARACTERS = re.compile(rf"{CLASS}\+")
 GROUP = re.compile(rf"\\.|{CLASS}|\((?!\?)")  # the start of a group, or text that resembles it
 FRACTION = r"(?:\.[0-9]{1,17})?+"
+AT_MOST_17_DIGITS = r"(?![1-9][0-9.]{18})"  # before a number with FRACTION
 NO_FRACTION = r"(?:\.0)?+"
 MOST_REPEATS = 32
 LONGEST_KEY = 512
@@ -171,9 +174,9 @@ def _string(node: Node) -> str:
         return _any_of(re.escape(value) for value in node.listed if _is_plain(value))
     times = _times(schema.get("minLength", 0), schema.get("maxLength"))
     shape = FORMATS.get(schema.get("format", ""), PLAIN + times)
-    if "pattern" not in schema:
+    if node.pattern is None:
         return shape
-    body = LINE_END.sub("", schema["pattern"].removeprefix("^").removesuffix(END))
+    body = node.pattern.removeprefix("^").removesuffix(END)
     if body == FORMAT_HOLDS.get(schema.get("format", "")):
         return shape
     if CHARACTERS.fullmatch(body) and "format" not in schema:
@@ -238,7 +241,8 @@ def _number(node: Node) -> str:
         return _any_of(reversed(_multiples(least, high, schema["multipleOf"], node.kind)))
     if node.kind == "integer" or low > high:
         return _any_of(_whole(low, high))
-    return f"(?:{high}{NO_FRACTION}|{_any_of(_whole(low, high - 1))}{FRACTION})"
+    fractions = f"{AT_MOST_17_DIGITS}{_any_of(_whole(low, high - 1))}{FRACTION}"
+    return f"(?:{high}{NO_FRACTION}|{fractions})"
 
 
 def _multiples(low: float, high: int, step: float, kind: str) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, reduce
 from itertools import product
 
@@ -20,6 +21,7 @@ from pyspark.sql import functions as F
 
 from transforms import provenance
 from transforms.contracts.contract import Contract, Schema
+from transforms.contracts.formats import EARLIEST, LATEST
 from transforms.contracts.registry import Registry
 from transforms.events import fast_lane, fast_lane_values, strict_lane
 from transforms.events.reasons import Reason
@@ -31,10 +33,14 @@ MAX_VALUE_BYTES = 2**20
 NAMING = 4  # quotes in a canonical text up to the end of its event type
 BLANK = r"^[ \t\r\n]*\z"
 NO_BYTES = b""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROS_PER_S = 1_000_000
 SECONDS_PER_DAY = 86_400
 REJECTED = "rejected/"
-SURROGATE = r"\\\\u[dD][89a-fA-F]"
+ESCAPED_BACKSLASH = r"\\"
+PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+SURROGATE = r"\\u[dD][89a-fA-F]"
+STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 
 
 @dataclass(frozen=True)
@@ -188,9 +194,9 @@ def _digest() -> Column:
 def _names(contracts: Sequence[Contract]) -> list[Column]:
     """Add the envelope, as either lane read it.
 
-    The columns: document variant (strict lane), event_type and contract_version string, contract
-    int (index of the contract that they name, null for none), event_time timestamp, own_id string
-    (the eventId) and own_key string (fast lane).
+    The columns: document variant and rounded array of strings (strict lane), event_type and
+    contract_version string, contract int (index of the contract that they name, null for none),
+    event_time timestamp, own_id string (the eventId) and own_key string (fast lane).
     """
     lane, document = F.col("lane"), strict_lane.document(F.col("pair"), F.col("digest"))
     said_type = strict_lane.string_at(document, "$.eventType")
@@ -198,13 +204,15 @@ def _names(contracts: Sequence[Contract]) -> list[Column]:
     indexes = F.create_map(
         *(F.lit(part) for index, c in enumerate(contracts) for part in (c.name, index))
     )
-    time = F.coalesce("own_time", strict_lane.string_at(document, "$.timestamp"))
+    said_time = F.upper(strict_lane.string_at(document, "$.timestamp"))
+    time = F.coalesce("own_time", said_time)
     named = F.element_at(indexes, F.concat_ws(" ", said_type, said_version))
     types = _literals(c.event_type for c in contracts)
     versions = _literals(c.version for c in contracts)
     return [
         *_carried_columns("digest", "cells", "lane", "own_key"),
         document.alias("document"),
+        F.when(lane.isNull(), strict_lane.rounded_numbers(F.col("text"))).alias("rounded"),
         F.coalesce(F.get(types, lane), said_type).alias("event_type"),
         F.coalesce(F.get(versions, lane), said_version).alias("contract_version"),
         F.coalesce(lane, named).alias("contract"),
@@ -223,7 +231,10 @@ def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
     name = F.get(_literals(c.name for c in contracts), F.col("contract"))
     fault = F.coalesce(
         F.when(is_strict, _reading_fault(contracts)),
-        F.when(is_strict, strict_lane.first_fault(F.col("document"), name, contracts)),
+        F.when(
+            is_strict,
+            strict_lane.first_fault(F.col("document"), F.col("rounded"), name, contracts),
+        ),
         _key_fault(contracts),
         _time_fault(bounds),
     )
@@ -257,10 +268,13 @@ def _reading_fault(contracts: Sequence[Contract]) -> Column:
 
 def _parse_fault(text: Column) -> Column:
     """Fault of a text that is not one strict JSON document, with the rule that it breaks."""
-    lenient = F.json_object_keys(text).isNotNull() & ~text.rlike(SURROGATE)
+    whole = F.concat(F.lit('{"all":'), text, F.lit("}"))
+    repeats_allowed = F.from_json(whole, "map<string, string>", STRICT).isNotNull()
+    escapes = F.replace(text, F.lit(ESCAPED_BACKSLASH), F.lit(""))
+    half = F.regexp_replace(escapes, PAIR, "").rlike(SURROGATE)
     rule = (
         F.when(F.try_parse_json(text).isNotNull(), "single_document")
-        .when(lenient, "unique_keys")
+        .when(repeats_allowed & ~half, "unique_keys")
         .otherwise("syntax")
     )
     return _fault_struct(Reason.MALFORMED_JSON, rule=rule)
@@ -279,7 +293,7 @@ def _key_fault(contracts: Sequence[Contract]) -> Column:
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
-    """Fault of an event time beyond the bounds around the arrival time.
+    """Fault of an event time that not every reader holds, or beyond the bounds around the arrival.
 
     Returns:
         Struct (reason, path, rule) of strings; null if the time is within them.
@@ -287,9 +301,19 @@ def _time_fault(bounds: TimeBounds) -> Column:
     arrival, time = F.unix_micros("kafka_timestamp"), F.unix_micros("event_time")
     ahead = arrival + bounds.future_tolerance_s * MICROS_PER_S
     behind = arrival - bounds.oldest_event_days * SECONDS_PER_DAY * MICROS_PER_S
-    return F.when(time > ahead, _fault_struct(Reason.FUTURE_TIME, "$.timestamp")).when(
-        time < behind, _fault_struct(Reason.OLD_TIME, "$.timestamp")
+    return (
+        F.when(
+            (time < _micros(EARLIEST)) | (time >= _micros(LATEST)),
+            _fault_struct(Reason.EXTREME_TIME, "$.timestamp"),
+        )
+        .when(time > ahead, _fault_struct(Reason.FUTURE_TIME, "$.timestamp"))
+        .when(time < behind, _fault_struct(Reason.OLD_TIME, "$.timestamp"))
     )
+
+
+def _micros(instant: datetime) -> int:
+    """Microseconds from 1970 to an instant."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def _verdict(contracts: Sequence[Contract]) -> list[Column]:

@@ -26,5 +26,6 @@ class Reason(StrEnum):
     UNKNOWN_FIELD = "unknown_field"
     CONSTRAINT = "constraint"
     WRONG_KEY = "wrong_key"
+    EXTREME_TIME = "extreme_time"
     FUTURE_TIME = "future_time"
     OLD_TIME = "old_time"

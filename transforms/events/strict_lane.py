@@ -13,15 +13,19 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from transforms.contracts.contract import LINE_END, MAX_SAFE_INTEGER, Contract, Node
+from transforms.contracts.contract import Contract, Node
+from transforms.contracts.numbers import MAX_SAFE_INTEGER, MOST_DIGITS
 from transforms.events.reasons import Reason
 
+DECIMAL = "decimal(38, 22)"  # holds MAX_SAFE_INTEGER, and 17 digits of numbers down to 1e-6
 LOCATION = (
     "struct<path: string, step: string, kind: string, types: array<string>, required: boolean, "
     "nullable: boolean, closed: boolean, members: array<int>, items: int, names: array<string>, "
-    "lowered: array<string>, enum: array<string>, pattern: string, format: string, "
-    "minLength: int, maxLength: int, minSize: int, maxSize: int, minimum: double, "
-    "maximum: double, exclusiveMinimum: double, exclusiveMaximum: double, multipleOf: double>"
+    "lowered: array<string>, listsNull: boolean, enum: array<string>, const: string, "
+    "pattern: string, format: string, minLength: int, maxLength: int, minItems: int, "
+    "maxItems: int, minProperties: int, maxProperties: int, "
+    f"minimum: {DECIMAL}, maximum: {DECIMAL}, exclusiveMinimum: {DECIMAL}, "
+    f"exclusiveMaximum: {DECIMAL}, multipleOf: {DECIMAL}>"
 )
 TYPES = {
     "object": ("OBJECT",),
@@ -34,10 +38,13 @@ TYPES = {
 }
 DATE = r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 KEYWORDS = (  # constraints that a place holds under the contract's own names
-    *("enum", "pattern", "format", "minLength", "maxLength", "multipleOf"),
-    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("const", "format", "minLength", "maxLength", "multipleOf"),
+    *("minItems", "maxItems", "minProperties", "maxProperties"),
 )
+# what VARIANT holds as a double, and therefore not as it is written; also in other texts
+ROUNDED = r"[:,\[\s]-?[0-9.]+[eE]|[0-9.]{39}"
 ITEMS = f"array<struct<place: {LOCATION}, value: variant, within: boolean>>"
 Lambda = Callable[[Column], Column]
 
@@ -91,11 +98,30 @@ def is_object(value: Column) -> Column:
     return _members_of(value).isNotNull()
 
 
-def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) -> Column:
+def rounded_numbers(text: Column) -> Column:
+    """The numbers of a text that VARIANT rounds to doubles: with an exponent, or of 39 digits.
+
+    Args:
+        text: string, one JSON document.
+
+    Returns:
+        Array of strings, the numbers as written; null for the many texts without such a number.
+    """
+    bare = F.replace(F.replace(text, F.lit("\\\\"), F.lit("")), F.lit('\\"'), F.lit(""))
+    outside = F.regexp_replace(bare, '"[^"]*+"', '""')
+    numbers = F.regexp_extract_all(outside, F.lit("-?[0-9][-+.0-9eE]*+"), F.lit(0))
+    rounded = F.filter(numbers, lambda number: F.rlike(number, F.lit("[eE]|.{39}")))
+    return F.when(text.rlike(ROUNDED), rounded)
+
+
+def first_fault(
+    value: Column, rounded: Column, contract: Column, contracts: Iterable[Contract]
+) -> Column:
     """The first place where a document breaks its contract, outer places before inner ones.
 
     Args:
         value: variant, the document.
+        rounded: array of strings, the `rounded_numbers` of its text.
         contract: string, the name of the contract to check it against.
         contracts: all contracts.
 
@@ -105,14 +131,14 @@ def first_fault(value: Column, contract: Column, contracts: Iterable[Contract]) 
     rows, roots, depth = _table(contracts)
     places = F.from_json(F.lit(json.dumps(rows)), f"array<{LOCATION}>")
     root = F.element_at(F.from_json(F.lit(json.dumps(roots)), "map<string, int>"), contract)
-    top = _with_types(F.array(_item(F.get(places, root), value, F.lit(True))))
+    top = _with_types(F.array(_item(F.get(places, root), value, F.lit(True))), rounded)
     walked = F.aggregate(
         F.sequence(F.lit(1), F.lit(depth)),
         F.struct(F.slice(top, 1, 0).alias("above"), top.alias("level")),
         lambda state, _: F.struct(
             F.concat(state["above"], state["level"]).alias("above"),
             _with_types(
-                F.flatten(F.transform(state["level"], lambda item: _below(item, places)))
+                F.flatten(F.transform(state["level"], lambda item: _below(item, places))), rounded
             ).alias("level"),
         ),
         lambda state: state["above"],
@@ -198,20 +224,14 @@ def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[st
 
 
 def _constraints(node: Node) -> dict[str, Any]:
-    """Constraints of a node under the names of LOCATION, patterns in Java's syntax."""
+    """Constraints of a node under the names of LOCATION."""
     schema = node.schema
     told = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
-    if "const" in schema:
-        told["enum"] = [schema["const"]]
-    if "pattern" in schema:
-        told["pattern"] = LINE_END.sub(r"\\z", schema["pattern"])
-    for size in ("Items", "Properties"):
-        told |= {
-            f"{bound}Size": schema[f"{bound}{size}"]
-            for bound in ("min", "max")
-            if f"{bound}{size}" in schema
-        }
-    return told
+    if "enum" in schema:
+        told["enum"] = node.listed
+    beyond = MAX_SAFE_INTEGER + 1
+    told |= {word: min(max(schema[word], -beyond), beyond) for word in BOUNDS if word in schema}
+    return told | {"pattern": node.pattern, "listsNull": node.lists_null}
 
 
 def _members_of(value: Column) -> Column:
@@ -241,11 +261,12 @@ def _type_of(value: Column) -> Column:
     )
 
 
-def _with_types(level: Column) -> Column:
-    """Add type, text, number, keys and size to each item of a level.
+def _with_types(level: Column, rounded: Column) -> Column:
+    """Add type, text, written, exact, number, keys and size to each item of a level.
 
     Args:
         level: array ITEMS.
+        rounded: array of strings, the `rounded_numbers` of the text.
 
     Returns:
         Array of structs, as from `_with_measures`.
@@ -259,25 +280,36 @@ def _with_types(level: Column) -> Column:
             _type_of(item["value"]).alias("type"),
         ),
     )
-    return F.transform(typed, _with_measures)
+    return F.transform(typed, lambda item: _with_measures(item, rounded))
 
 
-def _with_measures(item: Column) -> Column:
-    """Add text, number, keys and size to a typed item.
+def _with_measures(item: Column, rounded: Column) -> Column:
+    """Add text, written, exact, number, keys and size to a typed item.
+
+    Args:
+        item: struct (place, value, within, type).
+        rounded: array of strings, the `rounded_numbers` of the text.
 
     Returns:
-        Struct (place, value, within, type, text string, number double, keys array of strings, size
-        int); null in what the item's type lacks.
+        Struct (place, value, within, type, text string, written string, exact decimal, number
+        double, keys array of strings, size int); null in what the item's type lacks.
     """
     value, is_type = item["value"], item["type"]
     keys = F.map_keys(_members_of(value))
+    number = F.when(is_type.isin(*TYPES["number"]), value.try_cast("double"))
+    same = F.filter(rounded, lambda text: text.try_cast("double") == number)
+    written = F.when(is_type == "DOUBLE", F.get(same, F.lit(0))).when(
+        number.isNotNull(), value.try_cast("string")
+    )
     return F.struct(
         item["place"].alias("place"),
         value.alias("value"),
         item["within"].alias("within"),
         is_type.alias("type"),
         F.when(is_type == "STRING", value.try_cast("string")).alias("text"),
-        F.when(is_type.isin(*TYPES["number"]), value.try_cast("double")).alias("number"),
+        written.alias("written"),
+        written.try_cast(DECIMAL).alias("exact"),
+        number.alias("number"),
         F.when(is_type == "OBJECT", keys).alias("keys"),
         F.when(is_type == "ARRAY", F.size(_elements_of(value)))
         .when(is_type == "OBJECT", F.size(keys))
@@ -292,6 +324,7 @@ def _fault(item: Column) -> Column:
         Struct (reason, path, rule) of strings; null if the item passes all.
     """
     place = item["place"]
+    enum, const = (_fault_struct(item, Reason.CONSTRAINT, word) for word in ("enum", "const"))
     found = F.when(
         item["value"].isNull(),
         F.when(
@@ -300,7 +333,9 @@ def _fault(item: Column) -> Column:
         ),
     ).when(
         item["type"] == "VOID",
-        F.when(~place["nullable"], _fault_struct(item, Reason.WRONG_TYPE, "type")),
+        F.when(~place["nullable"], _fault_struct(item, Reason.WRONG_TYPE, "type"))
+        .when(~place["listsNull"] & place["const"].isNotNull(), const)
+        .when(~place["listsNull"], enum),
     )
     for reason, keyword, broken in CHECKS:
         found = found.when(broken(item), _fault_struct(item, reason, keyword))
@@ -341,15 +376,19 @@ def _has_unknown(item: Column) -> Column:
 
 
 def _has_wrong_type(item: Column) -> Column:
-    """Whether a value is not of the kind of its place.
+    """Whether a value is not of the kind of its place, or a number that the kind cannot hold.
 
-    An integer must be whole and at most MAX_SAFE_INTEGER in size, any number finite.
+    The number is judged as it is written, as `transforms.contracts.numbers.is_held` does.
     """
-    kind, number = item["place"]["kind"], item["number"]
+    kind, exact = item["place"]["kind"], item["exact"]
     fits = F.array_contains(item["place"]["types"], item["type"])
-    whole = (number == F.floor(number)) & (F.abs(number) <= MAX_SAFE_INTEGER)
-    finite = F.abs(number) < float("inf")
-    return ~fits | ((kind == "integer") & ~whole) | ((kind == "number") & ~finite)
+    mantissa = F.regexp_replace(item["written"], "[eE].*", "")
+    digits = F.length(F.btrim(F.translate(mantissa, "-.", ""), F.lit("0")))
+    safe = F.coalesce(F.abs(exact) <= MAX_SAFE_INTEGER, F.lit(False))
+    held = safe & (digits <= MOST_DIGITS)
+    whole = held & (exact == F.floor(exact)) & ((exact != 0) | (digits == 0))
+    near = held & ((item["number"] != 0) | (digits == 0))
+    return ~fits | ((kind == "integer") & ~whole) | ((kind == "number") & ~near)
 
 
 def _has_wrong_format(item: Column) -> Column:
@@ -360,10 +399,25 @@ def _has_wrong_format(item: Column) -> Column:
     """
     text = item["text"]
     date = text.rlike(DATE + r"\z") & text.try_cast("date").isNotNull()
-    moment = text.rlike(DATE + TIME + r"\z") & text.try_cast("timestamp").isNotNull()
+    moment = text.rlike(DATE + TIME + r"\z") & F.upper(text).try_cast("timestamp").isNotNull()
     return F.when(item["place"]["format"] == "date", ~date).when(
         item["place"]["format"] == "date-time", ~moment
     )
+
+
+def _either(item: Column, holds: Callable[[Column, Column], Column], bound: str) -> Column:
+    """Whether a relation to a bound holds of a number, as its decimal or its double shows.
+
+    The decimal ends at 22 digits and the double at 53 bits: neither shows a relation that is not
+    there, one of them shows each that is.
+
+    Args:
+        item: struct from `_with_measures`.
+        holds: relation of a number and a bound, strict.
+        bound: name of the bound in LOCATION.
+    """
+    place = item["place"][bound]
+    return holds(item["exact"], place) | holds(item["number"], place.cast("double"))
 
 
 CHECKS: tuple[tuple[Reason, str, Lambda], ...] = (
@@ -374,17 +428,24 @@ CHECKS: tuple[tuple[Reason, str, Lambda], ...] = (
         (Reason.CONSTRAINT, keyword, broken)
         for keyword, broken in {
             "enum": lambda item: ~F.array_contains(item["place"]["enum"], item["text"]),
+            "const": lambda item: item["text"] != item["place"]["const"],
             "minLength": lambda item: F.length(item["text"]) < item["place"]["minLength"],
             "maxLength": lambda item: F.length(item["text"]) > item["place"]["maxLength"],
             "pattern": lambda item: ~F.rlike(item["text"], item["place"]["pattern"]),
             "format": _has_wrong_format,
-            "minimum": lambda item: item["number"] < item["place"]["minimum"],
-            "maximum": lambda item: item["number"] > item["place"]["maximum"],
-            "exclusiveMinimum": lambda item: item["number"] <= item["place"]["exclusiveMinimum"],
-            "exclusiveMaximum": lambda item: item["number"] >= item["place"]["exclusiveMaximum"],
-            "multipleOf": lambda item: item["number"] % item["place"]["multipleOf"] != 0,
-            "minItems": lambda item: item["size"] < item["place"]["minSize"],
-            "maxItems": lambda item: item["size"] > item["place"]["maxSize"],
+            "minimum": lambda item: _either(item, lambda n, bound: n < bound, "minimum"),
+            "maximum": lambda item: _either(item, lambda n, bound: n > bound, "maximum"),
+            "exclusiveMinimum": lambda item: (
+                ~_either(item, lambda n, bound: n > bound, "exclusiveMinimum")
+            ),
+            "exclusiveMaximum": lambda item: (
+                ~_either(item, lambda n, bound: n < bound, "exclusiveMaximum")
+            ),
+            "multipleOf": lambda item: _either(item, lambda n, step: n % step != 0, "multipleOf"),
+            "minItems": lambda item: item["size"] < item["place"]["minItems"],
+            "maxItems": lambda item: item["size"] > item["place"]["maxItems"],
+            "minProperties": lambda item: item["size"] < item["place"]["minProperties"],
+            "maxProperties": lambda item: item["size"] > item["place"]["maxProperties"],
         }.items()
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.settings import CONF_DIR
 from transforms.contracts.contract import ContractError
+from transforms.contracts.json_text import parse_json
 from transforms.contracts.registry import Registry
 
 SCHEMAS = CONF_DIR / "schemas"
@@ -22,7 +22,7 @@ def load_registry(folder: Path = SCHEMAS) -> Registry:
         The registry, the same object as long as no file changes.
 
     Raises:
-        SettingsError: a file is not JSON or not a contract; names the file or the contract.
+        SettingsError: a file is not JSON or not a contract; names file, place and keyword.
     """
     files = sorted(folder.glob("*/*.json"))
     written = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
@@ -36,7 +36,7 @@ def _registry(folder: Path, written: tuple[tuple[Path, int, int], ...]) -> Regis
     Cached, so that others can cache by the identity of the registry.
 
     Args:
-        folder: folder of the contracts, for messages.
+        folder: folder of the contracts.
         written: path, modification time in nanoseconds and size in bytes of each file.
 
     Raises:
@@ -48,17 +48,17 @@ def _registry(folder: Path, written: tuple[tuple[Path, int, int], ...]) -> Regis
     try:
         return Registry(documents)
     except ContractError as error:
-        raise SettingsError(str(error), f"mend the file in {folder}") from None
+        raise SettingsError(f"{folder / error.file}: {error}", "mend the file") from None
 
 
 def read_json(file: Path) -> Any:
     """Read the document in a JSON file.
 
     Raises:
-        SettingsError: the file is missing or is not JSON.
+        SettingsError: the file is missing, is not JSON, or repeats a key.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}", "name a file that exists") from None
     except ValueError as error:

@@ -145,10 +145,10 @@ class Commands:
         if command.at.utcoffset() is None:
             self._reject(command, "at", "format", f"{command.at} names no time zone")
         now = self._clock()
-        if command.at > now + self._ahead:
+        if command.at - now > self._ahead:
             message = f"{command.at} is more than {self._ahead} ahead of the clock"
             self._reject(command, "$.timestamp", "not_future", message)
-        if command.at < now - self._behind:
+        if now - command.at > self._behind:
             message = f"{command.at} is more than {self._behind} ago"
             self._reject(command, "$.timestamp", "not_old", message)
 

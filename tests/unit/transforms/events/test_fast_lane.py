@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.contracts.contract import MAX_SAFE_INTEGER, Contract
+from transforms.contracts.contract import Contract
+from transforms.contracts.numbers import MAX_SAFE_INTEGER
 from transforms.events.fast_lane import GAPS, canonical_pattern, opening
 
 WHOLE = st.one_of(
