@@ -76,7 +76,7 @@ class _Items:
         taken = {canonical(other) for other in others}
         claims = self.claims(position)
         free = (v for v in (value, *COMMON) if canonical(v) not in taken)
-        return next((v for v in free if all(c.is_exact and c.accepts(v) for c in claims)), value)
+        return next((v for v in free if all(c.accepts(v) for c in claims)), value)
 
     def claims(self, position: int) -> set[Claim]:
         """The claims on every item that cover a position."""

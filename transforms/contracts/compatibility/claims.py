@@ -55,13 +55,12 @@ class Claim:
         object.__setattr__(self, "text", canonical(self.schema))
 
     def accepts(self, value: Any) -> bool:
-        """Whether the claim is true of a value."""
-        return self.document.accepts(self.schema, value) is self.holds
+        """Whether the claim is known to be true of a value."""
+        return self.document.decides(self.schema, value) is self.holds
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether `accepts` checks every keyword of the schema."""
-        return self.document.is_exact(self.schema)
+    def refuses(self, value: Any) -> bool:
+        """Whether the claim is known to be false of a value."""
+        return self.document.decides(self.schema, value) is (not self.holds)
 
     @cached_property
     def contradiction(self) -> Claim:

@@ -18,6 +18,7 @@ from jsonschema.validators import extend
 from transforms.contracts.compatibility.vocabulary import (
     IGNORED,
     KNOWN,
+    STRING,
     SUBSCHEMA,
     SUBSCHEMA_LIST,
     SUBSCHEMA_MAP,
@@ -29,6 +30,7 @@ Schema = Mapping[str, Any] | bool
 DEFINITIONS = frozenset({"$defs", "definitions"})
 EXTENSIONS = ("x-", "connect.")  # prefixes of OpenAPI and others, and of Kafka Connect
 NAMING = DEFINITIONS | {"$id", "$anchor"}
+JUDGED_IN_PART = ("format", "pattern", "patternProperties", "$ref")
 NO_FORMATS = FormatChecker(())  # a pattern may be valid in ECMA and not in Python
 OLD_DRAFT = re.compile(r"draft-0[3467]")
 LOCAL_ANCHOR = re.compile(r"#[A-Za-z_][-A-Za-z0-9._]*")
@@ -63,9 +65,10 @@ class SchemaDocument:
             Draft202012Validator.check_schema(self.root, format_checker=NO_FORMATS)
         except SchemaError as error:
             raise SchemaDocumentError(f"{error.json_path}: {error.message}") from None
-        reader = TolerantValidator if ignore_undeclared else Draft202012Validator
+        self._doubtful = False
+        self._published = _published(schema)
+        reader = self._judging(TolerantValidator if ignore_undeclared else Draft202012Validator)
         self._validator = reader(self.root, format_checker=FORMAT_CHECKER)
-        self._exact: dict[str, bool] = {}
 
     @cached_property
     def context(self) -> str:
@@ -78,9 +81,15 @@ class SchemaDocument:
             return text
         return canonical([self.root.get(where) for where in sorted(DEFINITIONS)])
 
-    def accepts(self, schema: Schema, value: Any) -> bool:
-        """Whether a value is valid under a schema of this document, by the jsonschema library."""
-        return bool(self._validator.evolve(schema=schema).is_valid(value))
+    def decides(self, schema: Schema, value: Any) -> bool | None:
+        """Whether a value is valid under a schema of this document, by the jsonschema library.
+
+        Returns:
+            None if it depends on a keyword that the library does not judge.
+        """
+        self._doubtful = False
+        valid = bool(self._validator.evolve(schema=schema).is_valid(value))
+        return None if self._doubtful else valid
 
     def target(self, reference: str) -> Schema | None:
         """Resolve a `$ref` within the document.
@@ -98,33 +107,41 @@ class SchemaDocument:
             return self._at(pointer[2:].split("/"))
         return self._anchors.get(pointer.removeprefix("#")) if pointer.startswith("#") else None
 
-    def is_exact(self, schema: Schema) -> bool:
-        """Whether `accepts` checks every keyword of the schema, referenced schemas included."""
-        key = canonical(schema)
-        if key not in self._exact:
-            self._exact[key] = True  # a cycle adds nothing
-            self._exact[key] = self._judges_all(schema)
-        return self._exact[key]
+    def _judging(self, reader: Any) -> Any:
+        """Extend a validator to note what it does not judge, but in values that are published.
 
-    def _judges_all(self, schema: Schema) -> bool:
-        """Whether the library checks every keyword of a schema and of all below it."""
-        if isinstance(schema, bool):
-            return True
-        known = all(self._judges(keyword, value) for keyword, value in schema.items())
-        return known and all(self.is_exact(below) for below in subschemas(schema))
+        An example that is published beside a format or pattern is taken to satisfy it.
+        """
+        judged = {name: reader.VALIDATORS[name] for name in JUDGED_IN_PART}
+
+        def either(keyword: str) -> Any:
+            """Validate a keyword that the library judges; note one that it does not."""
+
+            def check(validator: Any, said: Any, value: Any, schema: Any) -> Iterator[Any]:
+                if self._judges(keyword, said):
+                    yield from judged[keyword](validator, said, value, schema)
+                elif isinstance(value, str) or keyword not in STRING:
+                    self._doubtful |= value not in self._published.get((keyword, str(said)), ())
+
+            return check
+
+        unknown = {
+            keyword
+            for schema in _all(self.root)
+            for keyword in schema
+            if keyword not in KNOWN and not is_annotation(keyword)
+        }
+        return extend(reader, {keyword: either(keyword) for keyword in (*judged, *unknown)})  # type: ignore[no-untyped-call]
 
     def _judges(self, keyword: str, value: Any) -> bool:
-        """Whether the library checks a keyword with the given value."""
+        """Whether the library judges a keyword with the given value."""
         if keyword == "format":
             return value in FORMAT_CHECKER.checkers
         if keyword == "pattern":
             return compiles(value)
         if keyword == "patternProperties":
             return all(compiles(pattern) for pattern in value)
-        if keyword == "$ref":
-            found = self.target(value)
-            return found is not None and self.is_exact(found)
-        return keyword in KNOWN or is_annotation(keyword)
+        return keyword == "$ref" and self.target(value) is not None
 
     def _at(self, parts: list[str]) -> Schema | None:
         """Resolve a JSON pointer, split into its parts.
@@ -171,6 +188,27 @@ def compiles(pattern: str) -> bool:
 def is_annotation(keyword: str) -> bool:
     """Whether a keyword asserts nothing."""
     return keyword in IGNORED or keyword.startswith(EXTENSIONS)
+
+
+def _published(value: Any) -> dict[tuple[str, str], list[Any]]:
+    """Collect the examples in a document by the formats and patterns that they stand beside.
+
+    Returns:
+        The examples by keyword and its value.
+    """
+    found: dict[tuple[str, str], list[Any]] = {}
+    below: list[Any] = [value]
+    while below:
+        schema = below.pop()
+        if isinstance(schema, Mapping):
+            examples = schema.get("examples")
+            for keyword in ("format", "pattern"):
+                if isinstance(examples, list) and isinstance(schema.get(keyword), str):
+                    found.setdefault((keyword, schema[keyword]), []).extend(examples)
+            below.extend(schema.values())
+        elif isinstance(schema, list):
+            below.extend(schema)
+    return found
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:

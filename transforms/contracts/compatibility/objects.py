@@ -150,7 +150,7 @@ class _Members:
 
     def _may_be_named(self, name: str) -> bool:
         """Whether the claims on names allow a name."""
-        return all(claim.accepts(name) for claim in self.name_claims if claim.is_exact)
+        return not any(claim.refuses(name) for claim in self.name_claims)
 
     def name_for(self, where: Where, taken: Iterable[str]) -> str | None:
         """A name of the class that is not taken.
@@ -242,7 +242,7 @@ def _best(options: Mapping[Where, Outcome]) -> tuple[Where, Outcome]:
 def _no_such_name(members: _Members, fact: SomeName) -> bool:
     """Whether no possible name of a member satisfies a claim on names."""
     claim = fact.claim
-    listed = (name for name in members.listed if not claim.is_exact or claim.accepts(name))
+    listed = (name for name in members.listed if not claim.refuses(name))
     if any(not members.outcome(name).impossible for name in listed):
         return False
     free = any(not members.outcome(where).impossible for where in members.unlisted)

@@ -122,13 +122,13 @@ class Solver:
         """
         if not candidates.values and candidates.all:
             return IMPOSSIBLE
-        exact = all(claim.is_exact for claim in claims)
-        tried = islice(candidates.values, None if candidates.all else MOST_EXAMPLE_TRIES)
-        for value in tried if exact else ():
+        all_refused = candidates.all
+        for value in islice(candidates.values, None if candidates.all else MOST_EXAMPLE_TRIES):
             self.budget.spend()
             if all(claim.accepts(value) for claim in claims):
                 return Outcome(False, (value,), _findings(claims, facts, (value,)))
-        if candidates.all and exact:
+            all_refused = all_refused and any(claim.refuses(value) for claim in claims)
+        if all_refused:
             return IMPOSSIBLE
         return Outcome(False, (), _findings(claims, facts, ()))
 

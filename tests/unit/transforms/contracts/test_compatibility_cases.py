@@ -46,6 +46,10 @@ OLDER_PERSON = obj(
         "children": {"type": "array", "items": {"$ref": "#/$defs/person"}},
     }
 )
+LINKED = obj({"u": {"type": "string", "format": "uri"}})
+PUBLISHED = obj({"u": {"type": "string", "format": "uri", "examples": ["https://example.org"]}})
+CYRILLIC = {"type": "string", "pattern": r"\p{Cyrillic}"}
+CIRCLE = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
 TO_PERSON = {"$ref": "#/$defs/person"}
 CASE = obj({"case": {"enum": ["lower", "upper"]}, "data": STRING})
 LOWER = {"properties": {"case": {"const": "lower"}}}
@@ -469,6 +473,24 @@ CASES: list[tuple[str, Any, Any, str]] = [
     ("remote", {"$ref": "https://example.org/a"}, {"$ref": "https://example.org/b"}, "UU"),
     ("remote, same", {"allOf": [{"$ref": "urn:a"}]}, {"anyOf": [{"$ref": "urn:a"}]}, "UU"),
     ("dynamic", {"$dynamicRef": "#a"}, STRING, "UU"),
+    # a new required member beside what the library does not judge
+    ("unjudged, optional", LINKED, {**LINKED, "required": ["e"]}, "BC"),
+    (
+        "unjudged, published",
+        {**PUBLISHED, "required": ["u"]},
+        {**PUBLISHED, "required": ["u", "e"]},
+        "BC",
+    ),
+    (
+        "unjudged, no example",
+        {**LINKED, "required": ["u"]},
+        {**LINKED, "required": ["u", "e"]},
+        "UC",
+    ),
+    ("unjudged pattern", obj({"u": CYRILLIC}), obj({"u": CYRILLIC}, required=["e"]), "BC"),
+    ("unjudged word", {"sort": "up"}, {"sort": "up", "required": ["e"]}, "UC"),
+    ("refers to itself", {"$ref": "#"}, obj({}), "UU"),
+    ("refers in a circle", defined({"$ref": "#/$defs/a"}, **CIRCLE), obj({}), "UU"),
     # words of earlier drafts
     (
         "draft 7 tuple",
