@@ -21,6 +21,7 @@ from transforms.contracts.patterns import portable
 from transforms.contracts.registry import Registry
 
 LONGEST_MESSAGE = 200
+MOST_LEVELS = 999
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def violations(contract: Contract, event: Any, *, declared_only: bool = False) -
     Returns:
         The violations, sorted by path; empty if there are none.
     """
-    found = set(_not_json("$", event))
+    found = set(_not_json(event))
     if not found:  # the library does not handle NaN
         schema = _closed(contract.schema) if declared_only else contract.schema
         validator = ExactValidator(schema, format_checker=FORMAT_CHECKER)
@@ -187,28 +188,38 @@ def _extreme(event: Any) -> Iterator[Violation]:
         yield Violation("$.timestamp", "extreme_time", message)
 
 
-def _not_json(path: str, value: Any) -> Iterator[Violation]:
-    """Yield a violation for each value that JSON in UTF-8 cannot represent."""
+def _not_json(event: Any) -> Iterator[Violation]:
+    """Yield a violation for each value that JSON in UTF-8 lacks, or that is nested too deeply."""
+    level: list[tuple[str, Any]] = [("$", event)]
+    for _ in range(MOST_LEVELS):
+        for path, value in level:
+            yield from _not_json_here(path, value)
+        level = [inner for path, value in level for inner in _inside(path, value)]
+    if any(isinstance(value, dict | list) for _, value in level):
+        yield Violation("$", "json", f"nested more than {MOST_LEVELS} levels deep")
+
+
+def _inside(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the members or items of a value with their paths."""
     if isinstance(value, dict):
-        for name, below in value.items():
-            yield from () if _is_text(name) else _refused(path, "a member's name is no text")
-            yield from _not_json(f"{path}.{name}", below)
+        yield from ((f"{path}.{name}", below) for name, below in value.items())
     elif isinstance(value, list):
-        for place, below in enumerate(value):
-            yield from _not_json(f"{path}[{place}]", below)
+        yield from ((f"{path}[{place}]", below) for place, below in enumerate(value))
+
+
+def _not_json_here(path: str, value: Any) -> Iterator[Violation]:
+    """Yield a violation if a value is not JSON, what it contains left aside."""
+    if isinstance(value, dict):
+        if not all(map(_is_text, value)):
+            yield Violation(path, "json", "a member's name is no text")
     elif isinstance(value, float) and not math.isfinite(value):
-        yield from _refused(path, f"{value} is no JSON number")
+        yield Violation(path, "json", f"{value} is no JSON number")
     elif isinstance(value, str) and not _is_text(value):
-        yield from _refused(path, "half of a surrogate pair is no text")
-    elif not isinstance(value, str | int | float | Decimal | None):
-        yield from _refused(path, f"{type(value).__name__} is no JSON type")
+        yield Violation(path, "json", "half of a surrogate pair is no text")
+    elif not isinstance(value, list | str | int | float | Decimal | None):
+        yield Violation(path, "json", f"{type(value).__name__} is no JSON type")
 
 
 def _is_text(value: Any) -> bool:
     """Whether a value is a string without lone surrogates."""
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _refused(path: str, message: str) -> Iterator[Violation]:
-    """Yield one violation of the rule `json`."""
-    yield Violation(path, "json", message)

@@ -262,6 +262,15 @@ def test_a_producer_is_told_path_and_rule(event: Any, path: str, rule: str):
     assert [(v.path, v.rule) for v in validate(event, REGISTRY)] == [(path, rule)]
 
 
+@pytest.mark.parametrize("levels", [999, 1000, 100_000])
+def test_an_event_is_nested_as_deeply_as_refine_reads_it(levels: int):
+    nested: list[Any] = []
+    for _ in range(levels - 2):
+        nested = [nested]
+    found = validate({**STARTED, "extra": nested}, REGISTRY)
+    assert [v.rule for v in found] == ["json"] * (levels > 999)
+
+
 def test_unknown_fields_are_no_fault_of_an_open_contract():
     assert validate({**STARTED, "colour": "red"}, REGISTRY) == []
 
