@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs.runtime.contracts.registry import SCHEMAS
-from tests.unit.transforms.contracts.test_contracts import contract_document, run, write
+from tests.support.contract_files import contract_document, run, write
 from transforms.contracts.compatibility.comparison import accepts
 from transforms.contracts.compatibility.documents import SchemaDocumentError
 from transforms.contracts.contract import Contract, ContractError

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from jobs.contracts import main
 from jobs.runtime.contracts.registry import SCHEMAS, load_registry
+from tests.support.contract_files import contract_document, run, write
 from tests.support.contracts import validator
 from transforms.contracts.contract import Contract, ContractError
 from transforms.contracts.example import example
@@ -22,45 +21,12 @@ REGISTRY = load_registry()
 NAMES = [contract.name for contract in REGISTRY]
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def contract_document(version: str = "1.0", **fields: Any) -> dict[str, Any]:
-    return {
-        "x-topics": ["things"],
-        "x-key": "thingId",
-        "x-family": "engagement",
-        "type": "object",
-        "required": ["eventType", "version", "timestamp", "thingId"],
-        "properties": {
-            "eventType": {"const": "ThingSeen"},
-            "version": {"const": version},
-            "timestamp": {
-                "type": "string",
-                "format": "date-time",
-                "examples": ["2024-01-15T10:30:00Z"],
-            },
-            "thingId": {"type": "string"},
-            **fields,
-        },
-    }
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of contracts with one published version."""
     write(tmp_path, contract_document(size={"type": "integer", "maximum": 10}))
     assert run("lock", "--folder", tmp_path).exit_code == 0, "the first version was refused"
     return tmp_path
-
-
-def write(folder: Path, document: dict[str, Any]) -> Path:
-    version = document["properties"]["version"]["const"]
-    file = folder / "ThingSeen" / f"{version}.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(document))
-    return file
 
 
 def refused(folder: Path, *options: str) -> list[dict[str, str]]:
