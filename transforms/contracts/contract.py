@@ -194,7 +194,7 @@ class Contract:
         """
         missing = {"x-topics", "x-key", "x-family"} - self.schema.keys()
         if missing:
-            raise ContractError(f"{self.name}: {', '.join(sorted(missing))} is missing")
+            raise ContractError(f"{self.name} at $ {', '.join(sorted(missing))}: is missing")
         topics = self.schema["x-topics"]
         if (
             not isinstance(topics, list)
@@ -218,26 +218,33 @@ class Contract:
         for name, value in consts.items():
             node = self.root.fields.get(name)
             if node is None or node.schema.get("const") != value:
-                raise ContractError(f"{self.name}: {name} must be the const '{value}'")
+                raise ContractError(f"{self.name} at $.{name} const: must be '{value}'")
         lacking = {"eventType", "version", "timestamp", self.key} - self.root.required
         if lacking:
-            raise ContractError(f"{self.name}: {', '.join(sorted(lacking))} must be required")
+            raise ContractError(
+                f"{self.name} at $ required: {', '.join(sorted(lacking))} is missing"
+            )
 
     def _check_names(self) -> None:
         """Refuse a timestamp, eventId or key that cannot serve as such.
 
         Raises:
-            ContractError: one of them is no string, the key is a constant, or eventId may be empty.
+            ContractError: one of them is no string, the key is a constant, timestamp or key may be
+                null, timestamp may be no instant, or eventId may be empty.
         """
         if self.key in HEADING:
-            raise ContractError(f"{self.name}: x-key must name a field that varies, not {self.key}")
+            raise ContractError(f"{self.name} at $ x-key: must name a field that varies")
+        fields = self.root.fields
         for name in ("timestamp", "eventId", self.key):
-            if name in self.root.fields and self.root.fields[name].kind != "string":
-                raise ContractError(f"{self.name}: {name} must be a string")
-        if "eventId" in self.root.fields and not self.root.fields["eventId"].schema.get(
-            "minLength"
-        ):
-            raise ContractError(f"{self.name}: eventId must have a minLength of 1 or more")
+            if name in fields and fields[name].kind != "string":
+                raise ContractError(f"{self.name} at $.{name} type: must be string")
+        for name in ("timestamp", self.key):
+            if fields[name].nullable:
+                raise ContractError(f"{self.name} at $.{name} type: must not be null")
+        if fields["timestamp"].schema.get("format") != "date-time":
+            raise ContractError(f"{self.name} at $.timestamp format: must be date-time")
+        if "eventId" in fields and not fields["eventId"].schema.get("minLength"):
+            raise ContractError(f"{self.name} at $.eventId minLength: must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -297,15 +304,15 @@ class _Reader:
         required = frozenset(node.schema.get("required", ()))
         closed = node.schema.get("additionalProperties", True) is False
         if not members:
-            raise ContractError(f"{here}: an object needs properties or additionalProperties")
+            raise ContractError(f"{here} properties: an object needs some, or additionalProperties")
         if required - members.keys():
             lacking = ", ".join(sorted(required - members.keys()))
             raise ContractError(f"{here} required: {lacking} is not among the properties")
         odd = [name for name in members if not FIELD_NAME.fullmatch(name)]
         if odd:
-            raise ContractError(f"{here}: '{odd[0]}' cannot be a column's name")
+            raise ContractError(f"{here} properties: '{odd[0]}' cannot be a column's name")
         if len({name.lower() for name in members}) < len(members):
-            raise ContractError(f"{here}: two properties differ only in case")
+            raise ContractError(f"{here} properties: two differ only in case")
         fields = {
             name: self.node(below, f"{node.path}.{name}", above) for name, below in members.items()
         }
@@ -417,7 +424,7 @@ def _check_keywords(schema: Schema, kind: Kind, here: str, more: set[str]) -> No
     unknown = sorted(k for k in schema if k not in known and not k.startswith("x-"))
     if unknown:
         raise ContractError(
-            f"{here}: {', '.join(unknown)} is not supported for {kind}; "
+            f"{here} {', '.join(unknown)}: not supported for {kind}; "
             f"supported: {', '.join(sorted(CONSTRAINTS[kind])) or 'nothing'}"
         )
     step = schema.get("multipleOf", 1)

@@ -89,6 +89,14 @@ def test_check_names_file_path_and_keyword(tmp_path: Path, field: Any, said: str
         ({"$ref": "#/$defs/a"}, "$ $ref: the root states its properties itself"),
         ({"$defs": {"a": {"type": "string", "minLength": "x"}}}, "#/$defs/a minLength: 'x' is not"),
         ({"required": ["size"]}, "$ required: size is not among the properties"),
+        ({"required": ["thingId", "eventType", "version"]}, "$ required: timestamp is missing"),
+        ({"minItems": 1}, "$ minItems: not supported for object"),
+        (
+            {"properties": {"a-b": True}, "required": []},
+            "$ properties: 'a-b' cannot be a column's name",
+        ),
+        ({"properties": {"a": {}, "A": {}}, "required": []}, "$ properties: two differ only in"),
+        ({"x-key": "version"}, "$ x-key: must name a field that varies"),
     ],
 )
 def test_the_whole_of_a_file_is_held_to_json_schema(change: dict[str, Any], said: str) -> None:
@@ -96,6 +104,30 @@ def test_the_whole_of_a_file_is_held_to_json_schema(change: dict[str, Any], said
         Contract("ThingSeen", "1.0", {**contract_document(), **change})
     assert str(refused.value).startswith(f"ThingSeen 1.0 at {said}")
     assert refused.value.file == "ThingSeen/1.0.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "said"),
+    [
+        ("timestamp", {"type": "string"}, "format: must be date-time"),
+        ("timestamp", {"type": "string", "format": "date"}, "format: must be date-time"),
+        (
+            "timestamp",
+            {"type": ["string", "null"], "format": "date-time"},
+            "type: must not be null",
+        ),
+        ("timestamp", {"type": "integer"}, "type: must be string"),
+        ("thingId", {"type": ["string", "null"]}, "type: must not be null"),
+        ("thingId", {"type": "integer"}, "type: must be string"),
+        ("eventId", {"type": "integer"}, "type: must be string"),
+        ("eventId", {"type": "string"}, "minLength: must be 1 or more"),
+        ("eventType", {"const": "OtherSeen"}, "const: must be 'ThingSeen'"),
+    ],
+)
+def test_an_event_has_an_instant_and_a_key(name: str, field: dict[str, Any], said: str) -> None:
+    with pytest.raises(ContractError) as refused:
+        Contract("ThingSeen", "1.0", contract_document(**{name: field}))
+    assert str(refused.value) == f"ThingSeen 1.0 at $.{name} {said}"
 
 
 @pytest.mark.parametrize("text", ["[]", "true", '"x"', "5", "null"])

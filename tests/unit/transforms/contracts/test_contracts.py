@@ -112,20 +112,6 @@ def test_a_key_that_never_varies_is_refused(folder: Path, heading: str):
     assert (told.exit_code, reason in told.output) == (2, True), told.output
 
 
-@pytest.mark.parametrize(
-    ("field", "schema", "message"),
-    [
-        ("thingId", {"type": "integer"}, "thingId must be a string"),
-        ("eventId", {"type": "integer"}, "eventId must be a string"),
-        ("eventId", {"type": "string"}, "eventId must have a minLength of 1 or more"),
-    ],
-)
-def test_what_names_an_event_is_a_text(folder: Path, field: str, schema: Any, message: str):
-    write(folder, contract_document("1.1", **{field: schema}))
-    told = run("check", "--folder", folder)
-    assert (told.exit_code, message in told.output) == (2, True), told.output
-
-
 def test_a_major_version_needs_an_upcaster(folder: Path):
     write(folder, contract_document("2.0", size={"type": "string"}))
     (found,) = refused(folder)
