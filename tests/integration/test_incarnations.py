@@ -10,16 +10,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
-from jobs.runtime.kafka.clients import admin, python_options
+from jobs.runtime.kafka.clients import python_options
 from jobs.runtime.kafka.offsets import held_back
-from jobs.runtime.kafka.topic_changes import apply_topics
-from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.incarnations import OFFSET_BITS
 from jobs.runtime.pipeline.ingest import ingesting
 from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.streams.query import follow
+from tests.support.kafka_topics import make_anew
 
 TOPIC = "system-health"
 ACCEPTING = load_settings(overrides=["ingest.fail_on_data_loss=false"], environment={})
@@ -34,19 +33,11 @@ def kafka(kafka_with_topics: KafkaSettings) -> KafkaSettings:
 @pytest.fixture
 def lake(spark: SparkSession, kafka: KafkaSettings, tmp_path: Path) -> Lake:
     """A lake that has landed three records of the topic, which is then made anew."""
-    make_anew(kafka)
+    make_anew(kafka, TOPIC)
     send(kafka, b"first", 3)
     lake = Lake(spark, str(tmp_path))
     ingest(lake, kafka)
     return lake
-
-
-def make_anew(kafka: KafkaSettings) -> None:
-    with admin(kafka) as client:
-        client.delete_topics([TOPIC])
-        while TOPIC in client.list_topics():
-            pass
-    apply_topics(kafka, load_topics("local"))
 
 
 def send(kafka: KafkaSettings, text: bytes, count: int) -> None:
@@ -77,7 +68,7 @@ def held(lake: Lake) -> dict[int, bytes]:
 def test_a_topic_made_anew_is_refused_then_landed_from_its_start_under_places_of_its_own(
     lake: Lake, kafka: KafkaSettings, count: int, lose: bool
 ) -> None:
-    make_anew(kafka)
+    make_anew(kafka, TOPIC)
     send(kafka, b"second", count)
     if lose:
         Path(lake.shared_checkpoint("ingest")).rename(Path(lake.root, "lost"))
@@ -99,7 +90,7 @@ def test_a_topic_made_anew_is_refused_then_landed_from_its_start_under_places_of
 def test_a_lake_that_has_not_recorded_ids_tells_a_smaller_topic_by_its_offsets(
     lake: Lake, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_anew(kafka)
+    make_anew(kafka, TOPIC)
     send(kafka, b"second", 2)
     monkeypatch.setattr(Lake, "transactions", lambda *_: {})
     with pytest.raises(DataError, match="made anew"):
@@ -111,7 +102,7 @@ def test_a_topic_made_anew_while_it_is_read_stops_the_query(
 ) -> None:
     configured = load_settings(overrides=["ingest.trigger_s=0.2"], environment={})
     with ingesting(lake, configured, kafka, available_now=False) as run:
-        make_anew(kafka)
+        make_anew(kafka, TOPIC)
         send(kafka, b"second", 9)
         with pytest.raises(DataError, match="made anew while it was read"):
             follow(run)
@@ -121,7 +112,7 @@ def test_a_topic_made_anew_while_it_is_read_stops_the_query(
 def test_records_behind_an_open_transaction_are_told_with_who_holds_them(
     kafka: KafkaSettings,
 ) -> None:
-    make_anew(kafka)
+    make_anew(kafka, TOPIC)
     producer = KafkaProducer(**python_options(kafka), transactional_id="who-hangs")
     producer.init_transactions()
     producer.begin_transaction()

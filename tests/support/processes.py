@@ -65,9 +65,14 @@ class Process:
             came = self._told.wait_for(lambda: self.ended or self.lines > after, within_s)
         assert came, f"no line like {self._pattern.pattern} in {within_s:g} s:\n{self.last_lines}"
 
-    def exit_code(self) -> int:
-        """Wait until it has ended."""
-        self._reader.join()
+    def exit_code(self, within_s: float = LONGEST_S) -> int:
+        """Wait until it has ended, with all that writes to its log.
+
+        Raises:
+            AssertionError: it has not in time; says what the process said last.
+        """
+        self._reader.join(within_s)
+        assert not self._reader.is_alive(), f"still runs after {within_s:g} s:\n{self.last_lines}"
         code = self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
