@@ -19,13 +19,14 @@ from jobs.producers.bulk import send_in_bulk
 from jobs.producers.faults import Faults
 from jobs.producers.options import INSTANT, faults_option, truth_option
 from jobs.producers.population import Population
-from jobs.producers.records import instant, micros_of
+from jobs.producers.records import instant
 from jobs.producers.sending import Progress, publish, require_topics, write_truth
 from jobs.producers.simulation import Clock, Simulation
 from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.settings import KafkaSettings, Settings, SparkSettings
 from jobs.runtime.spark.session import spark_session
+from transforms.instants import micros_of
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US

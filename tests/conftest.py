@@ -1,9 +1,15 @@
-"""One Spark session for the whole run; every test gets folders of its own."""
+"""One Spark session for the whole run; every test gets folders of its own.
+
+Wherever it is, the run is in New York, whose autumn tells an hour twice; and playhead may not
+exchange the time of a zone with Spark.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -16,7 +22,11 @@ from jobs.runtime.settings import KafkaSettings, Settings, load_settings
 from jobs.runtime.spark.session import spark_session
 from tests.support.brokers import broker_in
 from tests.support.lakes import MakeLake
+from tests.support.local_time import NEW_YORK, refuse_local_time
 
+os.environ["TZ"] = NEW_YORK  # of the processes that tests start, too
+time.tzset()
+refuse_local_time()
 numbers = count()
 main = sys.modules["__main__"]
 if not hasattr(main, "__file__"):  # a worker of pytest-xdist: pyspark would take it for doctests

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jobs.producers.faults import WAYS
-from jobs.producers.records import micros_of
+from transforms.instants import micros_of
 
 
 class Instant(click.ParamType[int]):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from transforms.instants import rfc3339
+from transforms.instants import instant_of, micros_of, rfc3339
 
 Body = dict[str, Any]
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Record(NamedTuple):
@@ -69,12 +68,7 @@ ROUTES = {
 
 def instant(micros: int) -> str:
     """Microseconds since 1970 as RFC 3339 in UTC, to the millisecond."""
-    return rfc3339(EPOCH + timedelta(microseconds=micros), "milliseconds")
-
-
-def micros_of(at: datetime) -> int:
-    """An aware datetime as microseconds since 1970."""
-    return (at - EPOCH) // timedelta(microseconds=1)
+    return rfc3339(instant_of(micros), "milliseconds")
 
 
 def micros_of_instant(text: str) -> int:

@@ -80,8 +80,8 @@ def _after_warming(ages: DataFrame) -> tuple[int, dict[str, float]]:
 
     Ages are recorded between whole seconds: what is given, one more, is never below the true age.
     """
-    began = ages.agg(F.min("at")).collect()[0][0]
-    steady = ages.where(F.col("at") > F.lit(began) + F.make_dt_interval(secs=F.lit(WARM_S)))
+    began = ages.agg(F.min(F.unix_micros("at"))).collect()[0][0]
+    steady = ages.where(F.unix_micros("at") > began + 1_000_000 * WARM_S)
     rows = steady.groupBy("age_s").agg(F.sum("events").alias("events")).orderBy("age_s").collect()
     reached = np.cumsum([row.events for row in rows])
     at = {share: int(np.searchsorted(reached, reached[-1] * share / 100)) for share in (50, 95, 99)}

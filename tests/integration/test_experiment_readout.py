@@ -19,6 +19,7 @@ from jobs.runtime.lake.tables import EXPERIMENT_USER
 from tests.oracles.attribution import Event, experiment_users
 from tests.oracles.strict_json import EPOCH
 from tests.support.attribution_cases import END, documents, random_history, silver
+from tests.support.local_time import FIRST_HOUR, SECOND_HOUR
 from transforms.experiments.definitions import catalogue
 from transforms.gold.experiment_user import SOURCES
 
@@ -47,7 +48,7 @@ def lake(
 
 def test_a_look_back_knows_what_was_known_then(lake: Lake, arrived: list[Event]) -> None:
     metrics = {name: DEFINED.metrics[name] for name in ROWS.metrics}
-    looks = look_back(lake, ROWS, metrics, instants(ROWS, AT, 3))
+    looks = look_back(lake, ROWS, metrics, [*instants(ROWS, AT, 3), FIRST_HOUR, SECOND_HOUR])
     for look in looks:
         as_of = (look.at - EPOCH) // timedelta(microseconds=1)
         rows = [
@@ -61,7 +62,8 @@ def test_a_look_back_knows_what_was_known_then(lake: Lake, arrived: list[Event])
         watched = next(one for one in look.result.results if one.metric == "watch")
         totals = [row["totals"]["watch"] for row in arms["control"]]
         assert watched.control == pytest.approx(sum(totals) / len(totals), rel=1e-15)
-    assert looks[0].users["control"] < looks[-1].users["control"]
+    assert looks[0].users["control"] < looks[2].users["control"]
+    assert looks[2].users == looks[3].users == looks[4].users
 
 
 def test_the_page_says_what_was_decided_and_where_from(lake: Lake, tmp_path: Path) -> None:

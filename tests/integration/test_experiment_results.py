@@ -16,7 +16,14 @@ from pyspark.sql import SparkSession
 from jobs.experiments import main
 from jobs.runtime.errors import DataError
 from jobs.runtime.experiments.audit import audit_assignments
-from jobs.runtime.experiments.results import arms_of, newest_pins, reproduce_results, stored_results
+from jobs.runtime.experiments.results import (
+    arms_of,
+    newest_pins,
+    newest_results,
+    reproduce_results,
+    store_results,
+    stored_results,
+)
 from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
@@ -24,6 +31,7 @@ from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER, TABLES
 from tests.oracles.attribution import Key, Row, experiment_users
 from tests.oracles.strict_json import EPOCH
 from tests.support.attribution_cases import END, documents, random_history
+from tests.support.local_time import FIRST_HOUR, SECOND_HOUR
 from transforms.experiments.assignment import hashed_variant
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.experiments.estimators import estimator_of
@@ -158,6 +166,20 @@ def test_no_result_holds_a_number_that_is_none(lake: Lake, rows: list[dict[str, 
     assert "NaN" not in text
     assert "Infinity" not in text
     assert len(rows) == len(stored_results(lake, "rows")) + len(stored_results(lake, "delay"))
+
+
+def test_results_of_the_hour_that_is_told_twice_are_found(
+    lake: Lake, rows: list[dict[str, Any]]
+) -> None:
+    of_delay = [row for row in rows if row["experiment_id"] == "delay"]
+    for at in (FIRST_HOUR, SECOND_HOUR):
+        store_results(lake, [{**row, "experiment_id": "twice", "computed_at": at}
+                             for row in of_delay])  # fmt: skip
+    newest = newest_results(lake, "twice")
+    assert {row["computed_at"] for row in newest} == {SECOND_HOUR}
+    assert len(newest) == len(of_delay)
+    for at in (FIRST_HOUR, SECOND_HOUR):
+        assert {row["computed_at"] for row in stored_results(lake, "twice", at)} == {at}
 
 
 def test_a_result_is_reproduced_after_the_tables_moved_on(

@@ -15,6 +15,7 @@ from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.erasure_log import DECIDED, PURGED, Request, recorded_steps
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.settings import Settings
+from transforms.instants import instant_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def make_certificate(lake: Lake, settings: Settings, request: Request) -> dict[s
         "salt": request.salt,
         "asked_at": request.asked_at,
         "certified_at": now.isoformat(),
-        "steps": {row.step: row["at"].astimezone(UTC).isoformat() for row in rows},
+        "steps": {row.step: instant_of(row["at"]).isoformat() for row in rows},
         "erased": [_select_columns(row, "rows", "detail") for row in rows if row.step == DECIDED],
         "versions": [_select_columns(row, "version") for row in rows if row.step == PURGED],
         "searched": {"files": searched.files, "bytes": searched.size},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -25,6 +25,7 @@ from transforms.gold.experiment_user import (
     outcomes,
     plan,
 )
+from transforms.instants import micros_of
 
 AS_OF = "as_of"
 
@@ -82,11 +83,10 @@ def look_back(
     exposed = exposures(_at_each(assigned, at), known, AS_OF)
     rows = attribute_outcomes(exposed, _at_each(seen, at), known, metrics, AS_OF).persist()
     arms = {
-        as_of.astimezone(UTC): found
-        for (_, as_of), found in arms_of(rows, {experiment.id: metrics}, AS_OF).items()
+        as_of: found for (_, as_of), found in arms_of(rows, {experiment.id: metrics}, AS_OF).items()
     }
     contaminated = {
-        row[AS_OF].astimezone(UTC): row["count"]
+        row[AS_OF]: row["count"]
         for row in rows.where("state = 'contaminated'").groupBy(AS_OF).count().collect()
     }
     rows.unpersist()
@@ -94,16 +94,22 @@ def look_back(
     return [
         Look(
             one,
-            {name: arm.sums.count for name, arm in arms.get(one, {}).items()},
+            {name: arm.sums.count for name, arm in arms.get(then, {}).items()},
             analyse(
-                experiment, metrics, Observed(one, arms.get(one, {}), contaminated.get(one, 0))
+                experiment, metrics, Observed(one, arms.get(then, {}), contaminated.get(then, 0))
             ),
         )
-        for one in at
+        for one, then in ((one, micros_of(one)) for one in at)
     ]
 
 
 def _at_each(events: DataFrame, at: Sequence[datetime]) -> DataFrame:
-    """Each event once for every instant that is not before its event time, as the column as_of."""
-    times = events.sparkSession.createDataFrame([(one,) for one in at], f"{AS_OF} TIMESTAMP")
-    return events.crossJoin(F.broadcast(times)).where(F.col("event_time") <= F.col(AS_OF))
+    """Each event once for every instant that is not before its event time.
+
+    Returns:
+        The events with the column as_of, the instant in microseconds since 1970.
+    """
+    times = [(micros_of(one),) for one in at]
+    looks = events.sparkSession.createDataFrame(times, f"{AS_OF} BIGINT")
+    happened = F.unix_micros("event_time")
+    return events.crossJoin(F.broadcast(looks)).where(happened <= F.col(AS_OF))

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -33,6 +33,7 @@ from transforms.gold.experiment_arms import (
     states,
     sums_of,
 )
+from transforms.instants import instant_of
 
 MODELS, CATALOG = "silver.models", "silver.catalog"
 Arms = Mapping[str, ArmData]
@@ -236,9 +237,13 @@ def stored_results(
     """
     rows = lake.read(EXPERIMENT_RESULTS).where(F.col("experiment_id") == experiment_id)
     if at is None:
-        at = rows.agg(F.max("computed_at")).collect()[0][0]
-    of_then = rows.where(F.col("computed_at") == F.lit(at)).collect()
-    return sorted((_with_all_columns(row.asDict(recursive=True)) for row in of_then), key=_order)
+        newest = rows.agg(F.max(F.unix_micros("computed_at"))).collect()[0][0]
+        if newest is None:
+            return []
+        at = instant_of(newest)
+    of_then = rows.where(F.col("computed_at") == F.lit(at)).drop("computed_at")
+    found = (row.asDict(recursive=True) for row in of_then.collect())
+    return sorted((_with_all_columns({**row, "computed_at": at}) for row in found), key=_order)
 
 
 def newest_results(lake: Lake, experiment_id: str) -> list[dict[str, Any]]:
@@ -279,9 +284,8 @@ def reproduce_results(lake: Lake, before: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def _with_all_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with every column and its instant in UTC; Spark returns the machine's time zone."""
-    known = {name: row.get(name) for name in TABLES[EXPERIMENT_RESULTS].columns}
-    return {**known, "computed_at": row["computed_at"].astimezone(UTC)}
+    """A row with every column, null where it has none."""
+    return {name: row.get(name) for name in TABLES[EXPERIMENT_RESULTS].columns}
 
 
 def _order(row: Mapping[str, Any]) -> tuple[str, str]:

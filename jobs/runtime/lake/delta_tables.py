@@ -343,7 +343,7 @@ class DeltaTables:
         begins = self.commit_time(table, oldest)
         if oldest > 0 and (begins is None or since < begins):
             return {}
-        return {"startingTimestamp": since.strftime("%Y-%m-%d %H:%M:%S.%f")}
+        return {"startingTimestamp": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
 
     def _files(self, path: str) -> tuple[Any, Any]:
         """Resolve a path to Hadoop's objects.

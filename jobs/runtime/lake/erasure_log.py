@@ -23,6 +23,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, ERASURES, TABLES
+from transforms.instants import instant_of
 
 DECIDED, HISTORY, PURGED = "decided", "history", "purged"
 
@@ -129,9 +130,14 @@ def record_step(
 
 
 def recorded_steps(lake: Lake, request: Request) -> list[Any]:
-    """The rows of ops.erasures of one erasure, in order of time, generation, table and detail."""
+    """The rows of ops.erasures of one erasure, in order of time, generation, table and detail.
+
+    Returns:
+        Rows with the table's columns, `at` in microseconds since 1970.
+    """
     own = lake.read(ERASURES).where(F.col("erasure") == request.number)
-    return own.orderBy("at", "generation", "table_name", "detail").collect()
+    rows = own.withColumn("at", F.unix_micros("at"))
+    return rows.orderBy("at", "generation", "table_name", "detail").collect()
 
 
 def refuse_unfinished(lake: Lake, query: str) -> None:
@@ -161,9 +167,10 @@ def history_begins(lake: Lake) -> tuple[int, datetime] | None:
     """
     if _last(lake, HISTORY) is None:
         return None
-    marks = lake.read(ERASURES).where(F.col("table_name") == BRONZE)
-    newest = marks.where(F.col("step") == HISTORY).orderBy("version", ascending=False).first()
-    return None if newest is None else (newest.version, newest["at"].astimezone(UTC))
+    marks = lake.read(ERASURES).where((F.col("table_name") == BRONZE) & (F.col("step") == HISTORY))
+    rows = marks.select("version", F.unix_micros("at").alias("at"))
+    newest = rows.orderBy("version", ascending=False).first()
+    return None if newest is None else (newest.version, instant_of(newest["at"]))
 
 
 def last_offsets(lake: Lake) -> dict[tuple[str, int], int]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from filelock import Timeout
+from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
@@ -21,6 +22,7 @@ from jobs.runtime.lake.lake import FIRST_GENERATION, Lake, open_lake
 from jobs.runtime.lake.locks import lock_of
 from jobs.runtime.lake.tables import GENERATIONS, TABLES
 from jobs.runtime.settings import Settings
+from transforms.instants import instant_of
 
 LOG = "generations"
 
@@ -160,10 +162,15 @@ class Superseded:
 
 
 def action_rows(lake: Lake) -> Sequence[Any]:
-    """The rows of ops.generations, oldest first, none if the table does not exist."""
+    """The rows of ops.generations, oldest first, none if the table does not exist.
+
+    Returns:
+        Rows with the table's columns, `at` in microseconds since 1970.
+    """
     if not lake.has(GENERATIONS):
         return []
-    return lake.read(GENERATIONS).orderBy("sequence").collect()
+    rows = lake.read(GENERATIONS).withColumn("at", F.unix_micros("at"))
+    return rows.orderBy("sequence").collect()
 
 
 def _generation_of(number: int, rows: Sequence[Any]) -> Generation:
@@ -173,7 +180,7 @@ def _generation_of(number: int, rows: Sequence[Any]) -> Generation:
     folds = [row["folds"] for row in own if row["folds"]]
     return Generation(
         number,
-        {row["action"]: row["at"].astimezone(UTC) for row in own},
+        {row["action"]: instant_of(row["at"]) for row in own},
         builds[-1]["bronze_version"] if builds else None,
         builds[-1]["definition"] if builds else None,
         folds[-1] if folds else {},

@@ -22,6 +22,7 @@ from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
 from jobs.runtime.lake.locks import hold_lock, lock_of
 from jobs.runtime.lake.tables import GENERATIONS
 from jobs.runtime.streams.queries import OF_A_GENERATION, RECOMPUTE
+from transforms.instants import instant_of
 
 
 def retire(lake: Lake, *, keep: int, unread_h: float) -> list[int]:
@@ -119,6 +120,6 @@ def _switched_away_at(rows: Sequence[Any], number: int) -> datetime | None:
     """
     switches = [row for row in rows if row["action"] == Action.SWITCHED]
     live = [FIRST_GENERATION, *(row["generation"] for row in switches)]
-    left = [row["at"].astimezone(UTC) for was, row in zip(live, switches, strict=False)
+    left = [instant_of(row["at"]) for was, row in zip(live, switches, strict=False)
             if was == number]  # fmt: skip
     return left[-1] if left else None

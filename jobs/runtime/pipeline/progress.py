@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from pyspark.sql import functions as F
 
@@ -13,12 +13,10 @@ from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE
 from jobs.runtime.pipeline.gold import NOTHING
 from jobs.runtime.streams.checkpoints import read_whole
 from jobs.runtime.streams.queries import RECOMPUTE, REFINE
+from transforms.instants import instant_of
 from transforms.silver.tables import FAMILIES
 
 BUILD = RECOMPUTE  # application of a batch build's transactions, whose version is bronze's
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 OUTPUTS = (*(f"silver.{family}" for family in FAMILIES), QUARANTINE)
@@ -60,7 +58,7 @@ def ingested_through(lake: Lake, version: int) -> datetime | None:
     if version == NOTHING:
         return None
     last = lake.read(BRONZE, version).agg(F.max(F.unix_micros("ingest_time"))).collect()[0][0]
-    return None if last is None else EPOCH + timedelta(microseconds=last)
+    return None if last is None else instant_of(last)
 
 
 def refuse_unreadable(lake: Lake, bronze_version: int, newest: int) -> None:

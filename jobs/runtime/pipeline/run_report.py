@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from pyspark.sql import functions as F
 
@@ -217,8 +218,10 @@ def _throughput(batches: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def _freshness(lake: Lake) -> go.Figure:
-    """A line chart of p50 and p99 of the age of events, in seconds, by commit of batch."""
-    rows = lake.read(FRESHNESS).orderBy("at", "age_s").toPandas()
+    """A line chart of p50 and p99 of the age of events, in seconds, by commit of batch, UTC."""
+    at = F.unix_micros("at").alias("at")
+    rows = lake.read(FRESHNESS).select(at, "age_s", "events").orderBy("at", "age_s").toPandas()
+    rows["at"] = pd.to_datetime(rows["at"], unit="us")
     figure = go.Figure()
     for share, colour in ((0.5, BLUE), (0.99, RED)):
         ages = rows.groupby("at")[["age_s", "events"]].apply(_quantile, share)
@@ -226,7 +229,9 @@ def _freshness(lake: Lake) -> go.Figure:
             x=ages.index, y=ages.to_numpy(), mode="lines+markers", name=f"p{share * 100:.0f}",
             line_color=colour,
         )  # fmt: skip
-    return figure.update_layout(xaxis_title="commit of batch", yaxis_title="age of events, seconds")
+    return figure.update_layout(
+        xaxis_title="commit of batch, UTC", yaxis_title="age of events, seconds"
+    )
 
 
 def _quantile(ages: Any, share: float) -> float:

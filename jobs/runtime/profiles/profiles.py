@@ -23,6 +23,7 @@ from transforms.gold.profile import (
     profiles,
     until,
 )
+from transforms.instants import instant_of
 
 QUERY = "profile"
 
@@ -94,17 +95,12 @@ def verify_profiles(
     Raises:
         SettingsError: gold.user_profile is empty.
     """
-    origin = (
-        lake.read(USER_PROFILE).select("built_from").first() if lake.has(USER_PROFILE) else None
-    )
-    if origin is None:
-        raise SettingsError(f"{USER_PROFILE} is empty", "python -m jobs.profile rebuild fills it")
-    as_of, *versions = origin.built_from
+    as_of, versions = _origin(lake)
     bronze, stored = lake.read(BRONZE), lake.read(USER_PROFILE).select(*COLUMNS)
     if user is not None:
         bronze = bronze.where(F.col("key") == F.lit(user.encode()))
         stored = stored.where(F.col("user_id") == user)
-    held = profile_events_of(lake, dict(zip(PROFILE_SOURCES, versions, strict=True)), user)
+    held = profile_events_of(lake, versions, user)
     ids = held.select("user_id", "event_id", F.lit(True).alias("held"))
     families = {table: table.split(".")[1] for table in PROFILE_SOURCES}
     accepted = judge.accepted_events(bronze).where(F.col("family").isin(*families.values()))
@@ -118,3 +114,23 @@ def verify_profiles(
             wrong = differing_profiles(stored, refolded).select("user_id").orderBy("user_id")
             users = [row.user_id for row in wrong.collect()]
     return stored.count(), waiting, users
+
+
+def _origin(lake: Lake) -> tuple[datetime | None, Mapping[str, int]]:
+    """What gold.user_profile was built from.
+
+    Returns:
+        The instant that it is as of, None for all events, and the Delta version by table of
+        PROFILE_SOURCES.
+
+    Raises:
+        SettingsError: gold.user_profile is empty.
+    """
+    row = None
+    if lake.has(USER_PROFILE):
+        origin = lake.read(USER_PROFILE).select("built_from.*")
+        row = origin.withColumn("as_of", F.unix_micros("as_of")).first()
+    if row is None:
+        raise SettingsError(f"{USER_PROFILE} is empty", "python -m jobs.profile rebuild fills it")
+    versions = {table: row[table.split(".")[1]] for table in PROFILE_SOURCES}
+    return None if row.as_of is None else instant_of(row.as_of), versions

@@ -279,7 +279,7 @@ def _folded_versions(lake: Lake, gold: Snapshot, newest: Mapping[str, int]) -> M
 def _has_deletions(lake: Lake) -> bool:
     """Whether rows have ever been deleted from bronze, by the history of its Delta log."""
     history = DeltaTable.forPath(lake.spark, lake.path(BRONZE)).history()
-    return bool(history.where("operation IN ('DELETE', 'MERGE')").take(1))
+    return not history.where("operation IN ('DELETE', 'MERGE')").isEmpty()
 
 
 def _count_causes(told: DataFrame) -> Counter[str]:

@@ -99,7 +99,8 @@ def _past_rate(lake: Lake) -> float | None:
 
 def _size(lake: Lake, table: str) -> int:
     """The size of the files of a table's newest version, in bytes."""
-    return int(DeltaTable.forPath(lake.spark, lake.path(table)).detail().collect()[0].sizeInBytes)
+    detail = DeltaTable.forPath(lake.spark, lake.path(table)).detail()
+    return int(detail.select("sizeInBytes").collect()[0][0])
 
 
 def _megabytes(size: int) -> str:

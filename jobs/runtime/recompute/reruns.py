@@ -51,5 +51,5 @@ def is_compared(lake: Lake, generation: int) -> bool:
     pair = (F.col("generation") == generation) & (F.col("against") == lake.generation)
     rows = lake.read(PARITY).where(pair)
     newest = rows.groupBy("at").agg(F.count_if(F.col("cause") == UNEXPLAINED).alias("unexplained"))
-    last = newest.orderBy(F.desc("at")).first()
+    last = newest.orderBy(F.desc("at")).select("unexplained").first()
     return last is not None and last.unexplained == 0

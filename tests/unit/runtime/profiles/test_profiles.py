@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,20 @@ def test_an_empty_lake_is_one_clear_error(spark: SparkSession, tmp_path: Path) -
     result = run(Lake(spark, str(tmp_path)), "show", "ada")
     assert result.exit_code == 4
     assert "has no silver.profiles" in result.output
+
+
+def test_a_profile_as_of_an_instant_is_verified_in_the_hour_that_is_told_twice(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a zone whose clocks are set back at 15:00 of that day, which is 14:00 UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "STD0DST,M3.2.0,J264/15")
+        time.tzset()
+        with build_profiles(lake, datetime.fromisoformat(AFTER_P1)) as rows:
+            store_profiles(lake, rows)
+        verified = verify_profiles(lake, load_judge(REFINE))
+    time.tzset()
+    assert verified == (2, 1, [])
 
 
 def test_verify_finds_the_profile_that_is_not_its_events(lake: Lake) -> None:
