@@ -39,7 +39,7 @@ from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import Conservation, conservation
 from jobs.runtime.pipeline.together import drain, streaming
-from jobs.runtime.quality.check import check
+from jobs.runtime.quality.check import check, write_findings
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.quality.measurement import summarize_findings
 from jobs.runtime.recommendations.challenger import train
@@ -138,8 +138,7 @@ def _use(
     """
     with _time_stage("quality", seconds):
         findings = check(lake, docs=FOLDER / "quality")
-        text = page("quality.html", findings=findings)
-        (FOLDER / "quality.html").write_text(text, encoding="utf-8")
+        write_findings(findings, FOLDER / "quality" / "index.html", FOLDER / "quality.html")
     with _time_stage("recommend", seconds):
         recommended = _recommend(lake, settings)
     with _time_stage("experiment", seconds):

@@ -9,7 +9,8 @@ import click
 
 from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.lake.lake import open_lake
-from jobs.runtime.quality.check import check, refuse
+from jobs.runtime.quality.check import check, refuse, write_findings
+from jobs.runtime.quality.measurement import describe_results, unmeasured
 from jobs.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,11 @@ def main(settings: Settings, tables: tuple[str, ...], version: int | None, docs:
     for each in findings:
         if not each.passed:
             log.log(logging.ERROR if each.blocks else logging.WARNING, "%s", each)
-    passed = sum(each.passed for each in findings)
-    click.echo(f"{passed} of {len(findings)} expectations hold: {docs / 'index.html'}")
+    for table, names in unmeasured(findings).items():
+        log.info("%s: nothing to measure: %s", table, ", ".join(names))
+    page = docs / "findings.html"
+    write_findings(findings, docs / "index.html", page)
+    click.echo(f"{describe_results(findings)}: {page}")
     refuse(findings)
 
 

@@ -89,10 +89,15 @@ def test_a_failing_blocker_stops_switch_promotion_and_publishing_until_it_is_men
     refuse_failing(lake, [RATINGS], BLOCKERS, "it")  # the newest check counts
     rows = lake.read(QUALITY).groupBy("version").agg(F.count_if(~F.col("passed"))).collect()
     assert sorted(map(tuple, rows)) == [(1, 2), (2, 2)], "1 has a warning, checked twice"
+    newest = lake.read(QUALITY).where("version = 2").groupBy("kind").agg(F.first("result"))
+    results = dict(map(tuple, newest.collect()))
+    assert (results["range"], results["rows"]) == ("failed", "holds")
+    assert results["volume"] == results["drift"] == "nothing_to_measure"
     page = "".join(file.read_text() for file in docs.rglob("*.html"))
     assert list(docs.rglob("validations/**/*.html"))
     assert "range(half_stars)" in page
     assert "ratings are half a star to five stars" in page
+    assert "there was nothing to measure: a producer is silent" in page
     assert not re.search(r"(src|href)=[\"']https?:[^>]*\.(js|css|png)", page)
 
 

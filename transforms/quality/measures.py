@@ -18,9 +18,9 @@ def repeated_keys(key: Sequence[str]) -> Column:
         key: names of the key's columns.
 
     Returns:
-        Aggregate, bigint.
+        Aggregate, bigint; null without rows.
     """
-    return F.count(F.lit(1)) - F.count_distinct(F.struct(*key))
+    return _of_some(F.lit(1), F.count(F.lit(1)) - F.count_distinct(F.struct(*key)))
 
 
 def rows_with_null(columns: Sequence[str]) -> Column:
@@ -30,9 +30,10 @@ def rows_with_null(columns: Sequence[str]) -> Column:
         columns: names of columns.
 
     Returns:
-        Aggregate, bigint.
+        Aggregate, bigint; null without rows.
     """
-    return F.count_if(F.expr(" OR ".join(f"{name} IS NULL" for name in columns)))
+    missing = F.expr(" OR ".join(f"{name} IS NULL" for name in columns))
+    return _of_some(F.lit(1), F.count_if(missing))
 
 
 def rows_outside(column: str, at_least: float | None, at_most: float | None) -> Column:
@@ -44,14 +45,14 @@ def rows_outside(column: str, at_least: float | None, at_most: float | None) -> 
         at_most: upper bound, inclusive; None for no bound.
 
     Returns:
-        Aggregate, bigint. Null is within all bounds, NaN exceeds any upper one.
+        Aggregate, bigint; null without values. Null is no value, NaN exceeds any upper bound.
     """
     beyond = F.lit(False)
     if at_least is not None:
         beyond |= F.expr(column) < F.lit(at_least)
     if at_most is not None:
         beyond |= F.expr(column) > F.lit(at_most)
-    return F.count_if(beyond)
+    return _of_some(F.expr(column), F.count_if(beyond))
 
 
 def rows_breaking(condition: str) -> Column:
@@ -61,9 +62,22 @@ def rows_breaking(condition: str) -> Column:
         condition: SQL expression, boolean.
 
     Returns:
-        Aggregate, bigint.
+        Aggregate, bigint; null if the condition is true or false of no row.
     """
-    return F.count_if(~F.expr(condition))
+    return _of_some(F.expr(condition), F.count_if(~F.expr(condition)))
+
+
+def _of_some(measured: Column, measure: Column) -> Column:
+    """A measure, if there is something to measure.
+
+    Args:
+        measured: what is measured; its nulls do not count.
+        measure: aggregate.
+
+    Returns:
+        The aggregate; null if `measured` is null in every row, or there is no row.
+    """
+    return F.when(F.count(measured) > 0, measure)
 
 
 def age_h(column: str, now: datetime) -> Column:

@@ -229,6 +229,7 @@ TABLES: Mapping[str, Table] = {
             "kind": "STRING",
             "severity": "STRING",
             "passed": "BOOLEAN",
+            "result": "STRING",
             "found": "STRING",
             "expected": "STRING",
             "why": "STRING",

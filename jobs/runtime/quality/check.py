@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.runtime.errors import DataError, SettingsError
 from jobs.runtime.lake.lake import Lake
+from jobs.runtime.pages import write_page
 from jobs.runtime.quality.expectations import load_expectations
-from jobs.runtime.quality.measurement import Finding, measure, pin_tables, store_findings
+from jobs.runtime.quality.measurement import (
+    Finding,
+    Result,
+    describe_results,
+    measure,
+    pin_tables,
+    store_findings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +66,24 @@ def check(
     if findings:
         store_findings(at, findings, now)
     return findings
+
+
+def write_findings(findings: Sequence[Finding], data_docs: Path, file: Path) -> None:
+    """Write a page of the findings, failures first, that needs no network.
+
+    Args:
+        findings: findings of a check.
+        data_docs: index page of Great Expectations' data docs, to link to.
+        file: path of the page.
+    """
+    order = (Result.FAILED, Result.NOTHING_TO_MEASURE, Result.HOLDS)
+    write_page(
+        file,
+        "quality.html",
+        findings=sorted(findings, key=lambda each: order.index(each.result)),
+        results=describe_results(findings),
+        data_docs=data_docs.relative_to(file.parent).as_posix(),
+    )
 
 
 def refuse(findings: list[Finding]) -> None:

@@ -28,6 +28,7 @@ from jobs.runtime.lake.tables import TABLES
 from jobs.runtime.quality.expectations import Expectation, Measure, Schema, Suite, schema_text
 from jobs.runtime.quality.measurement import Finding
 
+NOTHING = "there was nothing to measure"
 SITE = "quality"
 SEVERITY = {"blocker": "critical", "warning": "warning"}
 REMOTE = re.compile(
@@ -64,7 +65,7 @@ def judge_measures(
     for table, found in measures.items():
         asset = source.add_dataframe_asset(table)
         batch = asset.add_batch_definition_whole_dataframe(f"version {versions[table]}")
-        expected = [_gx_expectation(table, each) for each in suites[table]]
+        expected = [_gx_expectation(table, each, found[each.name]) for each in suites[table]]
         suite = context.suites.add(gx.ExpectationSuite(name=table, expectations=expected))
         definition: Any = gx.ValidationDefinition(name=table, data=batch, suite=suite)
         context.validation_definitions.add(definition)
@@ -101,12 +102,16 @@ def expectation_text(table: str, expectation: Expectation) -> str:
     return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
-def _gx_expectation(table: str, expectation: Expectation) -> Any:
-    """An expectation as one of Great Expectations, over the column of its measure."""
+def _gx_expectation(table: str, expectation: Expectation, measure: Measure) -> Any:
+    """An expectation as one of Great Expectations, over the column of its measure.
+
+    Great Expectations takes a measure without a value for a success: its notes say what it was.
+    """
+    nothing = f"{NOTHING}: " if measure is None else ""
     shared: dict[str, Any] = {
         "column": expectation.name,
         "severity": SEVERITY[expectation.severity],
-        "notes": expectation.why,
+        "notes": nothing + expectation.why,
     }
     if isinstance(expectation, Schema):
         return ExpectColumnValuesToBeInSet(

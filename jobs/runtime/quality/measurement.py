@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -24,6 +26,14 @@ log = logging.getLogger(__name__)
 
 
 AT_ONCE = 2
+
+
+class Result(StrEnum):
+    """The result of an expectation, as ops.quality names it."""
+
+    HOLDS = "holds"
+    FAILED = "failed"
+    NOTHING_TO_MEASURE = "nothing_to_measure"
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Finding:
         expectation: the expectation that was measured.
         found: the measure as text; None if there was nothing to measure.
         expected: the expected value or range as text.
-        passed: whether the expectation holds.
+        passed: whether the expectation does not fail.
     """
 
     table: str
@@ -79,6 +89,13 @@ class Finding:
     found: str | None
     expected: str
     passed: bool
+
+    @property
+    def result(self) -> Result:
+        """Whether it holds, failed, or there was nothing to measure."""
+        if not self.passed:
+            return Result.FAILED
+        return Result.NOTHING_TO_MEASURE if self.found is None else Result.HOLDS
 
     @property
     def blocks(self) -> bool:
@@ -157,6 +174,7 @@ def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime)
             "kind": each.expectation.kind,
             "severity": each.expectation.severity,
             "passed": each.passed,
+            "result": str(each.result),
             "found": each.found,
             "expected": each.expected,
             "why": each.expectation.why,
@@ -165,6 +183,25 @@ def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime)
     ]
     frame = lake.spark.createDataFrame(rows, TABLES[QUALITY].schema).coalesce(1)
     lake.append(QUALITY, frame, Transaction("quality", lake.version(QUALITY)))
+
+
+def unmeasured(findings: Sequence[Finding]) -> dict[str, list[str]]:
+    """The names of the expectations with nothing to measure, by table."""
+    found: dict[str, list[str]] = {}
+    for each in findings:
+        if each.result is Result.NOTHING_TO_MEASURE:
+            found.setdefault(each.table, []).append(each.expectation.name)
+    return found
+
+
+def describe_results(findings: Sequence[Finding]) -> str:
+    """How many expectations hold, failed and had nothing to measure, as text."""
+    counts = Counter(each.result for each in findings)
+    held, failed, nothing = (counts[result] for result in Result)
+    return (
+        f"{held} of {len(findings)} expectations hold, {failed} failed, "
+        f"{nothing} had nothing to measure"
+    )
 
 
 def _measure_table(at: PinnedTables, table: str, suite: Suite, now: datetime) -> dict[str, Measure]:
@@ -200,10 +237,11 @@ def _first_line(error: Exception) -> str:
 
 
 def summarize_findings(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The number of expectations, and those that failed, as a JSON document."""
+    """The number of expectations, and those that do not hold, as a JSON document."""
     failed = [each for each in findings if not each.passed]
     return {
         "expectations": len(findings),
+        "nothing_to_measure": unmeasured(findings),
         "blockers_failed": [str(each) for each in failed if each.blocks],
         "warnings": [str(each) for each in failed if not each.blocks],
     }

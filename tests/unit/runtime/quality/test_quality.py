@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
@@ -15,6 +16,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.tables import TABLES
+from jobs.runtime.quality.check import write_findings
 from jobs.runtime.quality.data_docs import judge_measures
 from jobs.runtime.quality.expectations import (
     KINDS,
@@ -32,7 +34,13 @@ from jobs.runtime.quality.expectations import (
     load_expectations,
     schema_text,
 )
-from jobs.runtime.quality.measurement import Finding
+from jobs.runtime.quality.measurement import (
+    Finding,
+    Result,
+    describe_results,
+    summarize_findings,
+    unmeasured,
+)
 from transforms.quality.history import drift, volume_ratio
 
 SUITES = load_expectations()
@@ -197,6 +205,64 @@ def test_every_expectation_holds_of_sound_rows_and_fails_on_broken_ones(
         [failed] = [f for f in verdicts(table, {**base, each.name: value}) if not f.passed]
         assert failed.expectation == each
         assert failed.blocks == (each.severity == "blocker")
+
+
+def test_an_empty_table_has_nothing_to_measure_but_its_schema_and_its_rows(
+    spark: SparkSession,
+) -> None:
+    table, suite = "silver.ratings", SUITES["silver.ratings"]
+    none = spark.createDataFrame([], TABLES[table].schema)
+
+    def opened(name: str) -> DataFrame:
+        return spark.createDataFrame([], TABLES[name].schema)
+
+    aggregates = [e for e in suite if not isinstance(e, Schema) and e.aggregate(NOW) is not None]
+    measures: dict[str, Any] = aggregated({"none": none}, aggregates)["none"]
+    measures |= {e.name: measure(e, none, opened) for e in suite if e not in aggregates}
+    found = verdicts(table, measures)
+    results = {each.expectation.kind: each.result for each in found}
+    assert results == {
+        **dict.fromkeys((each.kind for each in suite), Result.NOTHING_TO_MEASURE),
+        "schema": Result.HOLDS,
+        "rows": Result.FAILED,
+    }
+    assert all(each.passed for each in found if each.expectation.kind != "rows")
+    assert describe_results(found) == (
+        "1 of 9 expectations hold, 1 failed, 7 had nothing to measure"
+    )
+    assert len(unmeasured(found)[table]) == 7
+    assert summarize_findings(found)["nothing_to_measure"] == unmeasured(found)
+
+
+def test_a_condition_and_a_range_of_nulls_alone_have_nothing_to_measure(
+    spark: SparkSession,
+) -> None:
+    rows = spark.createDataFrame([(None,), (None,)], "half_stars INT")
+    shared: Any = {"severity": "blocker", "why": "w"}
+    for each in (
+        Range(column="half_stars", at_least=1, **shared),
+        Condition(sql="half_stars BETWEEN 1 AND 10", **shared),
+    ):
+        assert measure(each, rows, None) is None
+        assert measure(each, rows.unionAll(rows.sparkSession.range(1).selectExpr("11")), None) == (
+            1 if isinstance(each, Condition) else 0
+        )
+
+
+def test_the_page_puts_failures_first_and_says_what_was_not_measured(tmp_path: Path) -> None:
+    held, failing, empty = SUITES["silver.ratings"][:3]
+    findings = [
+        Finding("silver.ratings", held, "as declared", "as declared", passed=True),
+        Finding("silver.ratings", empty, None, "at most 0", passed=True),
+        Finding("silver.ratings", failing, "0", "at least 1", passed=False),
+    ]
+    write_findings(findings, tmp_path / "index.html", tmp_path / "findings.html")
+    page = (tmp_path / "findings.html").read_text(encoding="utf-8")
+    assert re.findall(r'<td class="\w+">([\w ]+)</td>', page) == [
+        "failed", "nothing to measure", "holds"
+    ]  # fmt: skip
+    assert "1 of 3 expectations hold, 1 failed, 1 had nothing to measure" in page
+    assert 'href="index.html"' in page
 
 
 def days(*sizes: int) -> dict[date, dict[str, int]]:
