@@ -23,9 +23,11 @@ from jobs.runtime.experiments.results import reproduce_results, stored_results
 from jobs.runtime.experiments.results_refresh import refresh_results
 from jobs.runtime.kafka.embedded_broker import kafka_of
 from jobs.runtime.lake.lake import Lake, open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.lake.tables import EXPERIMENT_RESULTS, EXPERIMENT_USER
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import RESULTS
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import Catalogue
 from transforms.experiments.validation import DefinitionError
@@ -169,6 +171,7 @@ def results(
         computed_from = (EXPERIMENT_USER, *SOURCES)
         refuse_failing(lake, computed_from, settings.quality, "the publishing of results")
     with ExitStack() as stack:
+        stack.enter_context(run_alone(lake.shared_checkpoint(RESULTS), RESULTS))
         kafka = stack.enter_context(kafka_of(settings)) if publish else None
         rows = refresh_results(lake, definitions, at, experiments, kafka, once=once)
     for line in dict.fromkeys(_line(row) for row in rows):

@@ -8,7 +8,7 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_live_lake
-from jobs.runtime.lake.locks import hold_lock
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.maintenance.maintain import maintain, tasks
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.queries import MAINTAIN
@@ -29,7 +29,7 @@ def main(settings: Settings, planning: bool) -> None:
         for task in tasks(lake, settings.maintain, settings.refine.duplicate_horizon_h, now):
             click.echo(str(task))
         return
-    with hold_lock(lake.shared_checkpoint(MAINTAIN), MAINTAIN):
+    with run_alone(lake.shared_checkpoint(MAINTAIN), MAINTAIN):
         maintain(lake, settings, now)
 
 

@@ -8,12 +8,15 @@ import click
 
 from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.errors import DataError
+from jobs.runtime.lake.address import absolute_root, shared_checkpoint
 from jobs.runtime.lake.lake import open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.quality.gate import refuse_failing
 from jobs.runtime.recommendations.model_registry import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS,
+    ModelRegistry,
     open_model_registry,
 )
 from jobs.runtime.recommendations.promotion import (
@@ -24,6 +27,7 @@ from jobs.runtime.recommendations.promotion import (
     refuse,
 )
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import PROMOTE
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,30 @@ def main(settings: Settings, version: str | None, back: bool, if_better: bool, s
         for alias in (CHALLENGER, CHAMPION, PREVIOUS):
             click.echo(f"{alias:<12} {registry.version_of(alias) or '-'}")
         return
+    with run_alone(shared_checkpoint(absolute_root(settings.lake.root), PROMOTE), PROMOTE):
+        _promote(settings, registry, version, back=back, if_better=if_better)
+
+
+def _promote(
+    settings: Settings,
+    registry: ModelRegistry,
+    version: str | None,
+    *,
+    back: bool,
+    if_better: bool,
+) -> None:
+    """Put a version into service, if the gate lets it: no other promotion comes between the two.
+
+    Args:
+        settings: settings of the lake, of Kafka and of the gate.
+        registry: the model's registry.
+        version: version to promote; None: the challenger.
+        back: whether to go back to the previous champion, without a gate.
+        if_better: whether a refusal by the gate is only logged.
+
+    Raises:
+        DataError: the gate refuses the version.
+    """
     chosen = previous_champion(registry) if back else version or challenger_of(registry)
     if not back:
         try:

@@ -6,10 +6,12 @@ import logging
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.lake.tables import RECOMMENDATIONS
 from jobs.runtime.online.list_publishing import publish
 from jobs.runtime.online.opening import open_store
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import PUBLISH
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,9 @@ def main(settings: Settings) -> None:
     Lists that have not changed since the last publication are left alone; cached answers of those
     that have are evicted.
     """
-    lake = open_lake("publish", settings)
-    result = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
+    lake = open_lake(PUBLISH, settings)
+    with run_alone(lake.shared_checkpoint(PUBLISH), PUBLISH):
+        result = publish(lake, open_store(settings.online, settings.recommend.model, lake.root))
     log.info(
         "%s lists changed; the online store is at version %s of %s, model %s",
         f"{result.changed:,}", result.publication.table_version, RECOMMENDATIONS,

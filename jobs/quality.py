@@ -9,9 +9,11 @@ import click
 
 from jobs.runtime.cli import job, refuse_ignored
 from jobs.runtime.lake.lake import open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.quality.check import check, refuse, write_findings
 from jobs.runtime.quality.measurement import describe_results, unmeasured
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import QUALITY
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +35,16 @@ def main(settings: Settings, tables: tuple[str, ...], version: int | None, docs:
     Findings go to ops.quality, where the gates of jobs.generations, jobs.promote and
     jobs.experiments read them, and to pages of data docs. Exits non-zero if a blocker fails.
     """
-    lake = open_lake("quality", settings)
-    findings = check(lake, tables, version, docs)
+    lake = open_lake(QUALITY, settings)
+    page = docs / "findings.html"
+    with run_alone(lake.shared_checkpoint(QUALITY), QUALITY):
+        findings = check(lake, tables, version, docs)
+        write_findings(findings, docs / "index.html", page)
     for each in findings:
         if not each.passed:
             log.log(logging.ERROR if each.blocks else logging.WARNING, "%s", each)
     for table, names in unmeasured(findings).items():
         log.info("%s: nothing to measure: %s", table, ", ".join(names))
-    page = docs / "findings.html"
-    write_findings(findings, docs / "index.html", page)
     click.echo(f"{describe_results(findings)}: {page}")
     refuse(findings)
 

@@ -13,7 +13,7 @@ import click
 
 from jobs.runtime.cli import AwareInstant, PageFile, job, refuse_ignored
 from jobs.runtime.lake.lake import Lake, open_live_lake
-from jobs.runtime.lake.locks import hold_lock
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.judging import Judge, load_judge
 from jobs.runtime.quality.check import check as check_quality
@@ -125,7 +125,7 @@ def main(settings: Settings, **options: Any) -> None:
     if request.checking:
         refuse_unexplained(recompute(lake, judge, settings.refine, request.bronze_version))
         return
-    with hold_lock(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE):
+    with run_alone(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE):
         built = _build(lake, judge, settings, request)
         if built is not None:
             _report_and_switch(lake, built, settings, request)

@@ -8,8 +8,10 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.recommendations.scoring import score
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import SCORE
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,9 @@ def main(settings: Settings, model_version: str | None) -> None:
     The champion scores; while there is none, nothing is scored. Repeated on the same tables with
     the same model, it changes nothing.
     """
-    lake = open_lake("score", settings)
-    result = score(lake, settings.recommend, model_version)
+    lake = open_lake(SCORE, settings)
+    with run_alone(lake.shared_checkpoint(SCORE), SCORE):
+        result = score(lake, settings.recommend, model_version)
     state = "made" if result.is_new else "already there"
     log.info(
         "%s lists for %s users by version %s are %s",

@@ -7,10 +7,12 @@ import logging
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import open_lake
+from jobs.runtime.lake.lake import Lake, open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.recommendations.challenger import current_challenger, train
 from jobs.runtime.recommendations.model_registry import CHALLENGER
 from jobs.runtime.settings import Settings
+from jobs.runtime.streams.queries import TRAIN
 from transforms.recommendations.gate import describe_difference
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,13 @@ def main(settings: Settings, from_scratch: bool) -> None:
     python -m jobs.promote puts it into service. If the challenger is already that of these very
     tables, settings and code, nothing is trained.
     """
-    lake = open_lake("train", settings)
+    lake = open_lake(TRAIN, settings)
+    with run_alone(lake.shared_checkpoint(TRAIN), TRAIN):
+        _train(lake, settings, from_scratch=from_scratch)
+
+
+def _train(lake: Lake, settings: Settings, *, from_scratch: bool) -> None:
+    """Train, unless the challenger is that of these very tables, settings and code."""
     name = settings.recommend.model
     current = None if from_scratch else current_challenger(lake, settings.recommend)
     if current is not None:

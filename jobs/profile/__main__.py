@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.cli import AwareInstant, job
-from jobs.runtime.errors import DataError, SettingsError, first_line
+from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.features.training_sets import write_new
 from jobs.runtime.lake.lake import Lake, open_lake
+from jobs.runtime.lake.locks import run_alone
 from jobs.runtime.lake.tables import USER_PROFILE
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.profiles.profiles import (
@@ -32,6 +33,7 @@ from jobs.runtime.profiles.profiles import (
 )
 from jobs.runtime.settings import Settings
 from jobs.runtime.spark.persistence import persist
+from jobs.runtime.streams.queries import PROFILE
 from transforms.gold.profile import PROFILE_SOURCES, profiles, trail, until
 
 log = logging.getLogger(__name__)
@@ -83,11 +85,14 @@ def rebuild(settings: Settings, as_of: datetime | None, out: str | None) -> None
     With --out the lake is not written to, and PATH must not exist.
     """
     lake = _lake(settings)
-    with build_profiles(lake, as_of) as rows:
+    with ExitStack() as stack:
+        if out is None:
+            stack.enter_context(run_alone(lake.shared_checkpoint(PROFILE), PROFILE))
+        rows = stack.enter_context(build_profiles(lake, as_of))
         if out is None:
             store_profiles(lake, rows)
         else:
-            _write_new(rows, out)
+            write_new(rows, out)
     log.info("profiles%s are in %s", _as_of_text(as_of), out or USER_PROFILE)
 
 
@@ -129,22 +134,6 @@ def _lake(settings: Settings) -> Lake:
     lake = open_lake(QUERY, settings)
     lake.require(*PROFILE_SOURCES)
     return lake
-
-
-def _write_new(rows: DataFrame, out: str) -> None:
-    """Write rows as a new Delta table.
-
-    Raises:
-        SettingsError: the path exists already or cannot be written.
-    """
-    try:
-        rows.write.format("delta").mode("errorifexists").save(
-            out if "://" in out else str(Path(out).absolute())
-        )
-    except AnalysisException as error:
-        raise SettingsError(
-            f"{out} cannot be written: {first_line(error)}", "give --out a path that does not exist"
-        ) from None
 
 
 def _documents(rows: DataFrame) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from jobs.runtime.erasure.saga import Erasure, RefusedError
 from jobs.runtime.lake.erasure_log import Requests
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.lake.locks import hold_lock
+from jobs.runtime.lake.locks import hold_lock, run_alone
 from jobs.runtime.lake.tables import BRONZE, ERASURES
 from jobs.runtime.settings import Settings
-from jobs.runtime.streams.queries import OF_THE_LAKE
+from jobs.runtime.streams.queries import ERASE, INGEST, OF_THE_LAKE
 from transforms.silver.families.profiles import ERASURE
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,10 @@ def erase(
     requests = Requests(lake)
     certificates, refused = [], []
     with ExitStack() as stack:
+        stack.enter_context(run_alone(lake.shared_checkpoint(ERASE), ERASE))
         for query in OF_THE_LAKE:
-            stack.enter_context(hold_lock(lake.shared_checkpoint(query), query))
+            hold = hold_lock if query == INGEST else run_alone
+            stack.enter_context(hold(lake.shared_checkpoint(query), query))
         begun = [request.user for request in requests.open()]
         for user in dict.fromkeys([*begun, *users]):
             request = requests.make(user)

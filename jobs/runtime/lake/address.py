@@ -47,7 +47,7 @@ class LakeAddress:
 
     def shared_checkpoint(self, query: str) -> str:
         """Checkpoint or lock folder of a query or job that works for all generations."""
-        return f"{self.root}/checkpoints/{query}"
+        return shared_checkpoint(self.root, query)
 
     def mark_read(self) -> None:
         """Record that this generation was read now, for the job that retires generations.
@@ -72,6 +72,16 @@ class LakeAddress:
     def _mark(self) -> Path:
         """The file whose modification time is the time of the last read."""
         return Path(self.root) / f"generation={self.generation}" / "last-read"
+
+
+def shared_checkpoint(root: str, query: str) -> str:
+    """Checkpoint or lock folder of a query or job that works for all generations.
+
+    Args:
+        root: absolute folder or object-store prefix of the lake.
+        query: name of the query or job.
+    """
+    return f"{root}/checkpoints/{query}"
 
 
 def absolute_root(root: str) -> str:

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from filelock import Timeout
 from pyspark.sql import functions as F
 
-from jobs.runtime.errors import DataError, SettingsError
+from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import FIRST_GENERATION, Lake, open_lake
-from jobs.runtime.lake.locks import lock_of
+from jobs.runtime.lake.locks import wait_for_lock
 from jobs.runtime.lake.tables import GENERATIONS, TABLES
 from jobs.runtime.settings import Settings
 from transforms.instants import instant_of
@@ -213,12 +212,5 @@ def lock_log(lake: Lake) -> Iterator[None]:
     Raises:
         DataError: another process has held the lock for LOCK_S seconds.
     """
-    lock = lock_of(lake.shared_checkpoint(LOG), timeout_s=LOCK_S)
-    try:
-        with lock:
-            yield
-    except Timeout:
-        raise DataError(
-            f"{GENERATIONS}: another process has held {lock.lock_file} for {LOCK_S:.0f} s",
-            "wait for the retirement or switch that is running, then try again",
-        ) from None
+    with wait_for_lock(lake.shared_checkpoint(LOG), GENERATIONS, LOCK_S):
+        yield

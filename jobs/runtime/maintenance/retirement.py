@@ -19,7 +19,7 @@ from jobs.runtime.lake.generations import (
     lock_log,
 )
 from jobs.runtime.lake.lake import FIRST_GENERATION, Lake
-from jobs.runtime.lake.locks import hold_lock, lock_of
+from jobs.runtime.lake.locks import lock_of, run_alone
 from jobs.runtime.lake.tables import GENERATIONS
 from jobs.runtime.streams.queries import OF_A_GENERATION, RECOMPUTE
 from transforms.instants import instant_of
@@ -69,7 +69,7 @@ def abandon(lake: Lake, number: int) -> None:
         SettingsError: the generation is no unfinished build.
         DataError: a recompute is running.
     """
-    with hold_lock(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE), lock_log(lake):
+    with run_alone(lake.shared_checkpoint(RECOMPUTE), RECOMPUTE), lock_log(lake):
         known = generations(lake)
         if number not in known or not known[number].is_unfinished:
             unfinished = [str(each.number) for each in known.values() if each.is_unfinished]

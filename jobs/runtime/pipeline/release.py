@@ -142,7 +142,7 @@ def preview(lake: Lake, judge: Judge, chosen: Selection) -> Counter[str]:
 
 def _alone(lake: Lake) -> AbstractContextManager[None]:
     """A context that holds refine's lock: neither refine nor another release can run."""
-    return hold_lock(lake.checkpoint(REFINE), REFINE)
+    return hold_lock(lake.checkpoint(REFINE), RELEASE)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.locks import wait_for_lock
 from jobs.runtime.lake.tables import PARTIALS, QUALITY, TABLES
 from jobs.runtime.pipeline.gold import NOTHING, Snapshot, read_gold_at, snapshot
 from jobs.runtime.quality.expectations import Expectation, Measure, Schema, Suite, schema_text
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 
 AT_ONCE = 2
+
+
+FINDINGS, LOCK_S = "quality-findings", 60.0  # checks write their findings one after the other
 
 
 class Result(StrEnum):
@@ -154,19 +158,30 @@ def measure(
 
 
 def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime) -> None:
-    """Append findings to ops.quality, in one commit.
+    """Append findings to ops.quality, in one commit; checks side by side do so in turn.
 
     Args:
         at: the pinned tables that were measured.
         findings: the findings to store.
         now: instant of the check.
+
+    Raises:
+        DataError: another check has been writing for LOCK_S seconds.
     """
     lake = at.lake
     lake.ensure([QUALITY])
+    with wait_for_lock(lake.shared_checkpoint(FINDINGS), QUALITY, LOCK_S):
+        lake.append(
+            QUALITY, _rows(at, findings, now), Transaction("quality", lake.version(QUALITY))
+        )
+
+
+def _rows(at: PinnedTables, findings: Sequence[Finding], now: datetime) -> DataFrame:
+    """Findings as rows of ops.quality."""
     rows = [
         {
             "at": now,
-            "generation": lake.generation,
+            "generation": at.lake.generation,
             "table_name": each.table,
             "version": at.versions[each.table],
             "partials_version": at.partials(each.table),
@@ -181,8 +196,7 @@ def store_findings(at: PinnedTables, findings: Sequence[Finding], now: datetime)
         }
         for each in findings
     ]
-    frame = lake.spark.createDataFrame(rows, TABLES[QUALITY].schema).coalesce(1)
-    lake.append(QUALITY, frame, Transaction("quality", lake.version(QUALITY)))
+    return at.lake.spark.createDataFrame(rows, TABLES[QUALITY].schema).coalesce(1)
 
 
 def unmeasured(findings: Sequence[Finding]) -> dict[str, list[str]]:

@@ -145,6 +145,35 @@ def test_the_champion_may_be_promoted_again(registry: ModelRegistry) -> None:
     refuse(registry, "1")
 
 
+def test_two_promotions_side_by_side_make_one_champion_and_one_event(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is started while the first is publishing, and again when that has ended."""
+    before = {alias: registry.version_of(alias) for alias in (CHAMPION, PREVIOUS)}
+    first, second = (record_training(registry, 0.5, 0.3, champion="1").version for _ in range(2))
+    lake = ["--set", f"lake.root={registry.folder.parent}"]
+    told, published = [], []
+
+    def publish(_: object, event: dict[str, Any]) -> None:
+        told.append(CliRunner().invoke(promote_main, [second, *lake]))
+        published.append(event["modelVersion"])
+
+    monkeypatch.setattr("jobs.runtime.recommendations.promotion.publish", publish)
+    for part in ("open_lake", "refuse_failing"):  # its Spark and the tables' quality
+        monkeypatch.setattr(f"jobs.promote.{part}", lambda *_: None)
+    promote_main.main([first, *lake], standalone_mode=False)
+    [beside] = told
+    assert beside.exit_code == 4
+    assert "promote: another process is using " in beside.output
+    assert "/checkpoints/promote: the same job, or an erasure -> wait" in beside.output
+    after = CliRunner().invoke(promote_main, [second, *lake])
+    assert after.exit_code == 4
+    assert f"was judged against champion 1, today's is {first}" in after.output
+    assert published == [first]
+    assert (registry.version_of(CHAMPION), registry.version_of(PREVIOUS)) == (first, "1")
+    registry.point(before)
+
+
 def test_a_promotion_is_an_event_that_keeps_its_contract(registry: ModelRegistry) -> None:
     tags = {**registry.tags("1"), "promoted_at": "2026-11-01T00:00:00.000000Z"}
     event = promotion_event(registry.name, "1", tags)
