@@ -18,6 +18,7 @@ from transforms.experiments.sums import Sums
 
 HOURS = 14 * 24
 MINUTES_A_PLAY, CONVERSION, LEVEL = 12, 0.3, 0.8
+MEAN_HABIT = 20
 WATCH, PLAYS, WATCH_BEFORE, PLAYS_BEFORE, CONVERTED = "y", "d", "x", "d0", "s"
 
 # of plays, 1 + Poisson(3 habit) with habit ~ Gamma(2, 1/2), and of taste ~ Gamma(4, 1/4)
@@ -110,6 +111,25 @@ def simulate(rng: np.random.Generator, users: int, lift: float) -> Simulated:
     }
     session_s = np.rint(2000 * growth[owner] * np.exp(spread)).astype(np.int64)
     return Simulated(lift, rng.integers(0, HOURS, users), treated, variables, session_s, owner)
+
+
+def simulate_habits(rng: np.random.Generator, users: int, lift: float) -> tuple[Sums, Sums]:
+    """Control and treatment of one experiment whose outcome follows what users did before.
+
+    The effect is the same for every user, so that CUPED's coefficient is the same in both arms.
+
+    Args:
+        rng: where chance comes from.
+        users: of each arm.
+        lift: the true relative effect.
+    """
+    arms = []
+    for added in (0, lift):
+        habit = MEAN_HABIT * rng.gamma(2, 1 / 2, users)
+        watch, before = rng.poisson(habit + MEAN_HABIT * added), rng.poisson(habit)
+        arms.append(Sums.of(**{WATCH: watch.tolist(), WATCH_BEFORE: before.tolist()}))
+    control, treatment = arms
+    return control, treatment
 
 
 def relative_std_error(users: int, lift: float) -> float:

@@ -28,8 +28,18 @@ from tests.benchmarks.experiment_simulation import (
     Simulated,
     relative_std_error,
     simulate,
+    simulate_habits,
 )
-from transforms.experiments.effects import Effect, compare, contrast, mean, proportion, ratio
+from transforms.experiments.effects import (
+    Arm,
+    Effect,
+    compare,
+    contrast,
+    estimate_arms,
+    mean,
+    proportion,
+    ratio,
+)
 from transforms.experiments.inference import AlwaysValid, FixedHorizon
 from transforms.experiments.multiplicity import benjamini_hochberg, holm
 from transforms.experiments.power import power
@@ -43,6 +53,8 @@ COMPARISONS = 1_000
 USERS, LIFT, ALPHA = 3_000, 0.1, 0.05
 FIRST_LOOK_UNITS = 100
 FIXED, SEQUENTIAL = FixedHorizon(ALPHA), AlwaysValid(ALPHA, tuning_units=USERS)
+CUPED_RUNS = 20  # for each A/A experiment
+CUPED_USERS, CUPED_LIFT = 400, 0.5  # of each arm; a lift for which it matters what it is divided by
 HALVES = {"control": 1, "treatment": 1}
 VARIABLES = (WATCH, PLAYS, WATCH_BEFORE, PLAYS_BEFORE, CONVERTED)
 ESTIMATORS = {
@@ -135,7 +147,13 @@ def run(experiments: int = EXPERIMENTS, seed: int = SEED) -> dict[str, Any]:
         for kind, lift in enumerate((0.0, LIFT))
     )
     seconds = perf_counter() - began
-    checks = [*_errors(null), *_detection(planted), *_corrections(null, planted)]
+    ours_of_cuped, gbstats_of_cuped = _cuped_std_errors(CUPED_RUNS * experiments, seed)
+    checks = [
+        *_errors(null),
+        *_detection(planted),
+        *_corrections(null, planted),
+        ours_of_cuped,
+    ]
     ours, theirs = _rates(seed)
     return {
         "events": COMPARISONS,
@@ -149,6 +167,7 @@ def run(experiments: int = EXPERIMENTS, seed: int = SEED) -> dict[str, Any]:
         "baseline_rate_per_s": round(theirs),
         "ratio": round(ours / theirs, 1),
         "false_positives_peeking_at_a_fixed_horizon": fmean(v.fixed_alarm for v in null),
+        "std_error_of_cuped_lift_by_gbstats_0_8_0": gbstats_of_cuped,
         "users_when_found": fmean(v.found_at for v in planted if v.found_at is not None),
         "checks": [{**asdict(check), "holds": check.holds} for check in checks],
         "holds": all(check.holds for check in checks),
@@ -215,6 +234,39 @@ def _corrections(null: list[Verdicts], planted: list[Verdicts]) -> Iterator[Chec
         shares.append(sum(discovered[:5]) / max(1, sum(discovered)))
     error = float(np.std(shares, ddof=1)) / math.sqrt(len(shares))
     yield Check("false_discoveries_benjamini_hochberg", fmean(shares), ALPHA / 2, "at_most", error)
+
+
+def _cuped_std_errors(runs: int, seed: int) -> tuple[Check, float]:
+    """The standard error of a lift with CUPED, over the standard deviation that the lifts have.
+
+    Args:
+        runs: number of experiments.
+        seed: of all chance.
+
+    Returns:
+        The check of playhead's, and the same share by the formula of gbstats 0.8.0.
+    """
+    lifts, ours, theirs = [], [], []
+    for i in range(runs):
+        arms = simulate_habits(np.random.default_rng([seed, 2, i]), CUPED_USERS, CUPED_LIFT)
+        control, treatment = estimate_arms(*arms, ESTIMATORS["cuped"])
+        effect = contrast(control, treatment, relative=True)
+        lifts.append(effect.estimate)
+        ours.append(effect.std_error**2)
+        theirs.append(_gbstats_variance(control, treatment))
+    deviation = float(np.std(lifts, ddof=1))
+    share, of_gbstats = (math.sqrt(fmean(found)) / deviation for found in (ours, theirs))
+    error = 1 / math.sqrt(2 * runs)
+    return Check("std_error_of_cuped_lift", share, 1, "equals", error), of_gbstats
+
+
+def _gbstats_variance(control: Arm, treatment: Arm) -> float:
+    """The variance of a lift by `frequentist_variance` of gbstats 0.8.0, frequentist/tests.py.
+
+    It gives the control's raw mean the variance of the adjusted one.
+    """
+    gradient = treatment.raw / control.raw
+    return (treatment.var_adjusted + control.var_adjusted * gradient**2) / control.raw**2
 
 
 def _frequency(

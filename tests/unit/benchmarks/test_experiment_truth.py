@@ -27,3 +27,7 @@ def test_looking_every_hour_is_unsound_at_a_fixed_horizon_and_sound_when_always_
 
     assert report["false_positives_peeking_at_a_fixed_horizon"] > 0.2
     assert observed["false_positives_peeking_always_valid"] <= 0.05
+
+
+def test_a_lift_with_cuped_needs_the_variance_of_the_raw_control(report):
+    assert report["std_error_of_cuped_lift_by_gbstats_0_8_0"] < 0.9
