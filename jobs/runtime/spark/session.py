@@ -101,7 +101,9 @@ IN_ONE_PROCESS = {
 PARTITIONS = "spark.sql.shuffle.partitions"
 MOST_PARTITIONS = 16  # times shuffle_partitions; adaptive execution coalesces small ones
 FOR_LITTLE_DATA = {"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
-FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
+# HotSpot reserves room for compiled code by its compilers: 48 MB for the first alone, which streams
+# fill in minutes, and nothing is compiled from then on; 240 MB for both
+FIRST_COMPILER_ONLY = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 
 
 def spark_session(app: str, settings: SparkSettings) -> SparkSession:
@@ -237,7 +239,7 @@ def _own_machine(settings: SparkSettings) -> Mapping[str, str]:
         "spark.driver.extraJavaOptions": " ".join(
             [
                 JAVA_OPTIONS,
-                *([FIRST_COMPILER_ONLY] if settings.tuned_for == "start" else []),
+                *(FIRST_COMPILER_ONLY if settings.tuned_for == "start" else ()),
                 sharing(),
                 settings.java_options,
                 *(f"-D{key}={value}" for key, value in java_options.items()),
