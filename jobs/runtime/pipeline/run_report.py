@@ -194,7 +194,8 @@ def _example_lists(lake: Lake) -> list[dict[str, Any]]:
     """
     if not lake.has(RECOMMENDATIONS):
         return []
-    busiest = read_gold(lake, USER_FEATURES).orderBy(F.desc("plays"), "user_id").first()
+    by_plays = read_gold(lake, USER_FEATURES).orderBy(F.desc("plays"), "user_id")
+    busiest = by_plays.select("user_id").first()
     if busiest is None:
         return []
     own = (F.col("user_id") == busiest.user_id) & (F.col("context_type") == HOMEPAGE)

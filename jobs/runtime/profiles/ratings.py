@@ -31,8 +31,9 @@ class LakeRatings:
         if not self.lake.has(PARTIALS):
             return None
         of_both = (F.col("user_id") == user_id) & (F.col("title_id") == title_id)
-        row = read_gold(self.lake, USER_TITLE).where(of_both).select("last_rating").first()
-        return None if row is None or row.last_rating is None else int(row.last_rating.half_stars)
+        rows = read_gold(self.lake, USER_TITLE).where(of_both).select("last_rating.half_stars")
+        row = rows.first()
+        return None if row is None or row.half_stars is None else int(row.half_stars)
 
 
 @dataclass(frozen=True)
