@@ -136,7 +136,7 @@ def compare(
             ):
                 compared += rows.count()
                 tables[name] = Counter()
-                if differing.take(1):
+                if not differing.isEmpty():
                     with evidence.explained(fold, differing, refolded=refolded[name]) as told:
                         tables[name] = _count_causes(told)
                         examples |= {
