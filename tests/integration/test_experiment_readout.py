@@ -63,7 +63,7 @@ def test_a_look_back_knows_what_was_known_then(lake: Lake, arrived: list[Event])
         totals = [row["totals"]["watch"] for row in arms["control"]]
         assert watched.control == pytest.approx(sum(totals) / len(totals), rel=1e-15)
     assert looks[0].users["control"] < looks[2].users["control"]
-    assert looks[2].users == looks[3].users == looks[4].users
+    assert looks[3].users == looks[4].users
 
 
 def test_the_page_says_what_was_decided_and_where_from(lake: Lake, tmp_path: Path) -> None:

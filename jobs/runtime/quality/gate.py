@@ -72,9 +72,10 @@ def _failed_blockers(lake: Lake, tables: Sequence[str]) -> tuple[str, bool] | No
     rows = lake.read(QUALITY).where(own)
     newest = rows.groupBy("table_name").agg(F.max("at").alias("at"))
     failed = rows.join(newest, ["table_name", "at"]).where("severity = 'blocker' AND NOT passed")
+    listed = failed.select("table_name", "expectation", "found", "expected")
     told = [
         f"{row.table_name}: {row.expectation}: found {row.found}, expected {row.expected}"
-        for row in failed.orderBy("table_name", "expectation").collect()
+        for row in listed.orderBy("table_name", "expectation").collect()
     ]
     more = f", and {len(told) - TOLD} more" if len(told) > TOLD else ""
     return ("; ".join(told[:TOLD]) + more, True) if told else None
