@@ -87,8 +87,7 @@ def update_preferences(
     "--completed",
     "completion_percentage",
     type=float,
-    required=True,
-    help="Share of the title that was watched, 0 to 100.",
+    help="Share of the title that was watched, 0 to 100. Default: unknown.",
 )
 @click.option("--session", "session_id", help="The playback session.")
 @click.option("--quality", help="The picture's quality, such as 4k_hdr.")

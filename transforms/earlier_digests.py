@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD_AS: Mapping[str, str] = {
-    "fcf58fbdba": "e21b7368f8",  # silver.playback
-    "b659e8f5c6": "e9192c6ccd",  # silver.engagement
-    "85681072d5": "5d3a0f3df7",  # silver.ratings
-    "a531a279fe": "4cb70a1b04",  # silver.profiles
-    "18ce7f7f72": "7d278081f6",  # silver.catalog
-    "ca87ba79e9": "61ca2dd39b",  # silver.experiments
-    "b7dc822a9c": "a496c2872e",  # silver.health
-    "759cf19c11": "aecabc3d60",  # silver.models
+    "e735f195d9": "e21b7368f8",  # silver.playback
+    "4de2c0ed06": "e9192c6ccd",  # silver.engagement
+    "f77d347bbc": "5d3a0f3df7",  # silver.ratings
+    "cb6982a655": "4cb70a1b04",  # silver.profiles
+    "546389c135": "7d278081f6",  # silver.catalog
+    "0eabba9364": "61ca2dd39b",  # silver.experiments
+    "06a8d214fc": "a496c2872e",  # silver.health
+    "6564d09e01": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
     "bccc18c387": "",  # attribution: lakes held no digest of its code
-    "48ea98b04c": "1a27df6c41ee",  # models
+    "fc64e3d046": "1a27df6c41ee",  # models
 }

@@ -9,6 +9,7 @@
 | malformed | one of `MALFORMATIONS` | quarantine |
 | far_future | the event time lies 1 to 365 days ahead of the end of the run | quarantine |
 | wrong_key | the Kafka key is not the event's | quarantine |
+| sparse | an event of SPARSE in its newest version, with only what that requires | silver |
 """
 
 from __future__ import annotations
@@ -56,14 +57,14 @@ class FaultKind:
         deliver: function from the sound record to the records sent, each with its delay in events.
         reason: the quarantine reason that the event must end with; None: it ends in silver.
         duplicates: number of the records that are repeats.
-        only: the event type that can have it; None: all.
+        only: the event types that can have it; empty: all.
     """
 
     fault: str
     deliver: Deliver
     reason: str | None = None
     duplicates: int = 0
-    only: str | None = None
+    only: tuple[str, ...] = ()
 
 
 def _sent_twice(record: Record, draw: Draw) -> Deliveries:
@@ -148,6 +149,25 @@ def started_1_0(body: Body) -> Body:
     return {**flat, "version": "1.0"}
 
 
+SPARSE: Mapping[str, tuple[str, tuple[str, ...]]] = {  # version, members that stay
+    "VideoPlaybackStarted": ("3.0", ("contentInfo",)),
+    "VideoPlaybackPaused": ("2.0", ("contentInfo",)),
+    "VideoPlaybackSeeked": ("2.0", ("contentInfo", "seek")),
+    "VideoPlaybackCompleted": ("2.0", ("contentInfo", "watchDuration")),
+    "UserRatingSubmitted": ("2.0", ("contentInfo", "rating")),
+}
+
+
+def sparse(body: Body) -> Body:
+    """An event of a client that knows little: what is optional is absent."""
+    version, members = SPARSE[body["eventType"]]
+    return {
+        **_only(body, "eventType", "version", "timestamp", "eventId", "userId", *members),
+        "version": version,
+        "contentInfo": _only(body["contentInfo"], "titleId"),
+    }
+
+
 def _epoch_milliseconds(body: Body) -> Body:
     """The event with its timestamp in milliseconds since 1970."""
     return {**body, "timestamp": micros_of_instant(body["timestamp"]) // 1000}
@@ -185,8 +205,9 @@ FAULT_KINDS = (
     FaultKind("out_of_order", _sent_later),
     *(FaultKind("malformed", deliver, reason) for reason, deliver in MALFORMATIONS.values()),
     FaultKind("far_future", _clock_ahead, "future_time"),
-    FaultKind("old_versions", _with_body(started_2_0), only="VideoPlaybackStarted"),
-    FaultKind("old_versions", _with_body(started_1_0), only="VideoPlaybackStarted"),
+    FaultKind("old_versions", _with_body(started_2_0), only=("VideoPlaybackStarted",)),
+    FaultKind("old_versions", _with_body(started_1_0), only=("VideoPlaybackStarted",)),
     FaultKind("wrong_key", _misrouted, "wrong_key"),
+    FaultKind("sparse", _with_body(sparse), only=tuple(SPARSE)),
 )
 SOUND = len(FAULT_KINDS)

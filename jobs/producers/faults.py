@@ -109,7 +109,7 @@ def _parse_share(part: str) -> tuple[str, float]:
 
 def _can_have(event_type: str, code: int) -> bool:
     """Whether an event of a type can have the fault of a code."""
-    return code == SOUND or FAULT_KINDS[code].only in (None, event_type)
+    return code == SOUND or event_type in (FAULT_KINDS[code].only or (event_type,))
 
 
 def deliver(sound: Iterable[Record], lots: Iterable[Lot], until: int) -> list[Record]:

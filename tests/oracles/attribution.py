@@ -147,7 +147,7 @@ def _column(event: Event, name: str) -> Any:
         case "half_stars":
             return int(2 * event["rating"]) if "rating" in event else None
         case "region":
-            return event["metadata"].get("region")
+            return event.get("metadata", {}).get("region")
         case "kind" | "value" | "rank":
             return engagement.get(name)
         case "source":

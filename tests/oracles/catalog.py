@@ -30,4 +30,8 @@ def entry_at(arrived: Iterable[Event], title: str, time: int) -> Entry | None:
     last = max(until, key=lambda e: (micros(e["timestamp"]), e["eventId"]), default=None)
     if last is None or last["eventType"] == "ContentMetadataRemoved":
         return None
-    return {"name": last["name"], "content_type": last["contentType"], "genres": last["genres"]}
+    return {
+        "name": last["name"],
+        "content_type": last.get("contentType"),
+        "genres": last.get("genres"),
+    }

@@ -249,15 +249,16 @@ def _rating(event: Event, event_id: str) -> Fact:
 
 
 def _playback(event: Event, event_id: str) -> Fact:
-    context = event["playbackContext"]
+    context = event.get("playbackContext", {})
+    position = event["seek"]["to"] if "seek" in event else context.get("position")
     return Fact(
         **_who(event, event_id),
         title_id=event["contentInfo"]["titleId"],
-        region=event["metadata"].get("region", "unknown"),
-        device_type=event["deviceInfo"]["deviceType"],
-        content_type=event["contentInfo"]["contentType"],
-        source=context["source"],
-        position=int(event["seek"]["to"] if "seek" in event else context["position"]),
+        region=event.get("metadata", {}).get("region", "unknown"),
+        device_type=event.get("deviceInfo", {}).get("deviceType"),
+        content_type=event["contentInfo"].get("contentType"),
+        source=context.get("source"),
+        position=None if position is None else int(position),
         watch_s=int(event.get("watchDuration", 0)),
     )
 
@@ -279,7 +280,7 @@ def _click(event: Event, event_id: str) -> Fact:
     return Fact(
         **_who(event, event_id),
         title_id=clicked.get("titleId"),
-        region=event["metadata"].get("region", "unknown"),
+        region=event.get("metadata", {}).get("region", "unknown"),
         source=clicked.get("source"),
         rank=None if clicked.get("rank") is None else int(clicked["rank"]),
     )

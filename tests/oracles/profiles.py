@@ -79,15 +79,15 @@ def _view(history: dict[tuple[str, str], Profile], event: Event) -> None:
             "views": 0,
             "watch_s": 0,
             "furthest_position_s": None,
-            "completion_percentage": 0.0,
+            "completion_percentage": None,
             "first_time": time,
         },
     )
     entry["views"] += 1
     entry["watch_s"] += data["watchDuration"]
-    entry["completion_percentage"] = max(
-        entry["completion_percentage"], float(data["completionPercentage"])
-    )
+    if "completionPercentage" in data:
+        share = float(data["completionPercentage"])
+        entry["completion_percentage"] = max(entry["completion_percentage"] or 0.0, share)
     entry["last_time"] = time
     jumps = data.get("skipEvents", [])
     for position in [*data.get("pauseEvents", []), *(at for j in jumps for at in j.values())]:

@@ -139,6 +139,48 @@ clicks = _event(
 )
 
 
+sparse_watching = st.fixed_dictionaries(
+    {},
+    optional={
+        "sessionId": st.just("session_1"),
+        "deviceInfo": st.fixed_dictionaries(
+            {}, optional={"deviceType": st.sampled_from(DEVICE_TYPES), "platform": st.just("tv 7")}
+        ),
+        "playbackContext": st.fixed_dictionaries(
+            {}, optional={"source": st.sampled_from(SOURCES), "position": seconds}
+        ),
+        "metadata": regions,
+    },
+)
+
+
+def _sparse_playback(
+    event_type: str, version: str, **members: st.SearchStrategy[Any]
+) -> st.SearchStrategy:
+    content = st.fixed_dictionaries(
+        {"titleId": st.sampled_from(["title_x", "Am\u00e9lie (2001)"])},
+        optional={"contentType": st.just("movie"), "duration": seconds},
+    )
+    known = _event(event_type, version, contentInfo=content, **members)
+    return st.builds(lambda event, more: {**event, **more}, known, sparse_watching)
+
+
+sparse = st.one_of(  # what clients send that know little
+    _sparse_playback("VideoPlaybackStarted", "3.0"),
+    _sparse_playback("VideoPlaybackPaused", "2.0"),
+    _sparse_playback(
+        "VideoPlaybackSeeked", "2.0", seek=st.fixed_dictionaries({"from": seconds, "to": seconds})
+    ),
+    _sparse_playback("VideoPlaybackCompleted", "2.0", watchDuration=seconds),
+    _event(
+        "UserRatingSubmitted",
+        "2.0",
+        contentInfo=st.fixed_dictionaries({"titleId": st.just("Am\u00e9lie (2001)")}),
+        rating=stars,
+    ),
+)
+
+
 def _delivered(event: dict[str, Any]) -> Delivery:
     topic = PROFILES if event["eventType"] == "ContentRated" else INTERACTIONS
     return Delivery(topic, event["userId"].encode(), json.dumps(event).encode())
@@ -151,7 +193,9 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
     max_leaves=4,
 )
-events = st.one_of(plays, old_plays, pauses, seeks, completions, ratings, content_ratings, clicks)
+events = st.one_of(
+    *(plays, old_plays, pauses, seeks, completions, ratings, content_ratings, clicks, sparse)
+)
 sound = events.map(_delivered)
 
 

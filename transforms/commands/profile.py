@@ -61,7 +61,7 @@ class RecordView(Command):
     Attributes:
         title_id: id of the title.
         watch_s: time spent watching, in seconds.
-        completion_percentage: share of the title that was watched, 0 to 100.
+        completion_percentage: share of the title that was watched, 0 to 100; None if unknown.
         session_id: id of the playback session; None if there was none.
         quality: picture quality; None if unknown.
         device: device; None if unknown.
@@ -71,7 +71,7 @@ class RecordView(Command):
 
     title_id: str
     watch_s: int
-    completion_percentage: float
+    completion_percentage: float | None = None
     session_id: str | None = None
     quality: str | None = None
     device: str | None = None
@@ -94,28 +94,29 @@ class RateContent(Command):
 
 def preferences_event(command: UpdatePreferences) -> Event:
     """The event UserPreferencesUpdated 1.0 of a command."""
-    heading = _heading(command, "UserPreferencesUpdated")
+    heading = _heading(command, "UserPreferencesUpdated", "1.0")
     return {**heading, "data": {"preferences": dict(command.changes)}}
 
 
 def view_event(command: RecordView) -> Event:
-    """The event ContentViewed 1.0 of a command, without unknown and empty values."""
+    """The event ContentViewed 2.0 of a command, without unknown and empty values."""
+    share = command.completion_percentage
     data = {
         "watchDuration": command.watch_s,
-        "completionPercentage": float(command.completion_percentage),
+        "completionPercentage": None if share is None else float(share),
         "quality": command.quality,
         "device": command.device,
         "skipEvents": [{"from": start, "to": end} for start, end in command.skips_s] or None,
         "pauseEvents": list(command.pauses_s) or None,
     }
-    heading = _heading(command, "ContentViewed") | {"contentId": command.title_id}
+    heading = _heading(command, "ContentViewed", "2.0") | {"contentId": command.title_id}
     return _without_nulls(
         {**heading, "sessionId": command.session_id, "data": _without_nulls(data)}
     )
 
 
 def rating_event(command: RateContent, previous_half_stars: int | None) -> Event:
-    """The event ContentRated 1.0 of a command.
+    """The event ContentRated 2.0 of a command.
 
     Args:
         command: the rating.
@@ -123,15 +124,15 @@ def rating_event(command: RateContent, previous_half_stars: int | None) -> Event
     """
     previous = None if previous_half_stars is None else previous_half_stars / HALF_STARS
     data = _without_nulls({"rating": float(command.stars), "previousRating": previous})
-    heading = _heading(command, "ContentRated") | {"contentId": command.title_id}
+    heading = _heading(command, "ContentRated", "2.0") | {"contentId": command.title_id}
     return {**heading, "data": data}
 
 
-def _heading(command: Command, event_type: str) -> Event:
+def _heading(command: Command, event_type: str, version: str) -> Event:
     """The fields that all events of commands share."""
     return {
         "eventType": event_type,
-        "version": "1.0",
+        "version": version,
         "timestamp": rfc3339(command.at),
         "eventId": command.event_id,
         "userId": command.user_id,

@@ -43,8 +43,35 @@ def playback_started_2(old: Column) -> Members:
     }
 
 
+def carried(*names: str) -> Upcaster:
+    """Declare that a major version keeps members as they were, and only demands less of them.
+
+    Args:
+        names: members of the body, the envelope excepted.
+
+    Returns:
+        The upcaster.
+    """
+    return lambda old: {name: old[name] for name in names}
+
+
+PLAYBACK = ("userId", "sessionId", "deviceInfo", "contentInfo", "playbackContext", "metadata")
+
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("VideoPlaybackStarted", 2): playback_started_2,
+    ("VideoPlaybackStarted", 3): carried(*PLAYBACK),
+    ("VideoPlaybackPaused", 2): carried(*PLAYBACK),
+    ("VideoPlaybackSeeked", 2): carried(*PLAYBACK, "seek"),
+    ("VideoPlaybackCompleted", 2): carried(*PLAYBACK, "watchDuration", "completionPercentage"),
+    ("UserRatingSubmitted", 2): carried("userId", "contentInfo", "rating", "metadata"),
+    ("UserEngagement", 2): carried("userId", "sessionId", "engagement", "metadata"),
+    ("ContentRated", 2): carried("userId", "contentId", "data"),
+    ("ContentViewed", 2): carried("userId", "contentId", "sessionId", "data"),
+    ("ContentMetadataUpdated", 2): carried(
+        *("titleId", "name", "contentType", "genres", "duration", "releaseDate", "regions"),
+        "maturityRating",
+    ),
+    ("ContentMetadataRemoved", 2): carried("titleId", "reason"),
 }
 
 

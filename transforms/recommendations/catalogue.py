@@ -64,6 +64,6 @@ def title_metadata(catalogue: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Rows of METADATA_COLUMNS."""
     columns = (catalogue[name] for name in ("title_id", "name", "genres", "content_type"))
     return [
-        (title, name, list(genres), kind)
+        (title, name, None if genres is None else list(genres), kind)
         for title, name, genres, kind in zip(*columns, strict=True)
     ]

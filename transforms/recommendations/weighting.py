@@ -35,7 +35,8 @@ class Weighting:
         most: bound on what each of completions, hours and replays may add.
         abandoned: added (it is negative) when the title was started, never completed, and left
             before `abandoned_before_s`.
-        abandoned_before_s: furthest position, in seconds, that still counts as abandoned.
+        abandoned_before_s: furthest position, in seconds, before which a title counts as abandoned;
+            where no position is known, nothing was left early.
     """
 
     half_star: int = 1
@@ -57,7 +58,7 @@ def preference(rows: pd.DataFrame, weighting: Weighting) -> Integers:
 
     Args:
         rows: columns plays, completions, watch_s (whole seconds), furthest_position_s (null where
-            there was no playback event) and half_stars (1 to 10, null where there is no rating).
+            no position is known) and half_stars (1 to 10, null where there is no rating).
         weighting: declared worth of each signal.
 
     Returns:
@@ -70,7 +71,7 @@ def preference(rows: pd.DataFrame, weighting: Weighting) -> Integers:
     plays, completions, watch_s = (
         rows[name].to_numpy(np.int64) for name in ("plays", "completions", "watch_s")
     )
-    furthest_s = _or_else(rows["furthest_position_s"], 0)
+    furthest_s = _or_else(rows["furthest_position_s"], weighting.abandoned_before_s)
     rated = rows["half_stars"].notna().to_numpy()
     half_stars = _or_else(rows["half_stars"], weighting.neutral_half_stars)
 

@@ -223,6 +223,50 @@ def test_an_event_is_nested_as_deeply_as_refine_reads_it(levels: int):
     assert [v.rule for v in found] == ["json"] * (levels > 999)
 
 
+HEADING = {"timestamp": "2024-01-15T10:30:00Z", "userId": "34"}
+OF_AN_EXPORT = [  # all that some clients and exports of viewing know
+    {"eventType": "VideoPlaybackStarted", "contentInfo": {"titleId": "Am\u00e9lie (2001)"}},
+    {
+        "eventType": "VideoPlaybackStarted",
+        "contentInfo": {"titleId": "\u4e03\u4eba\u306e\u4f8d", "episodeId": "Season 1: Episode 2"},
+        "deviceInfo": {"platform": "Device Type 7"},
+        "playbackContext": {"autoPlay": True},
+        "metadata": {},
+    },
+    {"eventType": "VideoPlaybackPaused", "contentInfo": {"titleId": "Heat"}},
+    {
+        "eventType": "VideoPlaybackSeeked",
+        "contentInfo": {"titleId": "Heat"},
+        "seek": {"from": 0, "to": 9},
+    },
+    {
+        "eventType": "VideoPlaybackCompleted",
+        "contentInfo": {"titleId": "Heat"},
+        "watchDuration": 61,
+    },
+    {"eventType": "UserRatingSubmitted", "contentInfo": {"titleId": "The Wire"}, "rating": 3.5},
+    {"eventType": "ContentRated", "contentId": "The Wire", "data": {"rating": 3.5}},
+    {"eventType": "ContentViewed", "contentId": "The Wire", "data": {"watchDuration": 61}},
+    {"eventType": "UserEngagement", "engagement": {"kind": "click", "titleId": "The Wire"}},
+    {"eventType": "ContentMetadataUpdated", "titleId": "The Wire", "name": "The Wire"},
+    {"eventType": "ContentMetadataRemoved", "titleId": "The Wire"},
+]
+
+
+@pytest.mark.parametrize("event", OF_AN_EXPORT, ids=lambda event: str(event["eventType"]))
+def test_what_nobody_knows_need_not_be_invented(event: dict[str, Any]):
+    newest = REGISTRY.newest(event["eventType"])
+    assert validate({**HEADING, **event, "version": newest.version}, REGISTRY) == []
+    before = REGISTRY.versions(event["eventType"])[-2]
+    assert validate({**HEADING, **event, "version": before.version}, REGISTRY) != []
+
+
+@pytest.mark.parametrize("title", ["", "two\nlines", "a\tb", "\x7f", "x" * 257])
+def test_a_title_id_is_text_of_one_line(title: str):
+    event = {**STARTED, "contentInfo": {"titleId": title}}
+    assert {v.path for v in validate(event, REGISTRY)} == {"$.contentInfo.titleId"}
+
+
 def test_unknown_fields_are_no_fault_of_an_open_contract():
     assert validate({**STARTED, "colour": "red"}, REGISTRY) == []
 

@@ -22,6 +22,10 @@ PLAY = (
     b'"contentInfo": {"titleId": "t", "contentType": "movie", "duration": 100}, '
     b'"playbackContext": {"source": "browse", "position": 7}, "metadata": {"region": "eu"}}'
 )
+SPARSE = (
+    b'{"eventType": "VideoPlaybackStarted", "version": "3.0", "eventId": "e2", '
+    b'"timestamp": "2026-09-21T14:00:00Z", "userId": "ann", "contentInfo": {"titleId": "t"}}'
+)
 TEXTS: tuple[bytes | None, ...] = (
     *(None, b"", b" \n", b"\xff", b"[]", b"null", b"1", b'"x"', b"{}", b"{", b"[" * 2000),
     *(b"{'a': 1}", b'{"a": NaN}', b'{"a": 01}', b'{"a": 1, "a": 1}', b"{} {}", b"{} x"),
@@ -77,10 +81,23 @@ SWAPS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
 )
 
 
+TITLES: tuple[bytes, ...] = (  # the same as a text, as an escape, and what no title may be
+    *(b"t", b"Se7en: A & B's \\\\ #1/2", "Am\u00e9lie".encode(), b"Am\\u00e9lie", b" ", b""),
+    *(b"a\\nb", b"a\\u0000", b"\\u007f", b"\\ud83d\\ude00", b"\\ud800", b"x" * 256, b"x" * 257),
+)
+KNOWN: tuple[bytes, ...] = (
+    *(b'"deviceInfo": {}', b'"deviceInfo": {"platform": "Device Type 7"}', b'"deviceInfo": null'),
+    *(b'"deviceInfo": {"deviceType": "tv"}', b'"playbackContext": {"position": 0}'),
+    *(b'"playbackContext": {"autoPlay": true}', b'"metadata": {}', b'"sessionId": null'),
+)
+
+
 def records() -> list[Raw]:
-    """Texts as they are, the play with one thing swapped, and generated events and histories."""
+    """Texts as they are, plays with one thing swapped, and generated events and histories."""
     swapped = (PLAY.replace(old, new) for old, others in SWAPS for new in others)
-    texts = [*TEXTS, *swapped]
+    titled = (SPARSE.replace(b'"t"', b'"%s"' % title) for title in TITLES)
+    more = (SPARSE[:-1] + b", " + known + b"}" for known in KNOWN)
+    texts = [*TEXTS, *swapped, *titled, *more]
     by_hand = [Raw("user-interactions", 0, at, b"ann", text, NOON) for at, text in enumerate(texts)]
     generated = [
         Raw(

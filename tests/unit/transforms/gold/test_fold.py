@@ -15,7 +15,15 @@ from jobs.runtime.contracts.registry import load_registry
 from tests.support.facts import NOON, SCHEMA, fact
 from transforms.gold.facts import FACT_COLUMNS
 from transforms.gold.fold import evaluate, lift, merge
-from transforms.gold.tables import DEVICE_TYPES, FOLDS, SOURCES, TITLE_DAY, USER_FEATURES
+from transforms.gold.tables import (
+    DEVICE_TYPES,
+    FOLDS,
+    SOURCES,
+    TITLE_DAY,
+    USER_DAY,
+    USER_FEATURES,
+    USER_TITLE,
+)
 
 
 def frame(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
@@ -40,9 +48,9 @@ def varied(spark: SparkSession) -> DataFrame:
                 user_id=f"u{chance.randrange(4)}",
                 title_id=f"t{chance.randrange(5)}",
                 region=chance.choice(["eu", "us"]),
-                source=chance.choice(SOURCES),
-                device_type=chance.choice(DEVICE_TYPES),
-                position_s=None if kind in others else chance.randrange(5000),
+                source=chance.choice([*SOURCES, None]),
+                device_type=chance.choice([*DEVICE_TYPES, None]),
+                position_s=None if kind in others else chance.choice([None, 0, 70, 4999]),
                 rank=chance.randrange(1, 9) if kind == "clicked" else None,
                 watch_s=chance.randrange(5000) if kind == "Completed" else None,
                 half_stars=chance.randrange(1, 11) if kind == "rated" else None,
@@ -91,6 +99,20 @@ def test_a_user_who_never_started_has_no_last_play(spark: SparkSession) -> None:
     rows = [fact("a", "VideoPlaybackCompleted", watch_s=60)]
     [row] = evaluate(USER_FEATURES, frame(spark, rows)).collect()
     assert (row.last_play, row.watch_s) == (None, 60)
+
+
+def test_what_is_unknown_counts_in_the_total_and_as_no_value(spark: SparkSession) -> None:
+    unknown = dict.fromkeys(["device_type", "source", "content_type", "position_s"])
+    rows = frame(spark, [fact("a"), fact("b", **unknown)])
+    [day] = evaluate(USER_DAY, rows).collect()
+    on = sum(day[f"plays_on_{device}"] for device in DEVICE_TYPES)
+    came_from = sum(day[f"plays_from_{source}"] for source in SOURCES)
+    assert (day.plays, day.plays - on, day.plays - came_from) == (2, 1, 1)
+    [features] = evaluate(USER_FEATURES, rows).collect()
+    last = features.last_play
+    assert (last.event_id, last.device_type, last.content_type) == ("b", None, None)
+    [title] = evaluate(USER_TITLE, frame(spark, [fact("b", **unknown)])).collect()
+    assert title.furthest_position_s is None, "an unknown position is not 0"
 
 
 def test_viewers_are_the_users_of_plays_once_each_and_sorted(spark: SparkSession) -> None:

@@ -59,11 +59,9 @@ preferences = st.fixed_dictionaries(
     },
 )
 viewings = st.fixed_dictionaries(
-    {
-        "watchDuration": seconds,
-        "completionPercentage": st.sampled_from([0, -0.0, 0.1, 33.3, 100]),
-    },
+    {"watchDuration": seconds},
     optional={
+        "completionPercentage": st.sampled_from([0, -0.0, 0.1, 33.3, 100]),
         "pauseEvents": st.lists(seconds, max_size=2),
         "skipEvents": st.lists(st.fixed_dictionaries({"from": seconds, "to": seconds}), max_size=2),
     },
@@ -86,7 +84,9 @@ def histories(draw: st.DrawFn) -> list[Event]:
             case 1:
                 session = draw(st.sampled_from([{}, {"sessionId": "s1"}, {"sessionId": "s2"}]))
                 viewed = {"contentId": draw(titles), **session, "data": draw(viewings)}
-                return event("ContentViewed", *heading, at, **viewed)
+                known = "completionPercentage" in viewed["data"]
+                version = draw(st.sampled_from(["1.0", "2.0"])) if known else "2.0"
+                return event("ContentViewed", *heading, at, **viewed) | {"version": version}
             case 2:
                 claimed = draw(previous)
                 claim = {} if claimed == {} else {"previousRating": claimed}
@@ -140,7 +140,9 @@ def silver_row(document: Event) -> dict[str, Any]:
                 "title_id": title,
                 "session_id": document.get("sessionId"),
                 "watch_s": viewed["watchDuration"],
-                "completion_percentage": float(viewed["completionPercentage"]),
+                "completion_percentage": None
+                if "completionPercentage" not in viewed
+                else float(viewed["completionPercentage"]),
                 "skips": viewed.get("skipEvents"),
                 "pauses_s": viewed.get("pauseEvents"),
             }

@@ -58,6 +58,10 @@ def test_a_rating_without_playback_is_an_interaction() -> None:
     assert preferences(unplayed) == [17]
 
 
+def test_what_was_left_at_an_unknown_position_was_not_abandoned() -> None:
+    assert preferences(row(furthest_position_s=None)) == preferences(row()) == [16]
+
+
 def test_a_late_first_play_is_not_taken_for_an_abandoned_one() -> None:
     assert preferences(row(plays=0, furthest_position_s=30)) == [16]
 
