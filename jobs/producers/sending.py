@@ -35,13 +35,16 @@ def require_topics(kafka: KafkaSettings) -> None:
 
 
 def publish(
-    records: Iterable[Record], total: int, kafka: KafkaSettings, rate_per_s: float | None = None
+    records: Iterable[Record],
+    total: int | None,
+    kafka: KafkaSettings,
+    rate_per_s: float | None = None,
 ) -> None:
     """Send records in their order, logging progress; return when Kafka has acknowledged all.
 
     Args:
         records: records to send.
-        total: number of records, for the progress logged.
+        total: number of records, for the progress logged; None: unknown.
         kafka: connection to the cluster that the records are sent to.
         rate_per_s: records a second; None: as fast as possible. A sender that fell behind catches
             up, so the rate holds over the whole run.
@@ -49,24 +52,25 @@ def publish(
     Raises:
         ServiceError: Kafka did not take a record.
     """
-    progress = Progress(total)
+    progress, sent = Progress(total), 0
     with producer(kafka) as client:
-        for sent, record in enumerate(records):
+        for record in records:
             if rate_per_s is not None:
                 progress.wait_for(sent / rate_per_s)
             client.send(record.topic, record.value, key=record.key)
-            progress.show(sent + 1)
-    progress.finish(total)
+            sent += 1
+            progress.show(sent)
+    progress.finish(sent)
 
 
 class Progress:
     """Logs the progress of sending, every REPORT_EVERY_S seconds.
 
     Args:
-        total: number of records to send.
+        total: number of records to send; None: unknown.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self.total = total
         self.began = self.shown = time.monotonic()
 
@@ -81,7 +85,8 @@ class Progress:
         now = time.monotonic()
         if now - self.shown >= REPORT_EVERY_S:
             self.shown = now
-            log.info("sent %s of %s events", f"{sent:,}", f"{self.total:,}")
+            of = "" if self.total is None else f" of {self.total:,}"
+            log.info("sent %s%s events", f"{sent:,}", of)
 
     def finish(self, sent: int) -> None:
         """Log the number of records sent in all, and the rate."""
