@@ -50,29 +50,33 @@ class Bench:
         options = spark_options(self.kafka)
         made.write.format("kafka").options(**options).option("topic", TOPIC).save()
 
-    def noop_rate(self) -> float:
-        """Events a second from Kafka to nowhere, as one streaming query; the faster of two."""
-        return max(rate(self._noop) for _ in range(2))
+    def noop_rate(self, topics: str = TOPIC) -> float:
+        """Events a second from Kafka to nowhere, as one streaming query; the faster of two.
+
+        Args:
+            topics: pattern of the topics' names.
+        """
+        return max(rate(lambda: self._noop(topics)) for _ in range(2))
 
     def ingest(self, lake: Lake) -> None:
         """Land all events in a lake's bronze."""
         with ingesting(lake, self.settings, self.kafka, available_now=True) as query:
             follow(query)
 
-    def nowhere(self) -> DataStreamWriter:
+    def nowhere(self, topics: str = TOPIC) -> DataStreamWriter:
         """The baseline: the records of Kafka, and a sink that drops them."""
         records = (
             self.lake.spark.readStream.format("kafka")
             .options(**spark_options(self.kafka))
-            .option("subscribe", TOPIC)
+            .option("subscribePattern", topics)
             .option("startingOffsets", "earliest")
             .option("maxOffsetsPerTrigger", self.settings.ingest.max_events_per_batch)
             .load()
         )
         return records.writeStream.format("noop")
 
-    def _noop(self) -> None:
-        self.nowhere().trigger(availableNow=True).start().awaitTermination()
+    def _noop(self, topics: str) -> None:
+        self.nowhere(topics).trigger(availableNow=True).start().awaitTermination()
 
 
 @contextmanager
@@ -85,7 +89,8 @@ def bench(events: int = EVENTS) -> Iterator[Bench]:
             apply_topics(kafka, load_topics(settings.profile))
             spark = spark_session("bench", settings.spark)
             ready = Bench(Lake(spark, str(root)), settings, kafka)
-            ready.produce(events)
+            if events:
+                ready.produce(events)
             yield ready
             spark.stop()
 
