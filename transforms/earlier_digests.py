@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD_AS: Mapping[str, str] = {
-    "e735f195d9": "e21b7368f8",  # silver.playback
-    "4de2c0ed06": "e9192c6ccd",  # silver.engagement
-    "f77d347bbc": "5d3a0f3df7",  # silver.ratings
-    "cb6982a655": "4cb70a1b04",  # silver.profiles
-    "546389c135": "7d278081f6",  # silver.catalog
-    "0eabba9364": "61ca2dd39b",  # silver.experiments
-    "06a8d214fc": "a496c2872e",  # silver.health
-    "6564d09e01": "aecabc3d60",  # silver.models
+    "0cc2e7e3da": "e21b7368f8",  # silver.playback
+    "718a8c3616": "e9192c6ccd",  # silver.engagement
+    "c4dfd5a10f": "5d3a0f3df7",  # silver.ratings
+    "9c6e329822": "4cb70a1b04",  # silver.profiles
+    "1322bfcfb6": "7d278081f6",  # silver.catalog
+    "58b6b75f09": "61ca2dd39b",  # silver.experiments
+    "257200413e": "a496c2872e",  # silver.health
+    "f45c919cd3": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
     "bccc18c387": "",  # attribution: lakes held no digest of its code
-    "fc64e3d046": "1a27df6c41ee",  # models
+    "48646a422a": "1a27df6c41ee",  # models
 }

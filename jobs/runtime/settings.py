@@ -121,6 +121,7 @@ class RefineSettings(Section):
     future_tolerance_s: int = Field(ge=0, le=10**10)
     oldest_event_days: int = Field(gt=0, le=10**6)
     warn_refused_share: float = Field(ge=0, le=1)
+    strict_lane: Literal["python", "spark"]
 
 
 class FoldSettings(Section):

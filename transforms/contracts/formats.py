@@ -18,6 +18,17 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2262, 1, 1, tzinfo=UTC)  # exclusive; pandas counts nanoseconds in 64 bits
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
+# for Java and Python: texts of each format that exist on the calendar, written in the usual way;
+# February 29 is left to the calendar
+_DATE = (
+    "[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+USUAL = {
+    "date": _DATE,
+    "date-time": _DATE + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?+Z",
+}
+
 # formats that the library checks without further packages
 PLAIN = ("email", "ipv4", "ipv6", "uuid")
 FORMAT_CHECKER = FormatChecker(PLAIN)

@@ -22,8 +22,8 @@ def with_bodies(
     """Add the bodies of events, upcast to the newest contract, as one struct for each event type.
 
     Args:
-        accepted: rows of `judge` that are accepted: cells string, value binary (read where cells
-            is null), event_type, contract_version and any others.
+        accepted: rows of `judge` that are accepted: content string, event_type,
+            contract_version and any others.
         registry: contracts that they were judged by.
         event_types: event types to read.
         columns: names of the columns of `accepted` to carry over.
@@ -49,10 +49,11 @@ def _steps(
     """
     versions = [contract for event_type in types for contract in registry.versions(event_type)]
     named = [_is(contract).alias(f"is {contract.name}") for contract in versions]
-    lines = F.split("cells", fast_lane_values.SEPARATOR)
-    document = F.try_parse_json(F.col("value").cast("string"))
+    content = F.col("content")
+    is_json = content.startswith("{")
+    lines = F.when(~is_json, F.split(content, fast_lane_values.SEPARATOR))
     return (
-        [*named, lines.alias("lines"), document.alias("document")],
+        [*named, lines.alias("lines"), F.when(is_json, content).alias("document")],
         [_body(contract).alias(contract.name) for contract in versions],
         [_newest(registry, name).alias(name) for name in types],
     )
@@ -70,8 +71,8 @@ def _body(contract: Contract) -> Column:
     Returns:
         Struct; null in rows of other contracts.
     """
-    shape = struct_type(contract.body).simpleString()
-    strict = F.try_variant_get(F.col("document"), "$", shape)
+    shape = struct_type(contract.body)
+    strict = F.from_json(F.col("document"), shape, {"mode": "FAILFAST"})  # it is proven valid
     fast = fast_lane_values.body(contract, F.col("lines"))
     return F.when(
         F.col(f"`is {contract.name}`"),

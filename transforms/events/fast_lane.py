@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from transforms.contracts.contract import Contract, Node
+from transforms.contracts.formats import USUAL
 from transforms.contracts.numbers import MAX_SAFE_INTEGER
 from transforms.contracts.patterns import END
 from transforms.events import fast_lane_values
@@ -38,14 +39,6 @@ NO_FRACTION = r"(?:\.0)?+"
 MOST_REPEATS = 32
 LONGEST_KEY = 512
 MOST_MULTIPLES = 100
-DATE = (
-    "[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-)
-FORMATS = {
-    "date": DATE,
-    "date-time": DATE + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?+Z",
-}
 FORMAT_HOLDS = {  # patterns of contracts that every text of the format's shape matches
     "date-time": (
         "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -173,7 +166,7 @@ def _string(node: Node) -> str:
     if node.listed is not None:
         return _any_of(re.escape(value) for value in node.listed if _is_plain(value))
     times = _times(schema.get("minLength", 0), schema.get("maxLength"))
-    shape = FORMATS.get(schema.get("format", ""), PLAIN + times)
+    shape = USUAL.get(schema.get("format", ""), PLAIN + times)
     if node.pattern is None:
         return shape
     body = node.pattern.removeprefix("^").removesuffix(END)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, reduce
 from itertools import product
+from typing import Literal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -23,7 +24,8 @@ from transforms import provenance
 from transforms.contracts.contract import Contract, Schema
 from transforms.contracts.formats import EARLIEST, LATEST
 from transforms.contracts.registry import Registry
-from transforms.events import fast_lane, fast_lane_values, strict_lane
+from transforms.events import fast_lane, fast_lane_values, strict_lane, variant_lane
+from transforms.events.reading import fault_struct, reading
 from transforms.events.reasons import Reason
 
 CARRIED = ("topic", "partition", "offset", "key", "value", "kafka_timestamp", "ingest_time")
@@ -37,10 +39,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROS_PER_S = 1_000_000
 SECONDS_PER_DAY = 86_400
 REJECTED = "rejected/"
-ESCAPED_BACKSLASH = r"\\"
-PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-SURROGATE = r"\\u[dD][89a-fA-F]"
-STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+StrictLane = Literal["python", "spark"]
+LANES = {"python": strict_lane.steps, "spark": variant_lane.steps}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,12 @@ class TimeBounds:
     oldest_event_days: int
 
 
-def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFrame:
+def judge(
+    bronze: DataFrame,
+    registry: Registry,
+    bounds: TimeBounds,
+    strict_lane: StrictLane = "python",
+) -> DataFrame:
     """Judge every record of bronze by its contract.
 
     Args:
@@ -66,14 +71,16 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
             value (bytes), kafka_timestamp (the arrival time), ingest_time.
         registry: all contracts.
         bounds: limits on the distance between event time and arrival time.
+        strict_lane: what reads the texts that the fast lane leaves: a Python worker, or Spark's
+            own functions, which say the same, some fifty times slower, where no worker may run.
 
     Returns:
         One row for each row of bronze: topic, partition, offset, key, kafka_timestamp,
         ingest_time as they are, and
 
-        - value binary: unchanged, but null where `cells` holds all of its content;
-        - cells string: the values that the fast lane read of an accepted event, for `bodies`; null
-          for all others, so that a rejected record always keeps its value;
+        - value binary: unchanged if rejected; null if accepted, as `content` holds all of it;
+        - content string: an accepted event, for `bodies`: the cells of the fast lane, or JSON in
+          the contract's order; null when rejected;
         - event_id string: the eventId of a valid event that has one, else the lower-case
           hexadecimal SHA-256 of the value's bytes (of no bytes for a null value); the digest of a
           rejected record follows `rejected/`, which no eventId can hold;
@@ -84,11 +91,15 @@ def judge(bronze: DataFrame, registry: Registry, bounds: TimeBounds) -> DataFram
         - judged_by string: a digest of the contracts of the event's type and of the bounds, a dot,
           and a digest of the judge's code; where no contract is named, that of all contracts.
     """
-    return reduce(lambda rows, step: rows.select(*step), _steps(registry, bounds), bronze)
+    return reduce(
+        lambda rows, step: rows.select(*step), _steps(registry, bounds, strict_lane), bronze
+    )
 
 
 @lru_cache(maxsize=8)
-def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
+def _steps(
+    registry: Registry, bounds: TimeBounds, strict_lane: StrictLane
+) -> tuple[list[Column], ...]:
     """The columns that `judge` selects, step by step, cached as they take seconds to build."""
     contracts = list(registry)
     value, signed = F.col("value").cast("string"), _signature(registry, bounds)
@@ -99,9 +110,10 @@ def _steps(registry: Registry, bounds: TimeBounds) -> tuple[list[Column], ...]:
         ],
         _replace_canonical(contracts),
         _take_apart(),
-        _readings(),
+        _envelopes(),
+        *LANES[strict_lane](registry, _carried_columns("fast", "unfit")),
         _names(contracts),
-        _fault(contracts, bounds),
+        _faults(contracts, bounds),
         [*_verdict(contracts), signed.alias("judged_by")],
     )
 
@@ -152,132 +164,83 @@ def _start(opening: str) -> str:
 
 
 def _take_apart() -> list[Column]:
-    """Add cells, those of a canonical text, and head, its first lines.
+    """Add content, the cells of a canonical text, and head, its first lines.
 
     Returns:
-        The columns, with cells string and head array of strings; both null for other texts.
+        The columns, with content string and head array of strings; both null for other texts.
     """
     replaced = F.col("replaced")
-    held = F.when(~replaced.startswith("{"), replaced)
-    return [*_carried_columns(), held.alias("cells"), fast_lane_values.head(held).alias("head")]
+    cells = F.when(~replaced.startswith("{"), replaced)
+    return [*_carried_columns(), cells.alias("content"), fast_lane_values.head(cells).alias("head")]
 
 
-def _readings() -> list[Column]:
-    """Add the values that each lane reads of its texts.
+def _envelopes() -> list[Column]:
+    """Add what the fast lane read, and leave the other texts to the strict lane.
 
-    For a canonical text: lane int, the index of its contract, and own_time, own_id, own_key string.
-    For any other text: digest string, its SHA-256, and pair variant, from `wrap_twice`.
+    The columns: `fast`, the fields of SHAPE for a canonical text; unread string, any other text
+    that is fit to be parsed; unfit, the fault of one that is not.
     """
-    text, held, head = F.col("text"), F.col("cells"), F.col("head")
-    readable = (F.octet_length(text) <= MAX_VALUE_BYTES) & F.is_valid_utf8(text)
-    pair = F.when(held.isNull() & readable, strict_lane.wrap_twice(text, _digest()))
+    head, canonical = F.col("head"), F.col("content").isNotNull()
+    fast = {
+        "contract": fast_lane_values.envelope(head, "lane").cast("int"),
+        "event_time": fast_lane_values.envelope(head, "timestamp"),
+        "own_id": F.nullif(fast_lane_values.envelope(head, "eventId"), F.lit("")),
+        "own_key": fast_lane_values.envelope(head, "key"),
+        "content": F.col("content"),
+    }
+    unfit = F.when(~canonical, _unfit())
     return [
-        *_carried_columns("cells"),
-        F.when(held.isNull(), _digest()).alias("digest"),
-        fast_lane_values.envelope(head, "lane").cast("int").alias("lane"),
-        fast_lane_values.envelope(head, "timestamp").alias("own_time"),
-        F.nullif(fast_lane_values.envelope(head, "eventId"), F.lit("")).alias("own_id"),
-        fast_lane_values.envelope(head, "key").alias("own_key"),
-        pair.alias("pair"),
+        *_carried_columns(),
+        F.when(canonical, reading(**fast)).alias("fast"),
+        unfit.alias("unfit"),
+        F.when(~canonical & unfit.isNull(), F.col("text")).alias("unread"),
     ]
 
 
-def _digest() -> Column:
-    """SHA-256 of the value's bytes.
+def _unfit() -> Column:
+    """Fault of a text that is not fit to be parsed: blank, too long, or not UTF-8.
 
     Returns:
-        Lower-case hexadecimal digits, string; of no bytes for a null value.
+        Struct (reason, path, rule) of strings; null if it is.
     """
-    return F.sha2(F.coalesce(F.col("text").cast("binary"), F.lit(NO_BYTES)), 256)
+    text = F.col("text")
+    return (
+        F.when(text.isNull() | text.rlike(BLANK), fault_struct(Reason.EMPTY_VALUE))
+        .when(F.octet_length(text) > MAX_VALUE_BYTES, fault_struct(Reason.OVERSIZE_VALUE))
+        .when(~F.is_valid_utf8(text), fault_struct(Reason.INVALID_UTF8))
+    )
 
 
 def _names(contracts: Sequence[Contract]) -> list[Column]:
-    """Add the envelope, as either lane read it.
+    """Add what either lane read.
 
-    The columns: document variant and rounded array of strings (strict lane), event_type and
-    contract_version string, contract int (index of the contract that they name, null for none),
-    event_time timestamp, own_id string (the eventId) and own_key string (fast lane).
+    The columns: event_type and contract_version string; contract int (index of the contract that
+    they name, null for none), event_time timestamp; own_id, own_key and content string; fault
+    struct (reason, path, rule) of strings, null if there is none so far.
     """
-    lane, document = F.col("lane"), strict_lane.document(F.col("pair"), F.col("digest"))
-    said_type = strict_lane.string_at(document, "$.eventType")
-    said_version = strict_lane.string_at(document, "$.version")
-    indexes = F.create_map(
-        *(F.lit(part) for index, c in enumerate(contracts) for part in (c.name, index))
-    )
-    said_time = F.upper(strict_lane.string_at(document, "$.timestamp"))
-    time = F.coalesce("own_time", said_time)
-    named = F.element_at(indexes, F.concat_ws(" ", said_type, said_version))
-    types = _literals(c.event_type for c in contracts)
-    versions = _literals(c.version for c in contracts)
+    read = F.coalesce("fast", "strict")
+    contract = read["contract"]
+    said = F.struct(*(read[name].alias(name) for name in ("reason", "path", "rule")))
     return [
-        *_carried_columns("digest", "cells", "lane", "own_key"),
-        document.alias("document"),
-        F.when(lane.isNull(), strict_lane.rounded_numbers(F.col("text"))).alias("rounded"),
-        F.coalesce(F.get(types, lane), said_type).alias("event_type"),
-        F.coalesce(F.get(versions, lane), said_version).alias("contract_version"),
-        F.coalesce(lane, named).alias("contract"),
-        time.try_cast("timestamp").alias("event_time"),
-        F.coalesce("own_id", strict_lane.string_at(document, "$.eventId")).alias("own_id"),
+        *_carried_columns(),
+        F.coalesce(
+            F.get(_literals(c.event_type for c in contracts), contract), read["event_type"]
+        ).alias("event_type"),
+        F.coalesce(
+            F.get(_literals(c.version for c in contracts), contract), read["contract_version"]
+        ).alias("contract_version"),
+        contract.alias("contract"),
+        read["event_time"].try_cast("timestamp").alias("event_time"),
+        *(read[name].alias(name) for name in ("own_id", "own_key", "content")),
+        F.coalesce("unfit", F.when(said["reason"].isNotNull(), said)).alias("fault"),
     ]
 
 
-def _fault(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
-    """Add fault, the first one of each record.
-
-    Returns:
-        The columns, with fault as a struct (reason, path, rule) of strings; null for a valid event.
-    """
-    is_strict = F.col("lane").isNull()
-    name = F.get(_literals(c.name for c in contracts), F.col("contract"))
-    fault = F.coalesce(
-        F.when(is_strict, _reading_fault(contracts)),
-        F.when(
-            is_strict,
-            strict_lane.first_fault(F.col("document"), F.col("rounded"), name, contracts),
-        ),
-        _key_fault(contracts),
-        _time_fault(bounds),
-    )
-    named = ("event_type", "contract_version", "contract", "event_time", "own_id")
-    return [*_carried_columns("digest", "cells", *named), fault.alias("fault")]
-
-
-def _reading_fault(contracts: Sequence[Contract]) -> Column:
-    """First fault of a text before its values are checked: reading, event type, version, topic.
-
-    Returns:
-        Struct (reason, path, rule) of strings; null if there is none.
-    """
-    text, document = F.col("text"), F.col("document")
-    known = F.col("event_type").isin(*{c.event_type for c in contracts})
-    topics = F.get(F.lit([list(c.topics) for c in contracts]), F.col("contract"))
-    return (
-        F.when(text.isNull() | text.rlike(BLANK), _fault_struct(Reason.EMPTY_VALUE))
-        .when(F.octet_length(text) > MAX_VALUE_BYTES, _fault_struct(Reason.OVERSIZE_VALUE))
-        .when(~F.is_valid_utf8(text), _fault_struct(Reason.INVALID_UTF8))
-        .when(document.isNull(), _parse_fault(text))
-        .when(~strict_lane.is_object(document), _fault_struct(Reason.NOT_AN_OBJECT, "$"))
-        .when(
-            ~F.coalesce(known, F.lit(False)),
-            _fault_struct(Reason.UNKNOWN_EVENT_TYPE, "$.eventType"),
-        )
-        .when(F.col("contract").isNull(), _fault_struct(Reason.UNKNOWN_VERSION, "$.version"))
-        .when(~F.array_contains(topics, F.col("topic")), _fault_struct(Reason.WRONG_TOPIC))
-    )
-
-
-def _parse_fault(text: Column) -> Column:
-    """Fault of a text that is not one strict JSON document, with the rule that it breaks."""
-    whole = F.concat(F.lit('{"all":'), text, F.lit("}"))
-    repeats_allowed = F.from_json(whole, "map<string, string>", STRICT).isNotNull()
-    escapes = F.replace(text, F.lit(ESCAPED_BACKSLASH), F.lit(""))
-    half = F.regexp_replace(escapes, PAIR, "").rlike(SURROGATE)
-    rule = (
-        F.when(F.try_parse_json(text).isNotNull(), "single_document")
-        .when(repeats_allowed & ~half, "unique_keys")
-        .otherwise("syntax")
-    )
-    return _fault_struct(Reason.MALFORMED_JSON, rule=rule)
+def _faults(contracts: Sequence[Contract], bounds: TimeBounds) -> list[Column]:
+    """Complete fault, the first one of each record, by its key and its time."""
+    named = ("event_type", "contract_version", "contract", "event_time", "own_id", "content")
+    fault = F.coalesce("fault", _key_fault(contracts), _time_fault(bounds))
+    return [*_carried_columns(*named), fault.alias("fault")]
 
 
 def _key_fault(contracts: Sequence[Contract]) -> Column:
@@ -287,9 +250,8 @@ def _key_fault(contracts: Sequence[Contract]) -> Column:
         Struct (reason, path, rule) of strings; null if the key is right.
     """
     path = F.get(_literals(f"$.{c.key}" for c in contracts), F.col("contract"))
-    own = F.coalesce("own_key", F.try_variant_get("document", path, "string"))
     key = F.col("key").cast("string")
-    return F.when(~key.eqNullSafe(own), _fault_struct(Reason.WRONG_KEY, path, "x-key"))
+    return F.when(~key.eqNullSafe(F.col("own_key")), fault_struct(Reason.WRONG_KEY, path, "x-key"))
 
 
 def _time_fault(bounds: TimeBounds) -> Column:
@@ -304,10 +266,10 @@ def _time_fault(bounds: TimeBounds) -> Column:
     return (
         F.when(
             (time < _micros(EARLIEST)) | (time >= _micros(LATEST)),
-            _fault_struct(Reason.EXTREME_TIME, "$.timestamp"),
+            fault_struct(Reason.EXTREME_TIME, "$.timestamp"),
         )
-        .when(time > ahead, _fault_struct(Reason.FUTURE_TIME, "$.timestamp"))
-        .when(time < behind, _fault_struct(Reason.OLD_TIME, "$.timestamp"))
+        .when(time > ahead, fault_struct(Reason.FUTURE_TIME, "$.timestamp"))
+        .when(time < behind, fault_struct(Reason.OLD_TIME, "$.timestamp"))
     )
 
 
@@ -318,13 +280,13 @@ def _micros(instant: datetime) -> int:
 
 def _verdict(contracts: Sequence[Contract]) -> list[Column]:
     """The columns that `judge` returns, judged_by excepted."""
-    fault, held, text = F.col("fault"), F.col("cells"), F.col("text").cast("binary")
+    fault = F.col("fault")
     accepted = fault.isNull()
-    value = F.when(~accepted | held.isNull(), text)
+    value = F.when(~accepted, F.col("text").cast("binary"))
     family = F.get(_literals(c.family for c in contracts), F.col("contract"))
     return [
         *(value.alias("value") if name == "text" else F.col(name) for name in READ),
-        F.when(accepted, held).alias("cells"),
+        F.when(accepted, F.col("content")).alias("content"),
         _identity(accepted).alias("event_id"),
         F.col("event_type"),
         F.col("contract_version"),
@@ -383,29 +345,20 @@ def _identity(accepted: Column) -> Column:
     Args:
         accepted: boolean, whether the record is a valid event.
     """
-    digest = F.coalesce("digest", _digest())
-    return F.when(accepted, F.coalesce("own_id", digest)).otherwise(
-        F.concat(F.lit(REJECTED), digest)
+    return F.when(accepted, F.coalesce("own_id", _digest())).otherwise(
+        F.concat(F.lit(REJECTED), _digest())
     )
+
+
+def _digest() -> Column:
+    """SHA-256 of the value's bytes.
+
+    Returns:
+        Lower-case hexadecimal digits, string; of no bytes for a null value.
+    """
+    return F.sha2(F.coalesce(F.col("text").cast("binary"), F.lit(NO_BYTES)), 256)
 
 
 def _literals(values: Iterable[str]) -> Column:
     """Array literal of strings."""
     return F.lit(list(values))
-
-
-def _fault_struct(
-    reason: Reason, path: str | Column | None = None, rule: str | Column | None = None
-) -> Column:
-    """Struct (reason, path, rule) of strings.
-
-    Args:
-        reason: reason code.
-        path: JSONPath of the place; None for null.
-        rule: keyword or rule that is broken; None for null.
-    """
-    detail = {"path": path, "rule": rule}
-    return F.struct(
-        F.lit(str(reason)).alias("reason"),
-        *(F.lit(value).cast("string").alias(name) for name, value in detail.items()),
-    )

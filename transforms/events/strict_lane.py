@@ -1,451 +1,418 @@
-"""The strict lane: parses a text as exactly one JSON document and checks it against its contract.
+"""The strict lane: reads a text as exactly one JSON document and holds it to its contract.
 
-All contracts are laid out as one table of places, and generic lambdas walk a parsed document
-down that table, level by level. So the plan stays as small for a hundred contracts as for one.
+A valid event is rewritten in its contract's own order, without unknown members, so that all that
+follows sees one form. Most texts never become a Python dictionary: a compiled decoder checks them
+while it parses, and a decoder drops what an object repeats or the contract does not know. Each
+member of an object has one colon; so if text and rewritten event have equally many, none was
+dropped. Whatever that does not decide is parsed and checked place by place, which also finds the
+reason of a rejection.
+
+Real-time mode runs no Python: `variant_lane` is the same lane made of Spark's own functions.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+import msgspec
+import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from transforms.contracts.contract import Contract, Node
-from transforms.contracts.numbers import MAX_SAFE_INTEGER, MOST_DIGITS
+from transforms.contracts.formats import is_day, is_instant
+from transforms.contracts.msgspec_types import attribute, struct_of
+from transforms.contracts.numbers import is_held, is_multiple
+from transforms.contracts.patterns import portable
+from transforms.contracts.registry import Registry
+from transforms.events.reading import SHAPE, TYPES, Reading
 from transforms.events.reasons import Reason
-
-DECIMAL = "decimal(38, 22)"  # holds MAX_SAFE_INTEGER, and 17 digits of numbers down to 1e-6
-LOCATION = (
-    "struct<path: string, step: string, kind: string, types: array<string>, required: boolean, "
-    "nullable: boolean, closed: boolean, members: array<int>, items: int, names: array<string>, "
-    "lowered: array<string>, listsNull: boolean, enum: array<string>, const: string, "
-    "pattern: string, format: string, minLength: int, maxLength: int, minItems: int, "
-    "maxItems: int, minProperties: int, maxProperties: int, "
-    f"minimum: {DECIMAL}, maximum: {DECIMAL}, exclusiveMinimum: {DECIMAL}, "
-    f"exclusiveMaximum: {DECIMAL}, multipleOf: {DECIMAL}>"
+from transforms.events.strict_json import (
+    LONGEST_NAME,
+    LONGEST_NUMBER,
+    MOST_LEVELS,
+    MalformedJsonError,
+    parse,
 )
-TYPES = {
-    "object": ("OBJECT",),
-    "map": ("OBJECT",),
-    "array": ("ARRAY",),
-    "string": ("STRING",),
-    "boolean": ("BOOLEAN",),
-    "integer": ("BIGINT", "DECIMAL", "DOUBLE"),
-    "number": ("BIGINT", "DECIMAL", "DOUBLE"),
-}
-DATE = r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
-TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-KEYWORDS = (  # constraints that a place holds under the contract's own names
-    *("const", "format", "minLength", "maxLength", "multipleOf"),
-    *("minItems", "maxItems", "minProperties", "maxProperties"),
-)
-# what VARIANT holds as a double, and therefore not as it is written; also in other texts
-ROUNDED = r"[:,\[\s]-?[0-9.]+[eE]|[0-9.]{39}"
-ITEMS = f"array<struct<place: {LOCATION}, value: variant, within: boolean>>"
-Lambda = Callable[[Column], Column]
+
+LONG_NUMBER = re.compile(rb"[-+.eE0-9]{%d}" % (LONGEST_NUMBER + 1))
+# a number that a double may round; also in other texts
+ROUNDED = re.compile(rb"[:,\[\s]-?(?:[.0-9]{16}|[.0-9]+[eE])")
+ESCAPED_COLON = b"\\u003"
+COLON, OPENINGS = b":", (b"[", b"{")
+ABSENT: Any = object()
+NOTHING = Reading()
+ARROW_TYPES = {"int": pa.int32(), "string": pa.string()}
+Fault = tuple[Reason, str, str]  # reason, JSONPath, keyword
+ENCODER = msgspec.json.Encoder()
+UNTYPED = msgspec.json.Decoder()
+UNDECIDED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-def wrap_twice(text: Column, digest: Column) -> Column:
-    """Parse a text as the first of two elements of an array whose second is the text's digest.
+ARROW = pa.struct([(name, ARROW_TYPES[type_]) for name, type_ in TYPES.items()])
 
-    A text cannot contain its own digest, so it cannot close the array early and be half ignored.
+
+def steps(registry: Registry, carried: Sequence[Column]) -> list[list[Column]]:
+    """The columns to select, step by step, that read texts in a Python worker.
+
+    They add strict, struct SHAPE of unread (string, fit to be parsed); null for a null text.
 
     Args:
-        text: string, valid UTF-8.
-        digest: string, the SHA-256 of the text's bytes.
-
-    Returns:
-        Variant, null where this is not JSON by RFC 8259 or an object repeats a key, half a
-        surrogate pair is escaped, nesting passes 1,000 levels or a number 1,000 characters.
+        registry: all contracts.
+        carried: columns to carry over, `topic` among them.
     """
-    return F.try_parse_json(F.concat(F.lit("["), text, F.lit('\n,"'), digest, F.lit('"]')))
+    documents = json.dumps([[c.event_type, c.version, c.schema] for c in registry])
+
+    def read(values: pa.Array, topics: pa.Array) -> pa.Array:
+        """Read one Arrow batch."""
+        reader = _reader(documents)
+        found = [
+            None if value is None else reader.read(value, topic)
+            for value, topic in zip(values.to_pylist(), topics.to_pylist(), strict=True)
+        ]
+        return _arrow(found)
+
+    declare: Any = F.arrow_udf  # type: ignore[attr-defined]
+    worker = declare(read, SHAPE)
+    return [[*carried, worker(F.col("unread").cast("binary"), "topic").alias("strict")]]
 
 
-def document(pair: Column, digest: Column) -> Column:
-    """Extract the sole document of a text.
+def _arrow(found: Sequence[Reading | None]) -> pa.Array:
+    """Readings as an Arrow array of structs."""
+    columns = zip(*(each or NOTHING for each in found), strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, ARROW, strict=True)]
+    absent = pa.array([each is None for each in found], pa.bool_())
+    return pa.StructArray.from_arrays(arrays, fields=list(ARROW), mask=absent)
+
+
+@lru_cache(maxsize=4)
+def _reader(documents: str) -> StrictReader:
+    """The reader of some contracts, made once a Python worker.
 
     Args:
-        pair: variant from `wrap_twice`.
-        digest: string, the SHA-256 of the text's bytes.
-
-    Returns:
-        Variant; null if the text holds more than one document, or for a null pair.
+        documents: JSON array of [event type, version, schema].
     """
-    sole = F.try_variant_get(pair, "$[1]", "string") == digest
-    return F.when(sole, F.try_variant_get(pair, "$[0]", "variant"))
+    return StrictReader([Contract(*parts) for parts in json.loads(documents)])
 
 
-def string_at(value: Column, path: str) -> Column:
-    """The string at a JSONPath of a variant.
+class StrictReader:
+    """Reads texts by the contracts of a registry.
 
     Args:
-        value: variant.
-        path: JSONPath.
-
-    Returns:
-        String; null if the place is absent or holds another type.
+        contracts: all contracts; their order gives their index.
     """
-    found = F.try_variant_get(value, path, "variant")
-    return F.when(_type_of(found) == "STRING", F.try_variant_get(value, path, "string"))
 
+    def __init__(self, contracts: list[Contract]) -> None:
+        self._types = {contract.event_type for contract in contracts}
+        self._layouts = {
+            (contract.event_type, contract.version): Layout(index, contract)
+            for index, contract in enumerate(contracts)
+        }
 
-def is_object(value: Column) -> Column:
-    """Whether a variant is a JSON object."""
-    return _members_of(value).isNotNull()
+    def read(self, value: bytes, topic: str) -> Reading:
+        """Read one text.
 
-
-def rounded_numbers(text: Column) -> Column:
-    """The numbers of a text that VARIANT rounds to doubles: with an exponent, or of 39 digits.
-
-    Args:
-        text: string, one JSON document.
-
-    Returns:
-        Array of strings, the numbers as written; null for the many texts without such a number.
-    """
-    bare = F.replace(F.replace(text, F.lit("\\\\"), F.lit("")), F.lit('\\"'), F.lit(""))
-    outside = F.regexp_replace(bare, '"[^"]*+"', '""')
-    numbers = F.regexp_extract_all(outside, F.lit("-?[0-9][-+.0-9eE]*+"), F.lit(0))
-    rounded = F.filter(numbers, lambda number: F.rlike(number, F.lit("[eE]|.{39}")))
-    return F.when(text.rlike(ROUNDED), rounded)
-
-
-def first_fault(
-    value: Column, rounded: Column, contract: Column, contracts: Iterable[Contract]
-) -> Column:
-    """The first place where a document breaks its contract, outer places before inner ones.
-
-    Args:
-        value: variant, the document.
-        rounded: array of strings, the `rounded_numbers` of its text.
-        contract: string, the name of the contract to check it against.
-        contracts: all contracts.
-
-    Returns:
-        Struct (reason, path, rule) of strings; null where the document satisfies its contract.
-    """
-    rows, roots, depth = _table(contracts)
-    places = F.from_json(F.lit(json.dumps(rows)), f"array<{LOCATION}>")
-    root = F.element_at(F.from_json(F.lit(json.dumps(roots)), "map<string, int>"), contract)
-    top = _with_types(F.array(_item(F.get(places, root), value, F.lit(True))), rounded)
-    walked = F.aggregate(
-        F.sequence(F.lit(1), F.lit(depth)),
-        F.struct(F.slice(top, 1, 0).alias("above"), top.alias("level")),
-        lambda state, _: F.struct(
-            F.concat(state["above"], state["level"]).alias("above"),
-            _with_types(
-                F.flatten(F.transform(state["level"], lambda item: _below(item, places))), rounded
-            ).alias("level"),
-        ),
-        lambda state: state["above"],
-    )
-    faults = F.filter(F.transform(walked, _fault), lambda fault: fault.isNotNull())
-    return F.get(faults, F.lit(0))
-
-
-def _item(place: Column, value: Column, within: Column) -> Column:
-    """Struct (place, value, within) of a value to check.
-
-    Args:
-        place: struct LOCATION.
-        value: variant; null if absent.
-        within: boolean, whether the parent is of a kind that can hold the place.
-    """
-    return F.struct(place.alias("place"), value.alias("value"), within.alias("within"))
-
-
-def _below(item: Column, places: Column) -> Column:
-    """Items one level below an item: the members that its place declares, or all its elements.
-
-    Args:
-        item: struct from `_with_types`.
-        places: array of LOCATION, the table of all places.
-
-    Returns:
-        Array ITEMS; empty for a scalar.
-    """
-    place, value = item["place"], item["value"]
-    members = F.transform(
-        F.transform(place["members"], lambda index: F.get(places, index)),
-        lambda member: _item(
-            member,
-            F.try_variant_get(value, member["step"], "variant"),
-            item["type"] == "OBJECT",
-        ),
-    )
-    elements = F.when(
-        place["items"].isNotNull(),
-        F.transform(
-            F.coalesce(_elements_of(value), F.map_values(_members_of(value))),
-            lambda element: _item(F.get(places, place["items"]), element, F.lit(True)),
-        ),
-    )
-    return F.coalesce(members, elements, F.array().cast(ITEMS))
-
-
-def _table(contracts: Iterable[Contract]) -> tuple[list[dict[str, Any]], dict[str, int], int]:
-    """Lay all contracts out as one table of places.
-
-    Returns:
-        The rows of the table as LOCATION, the index of each contract's root by name, and the
-        number of levels of the deepest contract.
-    """
-    rows: list[dict[str, Any]] = []
-
-    def add(node: Node, step: str | None, required: bool) -> tuple[int, int]:
-        """Append a node and all below it to the rows.
+        Args:
+            value: valid UTF-8 that is not blank.
+            topic: topic of the record.
 
         Returns:
-            The index of the node's row, and the number of levels from it down.
+            The reading of a valid event, or the first fault.
         """
-        index = len(rows)
-        row: dict[str, Any] = {"path": node.path, "kind": node.kind, "required": required}
-        rows.append(row)
-        below = [
-            add(child, f'$["{name}"]', name in node.required) for name, child in node.fields.items()
+        return self.decoded(value, topic) or self.checked(value, topic)
+
+    def decoded(self, value: bytes, topic: str) -> Reading | None:
+        """Read a text by its contract's decoder.
+
+        Args:
+            value: bytes of the text.
+            topic: topic of the record.
+
+        Returns:
+            The reading of a valid event; None for a text that the decoder does not prove to be one.
+        """
+        try:
+            heading = HEADING.decode(value)
+            layout = self._layouts.get((heading.event_type, heading.version))
+            if layout is None or topic not in layout.contract.topics:
+                return None
+            return layout.decoded(value)
+        except UNDECIDED:
+            return None
+
+    def checked(self, value: bytes, topic: str) -> Reading:
+        """Read a text place by place.
+
+        Args:
+            value: valid UTF-8 that is not blank.
+            topic: topic of the record.
+
+        Returns:
+            The reading of a valid event, or the first fault.
+        """
+        try:
+            document = parse(value.decode())
+        except MalformedJsonError as error:
+            return Reading(reason=Reason.MALFORMED_JSON, rule=error.rule)
+        if not isinstance(document, dict):
+            return Reading(reason=Reason.NOT_AN_OBJECT, path="$")
+        named = Reading(_text(document, "eventType"), _text(document, "version"))
+        if named.event_type not in self._types:
+            return named._replace(reason=Reason.UNKNOWN_EVENT_TYPE, path="$.eventType")
+        layout = self._layouts.get((named.event_type, named.contract_version or ""))
+        if layout is None:
+            return named._replace(reason=Reason.UNKNOWN_VERSION, path="$.version")
+        named = named._replace(contract=layout.index)
+        if topic not in layout.contract.topics:
+            return named._replace(reason=Reason.WRONG_TOPIC)
+        fault = next(_faults(layout.contract.root, document), None)
+        if fault is not None:
+            reason, path, rule = fault
+            return named._replace(reason=reason, path=path, rule=rule)
+        return layout.rewritten(document)
+
+
+class _Heading(msgspec.Struct, rename={"event_type": "eventType"}):
+    """The members that name a contract."""
+
+    event_type: str
+    version: str
+
+
+HEADING = msgspec.json.Decoder(_Heading)
+
+
+class Layout:
+    """How a contract's events are decoded.
+
+    Args:
+        index: index of the contract in the registry.
+        contract: the contract.
+    """
+
+    def __init__(self, index: int, contract: Contract) -> None:
+        self.index = index
+        self.contract = contract
+        self._struct = struct_of(contract)
+        self._decoder = msgspec.json.Decoder(self._struct)
+        self._time, self._key, self._id = map(attribute, ("timestamp", contract.key, "eventId"))
+        self._names = _Names(contract.root)
+        self._has_numbers = any(node.kind == "number" for node in contract.root.walk())
+
+    def decoded(self, value: bytes) -> Reading | None:
+        """Read a text by the decoder; None if that does not prove it valid.
+
+        Raises:
+            MsgspecError: the decoder refuses the text.
+            ValueError: the same, for a text that is not UTF-8.
+            RecursionError: the text is nested too deep.
+        """
+        if ESCAPED_COLON in value or (len(value) > LONGEST_NUMBER and LONG_NUMBER.search(value)):
+            return None
+        if self._has_numbers and ROUNDED.search(value):
+            return None
+        try:
+            event = self._decoder.decode(value)
+        except msgspec.ValidationError:
+            return None if ROUNDED.search(value) else self._decoded_as_floats(value)
+        content = ENCODER.encode(event)
+        if content.count(COLON) != value.count(COLON) and self._with_unknown(value) is None:
+            return None
+        return self._reading(event, content)
+
+    def _decoded_as_floats(self, value: bytes) -> Reading | None:
+        """Read a text that may write whole numbers with a fraction, as in 7.0."""
+        document = self._with_unknown(value)
+        if document is None:
+            return None
+        event = msgspec.convert(_rewritten(self.contract.root, document), self._struct)
+        return self._reading(event, ENCODER.encode(event))
+
+    def _with_unknown(self, value: bytes) -> dict[str, Any] | None:
+        """The members of a text, unknown ones too; None if one is repeated or misspelt."""
+        if len(value) > LONGEST_NAME or sum(map(value.count, OPENINGS)) > MOST_LEVELS:
+            return None
+        document: dict[str, Any] = UNTYPED.decode(value)
+        repeats = ENCODER.encode(document).count(COLON) != value.count(COLON)
+        return None if repeats or self._names.misspelt_in(document) else document
+
+    def _reading(self, event: msgspec.Struct, content: bytes) -> Reading:
+        """The reading of a valid event."""
+        own_id = getattr(event, self._id, msgspec.UNSET)
+        return Reading(
+            contract=self.index,
+            event_time=getattr(event, self._time),
+            own_id=None if own_id is msgspec.UNSET else own_id,
+            own_key=getattr(event, self._key),
+            content=content.decode(),
+        )
+
+    def rewritten(self, event: dict[str, Any]) -> Reading:
+        """The reading of an event that is valid."""
+        return Reading(
+            contract=self.index,
+            event_time=event["timestamp"].upper(),
+            own_id=event.get("eventId"),
+            own_key=event[self.contract.key],
+            content=ENCODER.encode(_rewritten(self.contract.root, event)).decode(),
+        )
+
+
+class _Names:
+    """The names of an object's members, and of the objects below it.
+
+    Args:
+        node: node of the object.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._known = node.fields.keys()
+        self._lowered = {name.lower() for name in node.fields}
+        self._objects = [(at, _Names(child)) for at, child in node.fields.items() if child.fields]
+        self._items = [
+            (at, _Names(child.items))
+            for at, child in node.fields.items()
+            if child.items is not None and child.items.fields
         ]
-        if node.fields:
-            row |= {"members": [child for child, _ in below], "closed": node.closed}
-            row |= {"names": [*node.fields], "lowered": [name.lower() for name in node.fields]}
-        if node.items is not None:
-            below = [add(node.items, None, True)]
-            row["items"] = below[0][0]
-        row |= {"step": step, "types": TYPES[node.kind], "nullable": node.nullable}
-        row |= _constraints(node)
-        return index, 1 + max((levels for _, levels in below), default=0)
 
-    laid = {contract.name: add(contract.root, None, True) for contract in contracts}
-    roots = {name: index for name, (index, _) in laid.items()}
-    return rows, roots, max(levels for _, levels in laid.values())
+    def misspelt_in(self, members: dict[str, Any]) -> bool:
+        """Whether a name differs in letter case only from one that is known at its place.
 
-
-def _constraints(node: Node) -> dict[str, Any]:
-    """Constraints of a node under the names of LOCATION."""
-    schema = node.schema
-    told = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
-    if "enum" in schema:
-        told["enum"] = node.listed
-    beyond = MAX_SAFE_INTEGER + 1
-    told |= {word: min(max(schema[word], -beyond), beyond) for word in BOUNDS if word in schema}
-    return told | {"pattern": node.pattern, "listsNull": node.lists_null}
+        Args:
+            members: an object.
+        """
+        odd = members.keys() - self._known
+        if odd and not self._lowered.isdisjoint(map(str.lower, odd)):
+            return True
+        for name, names in self._objects:
+            below = members.get(name)
+            if isinstance(below, dict) and names.misspelt_in(below):
+                return True
+        for name, names in self._items:
+            for item in _elements(members.get(name)):
+                if isinstance(item, dict) and names.misspelt_in(item):
+                    return True
+        return False
 
 
-def _members_of(value: Column) -> Column:
-    """Members of a JSON object.
-
-    Returns:
-        Map from string to variant; null for other types.
-    """
-    return value.try_cast("map<string, variant>")
+def _elements(value: Any) -> Iterable[Any]:
+    """The elements of an array, the members' values of an object; nothing of anything else."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
-def _elements_of(value: Column) -> Column:
-    """Elements of a JSON array.
+def _rewritten(node: Node, value: Any) -> Any:
+    """Copy a value: known members in the contract's order, whole numbers without a fraction."""
+    if node.kind == "integer":
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    if node.kind == "number" and isinstance(value, Decimal):
+        return float(value)
+    if node.fields and isinstance(value, dict):
+        known = ((name, child) for name, child in node.fields.items() if name in value)
+        return {name: _rewritten(child, value[name]) for name, child in known}
+    if node.items is not None and isinstance(value, dict):
+        return {name: _rewritten(node.items, below) for name, below in value.items()}
+    if node.items is not None and isinstance(value, list):
+        return [_rewritten(node.items, below) for below in value]
+    return value
 
-    Returns:
-        Array of variants; null for other types.
-    """
-    return value.try_cast("array<variant>")
+
+def _text(document: dict[str, Any], name: str) -> str | None:
+    """A member of a document; None if it is absent or no string."""
+    value = document.get(name)
+    return value if isinstance(value, str) else None
 
 
-def _type_of(value: Column) -> Column:
-    """SQL name of a variant's type without parameters, such as OBJECT, ARRAY, STRING or VOID."""
-    return (
-        F.when(_members_of(value).isNotNull(), "OBJECT")
-        .when(_elements_of(value).isNotNull(), "ARRAY")
-        .otherwise(F.substring_index(F.schema_of_variant(value), "(", 1))
+def _faults(root: Node, document: Any) -> Iterator[Fault]:
+    """Yield the first fault of each place of a document that has one, outer places first."""
+    level: list[tuple[Node, Any, bool]] = [(root, document, True)]
+    while level:
+        for node, value, required in level:
+            fault = _fault(node, value, required)
+            if fault is not None:
+                yield fault
+        level = [place for node, value, _ in level for place in _places_below(node, value)]
+
+
+def _places_below(node: Node, value: Any) -> Iterator[tuple[Node, Any, bool]]:
+    """Yield each place directly below one: its node, its value or ABSENT, and if it is required."""
+    if node.items is not None:
+        yield from ((node.items, below, True) for below in _elements(value))
+    elif isinstance(value, dict):
+        for name, child in node.fields.items():
+            yield child, value.get(name, ABSENT), name in node.required
+
+
+def _fault(node: Node, value: Any, required: bool) -> Fault | None:
+    """The first check that a value fails; None if it passes all."""
+    if value is ABSENT:
+        return (Reason.MISSING_FIELD, node.path, "required") if required else None
+    if value is None and node.nullable:
+        unlisted = "const" if "const" in node.schema else "enum"
+        return None if node.lists_null else (Reason.CONSTRAINT, node.path, unlisted)
+    if not _is_of_kind(node.kind, value):
+        return Reason.WRONG_TYPE, node.path, "type"
+    if node.kind == "object":
+        return _odd_member(node, value)
+    broken = (
+        name
+        for name, holds in CHECKS.items()
+        if name in node.schema and not holds(node.schema[name], value)
     )
+    rule = next(broken, None)
+    return None if rule is None else (Reason.CONSTRAINT, node.path, rule)
 
 
-def _with_types(level: Column, rounded: Column) -> Column:
-    """Add type, text, written, exact, number, keys and size to each item of a level.
-
-    Args:
-        level: array ITEMS.
-        rounded: array of strings, the `rounded_numbers` of the text.
-
-    Returns:
-        Array of structs, as from `_with_measures`.
-    """
-    typed = F.transform(
-        level,
-        lambda item: F.struct(
-            item["place"].alias("place"),
-            item["value"].alias("value"),
-            item["within"].alias("within"),
-            _type_of(item["value"]).alias("type"),
-        ),
-    )
-    return F.transform(typed, lambda item: _with_measures(item, rounded))
+def _odd_member(node: Node, value: dict[str, Any]) -> Fault | None:
+    """The fault of an object's first undeclared member that is misspelt or not allowed."""
+    odd = sorted(value.keys() - node.fields.keys())
+    lowered = {name.lower() for name in node.fields}
+    for name in odd:
+        if name.lower() in lowered:
+            return Reason.WRONG_CASE_KEY, f"{node.path}.{name}", "properties"
+    if odd and node.closed:
+        return Reason.UNKNOWN_FIELD, f"{node.path}.{odd[0]}", "additionalProperties"
+    return None
 
 
-def _with_measures(item: Column, rounded: Column) -> Column:
-    """Add text, written, exact, number, keys and size to a typed item.
-
-    Args:
-        item: struct (place, value, within, type).
-        rounded: array of strings, the `rounded_numbers` of the text.
-
-    Returns:
-        Struct (place, value, within, type, text string, written string, exact decimal, number
-        double, keys array of strings, size int); null in what the item's type lacks.
-    """
-    value, is_type = item["value"], item["type"]
-    keys = F.map_keys(_members_of(value))
-    number = F.when(is_type.isin(*TYPES["number"]), value.try_cast("double"))
-    same = F.filter(rounded, lambda text: text.try_cast("double") == number)
-    written = F.when(is_type == "DOUBLE", F.get(same, F.lit(0))).when(
-        number.isNotNull(), value.try_cast("string")
-    )
-    return F.struct(
-        item["place"].alias("place"),
-        value.alias("value"),
-        item["within"].alias("within"),
-        is_type.alias("type"),
-        F.when(is_type == "STRING", value.try_cast("string")).alias("text"),
-        written.alias("written"),
-        written.try_cast(DECIMAL).alias("exact"),
-        number.alias("number"),
-        F.when(is_type == "OBJECT", keys).alias("keys"),
-        F.when(is_type == "ARRAY", F.size(_elements_of(value)))
-        .when(is_type == "OBJECT", F.size(keys))
-        .alias("size"),
-    )
+def _is_of_kind(kind: str, value: Any) -> bool:
+    """Whether a value is of a kind, a number one that the kind holds."""
+    if kind in ("integer", "number"):
+        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+        return is_number and is_held(value, kind)
+    return isinstance(value, PYTHON_TYPES[kind])
 
 
-def _fault(item: Column) -> Column:
-    """The first check that an item fails.
-
-    Returns:
-        Struct (reason, path, rule) of strings; null if the item passes all.
-    """
-    place = item["place"]
-    enum, const = (_fault_struct(item, Reason.CONSTRAINT, word) for word in ("enum", "const"))
-    found = F.when(
-        item["value"].isNull(),
-        F.when(
-            place["required"] & item["within"],
-            _fault_struct(item, Reason.MISSING_FIELD, "required"),
-        ),
-    ).when(
-        item["type"] == "VOID",
-        F.when(~place["nullable"], _fault_struct(item, Reason.WRONG_TYPE, "type"))
-        .when(~place["listsNull"] & place["const"].isNotNull(), const)
-        .when(~place["listsNull"], enum),
-    )
-    for reason, keyword, broken in CHECKS:
-        found = found.when(broken(item), _fault_struct(item, reason, keyword))
-    return found
+def _has_format(name: str, text: str) -> bool:
+    """Whether a text is of a format."""
+    try:
+        return FORMATS[name](text)
+    except ValueError:
+        return False
 
 
-def _fault_struct(item: Column, reason: Reason, keyword: str) -> Column:
-    """Struct (reason, path, rule) of an item's fault, the path extended by an odd key if it is one.
-
-    Args:
-        item: struct from `_with_measures`.
-        reason: reason code.
-        keyword: keyword of the contract.
-    """
-    odd = _odd_keys(item) if reason in (Reason.WRONG_CASE_KEY, Reason.UNKNOWN_FIELD) else None
-    path = item["place"]["path"]
-    return F.struct(
-        F.lit(str(reason)).alias("reason"),
-        (path if odd is None else F.concat_ws(".", path, F.get(odd, F.lit(0)))).alias("path"),
-        F.lit(keyword).alias("rule"),
-    )
-
-
-def _odd_keys(item: Column) -> Column:
-    """Keys of an object that its place does not declare."""
-    return F.array_except(item["keys"], item["place"]["names"])
-
-
-def _has_odd_case(item: Column) -> Column:
-    """Whether an undeclared key differs from a declared one in letter case only."""
-    lowered = F.transform(_odd_keys(item), F.lower)
-    return F.arrays_overlap(lowered, item["place"]["lowered"])
-
-
-def _has_unknown(item: Column) -> Column:
-    """Whether a closed object has undeclared keys."""
-    return item["place"]["closed"] & (F.size(_odd_keys(item)) > 0)
-
-
-def _has_wrong_type(item: Column) -> Column:
-    """Whether a value is not of the kind of its place, or a number that the kind cannot hold.
-
-    The number is judged as it is written, as `transforms.contracts.numbers.is_held` does.
-    """
-    kind, exact = item["place"]["kind"], item["exact"]
-    fits = F.array_contains(item["place"]["types"], item["type"])
-    mantissa = F.regexp_replace(item["written"], "[eE].*", "")
-    digits = F.length(F.btrim(F.translate(mantissa, "-.", ""), F.lit("0")))
-    safe = F.coalesce(F.abs(exact) <= MAX_SAFE_INTEGER, F.lit(False))
-    held = safe & (digits <= MOST_DIGITS)
-    whole = held & (exact == F.floor(exact)) & ((exact != 0) | (digits == 0))
-    near = held & ((item["number"] != 0) | (digits == 0))
-    return ~fits | ((kind == "integer") & ~whole) | ((kind == "number") & ~near)
-
-
-def _has_wrong_format(item: Column) -> Column:
-    """Whether a text breaks the `format` of its place.
-
-    Returns:
-        Boolean; null without a format.
-    """
-    text = item["text"]
-    date = text.rlike(DATE + r"\z") & text.try_cast("date").isNotNull()
-    moment = text.rlike(DATE + TIME + r"\z") & F.upper(text).try_cast("timestamp").isNotNull()
-    return F.when(item["place"]["format"] == "date", ~date).when(
-        item["place"]["format"] == "date-time", ~moment
-    )
-
-
-def _either(item: Column, holds: Callable[[Column, Column], Column], bound: str) -> Column:
-    """Whether a relation to a bound holds of a number, as its decimal or its double shows.
-
-    The decimal ends at 22 digits and the double at 53 bits: neither shows a relation that is not
-    there, one of them shows each that is.
-
-    Args:
-        item: struct from `_with_measures`.
-        holds: relation of a number and a bound, strict.
-        bound: name of the bound in LOCATION.
-    """
-    place = item["place"][bound]
-    return holds(item["exact"], place) | holds(item["number"], place.cast("double"))
-
-
-CHECKS: tuple[tuple[Reason, str, Lambda], ...] = (
-    (Reason.WRONG_TYPE, "type", _has_wrong_type),
-    (Reason.WRONG_CASE_KEY, "properties", _has_odd_case),
-    (Reason.UNKNOWN_FIELD, "additionalProperties", _has_unknown),
-    *(
-        (Reason.CONSTRAINT, keyword, broken)
-        for keyword, broken in {
-            "enum": lambda item: ~F.array_contains(item["place"]["enum"], item["text"]),
-            "const": lambda item: item["text"] != item["place"]["const"],
-            "minLength": lambda item: F.length(item["text"]) < item["place"]["minLength"],
-            "maxLength": lambda item: F.length(item["text"]) > item["place"]["maxLength"],
-            "pattern": lambda item: ~F.rlike(item["text"], item["place"]["pattern"]),
-            "format": _has_wrong_format,
-            "minimum": lambda item: _either(item, lambda n, bound: n < bound, "minimum"),
-            "maximum": lambda item: _either(item, lambda n, bound: n > bound, "maximum"),
-            "exclusiveMinimum": lambda item: (
-                ~_either(item, lambda n, bound: n > bound, "exclusiveMinimum")
-            ),
-            "exclusiveMaximum": lambda item: (
-                ~_either(item, lambda n, bound: n < bound, "exclusiveMaximum")
-            ),
-            "multipleOf": lambda item: _either(item, lambda n, step: n % step != 0, "multipleOf"),
-            "minItems": lambda item: item["size"] < item["place"]["minItems"],
-            "maxItems": lambda item: item["size"] > item["place"]["maxItems"],
-            "minProperties": lambda item: item["size"] < item["place"]["minProperties"],
-            "maxProperties": lambda item: item["size"] > item["place"]["maxProperties"],
-        }.items()
-    ),
-)
+PYTHON_TYPES = {"object": dict, "map": dict, "array": list, "string": str, "boolean": bool}
+FORMATS = {"date-time": is_instant, "date": is_day}
+CHECKS: dict[str, Callable[[Any, Any], bool]] = {
+    "enum": lambda listed, value: value in listed,
+    "const": lambda only, value: value == only,
+    "minLength": lambda least, value: len(value) >= least,
+    "maxLength": lambda most, value: len(value) <= most,
+    "pattern": lambda pattern, value: re.search(portable(pattern), value) is not None,
+    "format": _has_format,
+    "minimum": lambda least, value: value >= least,
+    "maximum": lambda most, value: value <= most,
+    "exclusiveMinimum": lambda bound, value: value > bound,
+    "exclusiveMaximum": lambda bound, value: value < bound,
+    "multipleOf": lambda step, value: is_multiple(value, step),
+    "minItems": lambda least, value: len(value) >= least,
+    "maxItems": lambda most, value: len(value) <= most,
+    "minProperties": lambda least, value: len(value) >= least,
+    "maxProperties": lambda most, value: len(value) <= most,
+}

@@ -10,7 +10,7 @@ from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.lake.tables import QUARANTINE
 from jobs.runtime.settings import RefineSettings
 from transforms.contracts.registry import Registry
-from transforms.events.judge import TimeBounds, definition, judge
+from transforms.events.judge import StrictLane, TimeBounds, definition, judge
 from transforms.silver.deduplication import deduplicate
 from transforms.silver.quarantine import quarantine_rows
 from transforms.silver.tables import silver_of
@@ -23,10 +23,12 @@ class Judge:
     Attributes:
         registry: contracts to judge by.
         bounds: permitted distance of an event time from its arrival.
+        strict_lane: reader of the texts that are not written in a contract's own order.
     """
 
     registry: Registry
     bounds: TimeBounds
+    strict_lane: StrictLane
 
     def judge(self, bronze: DataFrame) -> DataFrame:
         """Judge every record of bronze by its contract.
@@ -37,7 +39,7 @@ class Judge:
         Returns:
             One row for each row of bronze, with the columns of `transforms.events.judge.judge`.
         """
-        return judge(bronze, self.registry, self.bounds)
+        return judge(bronze, self.registry, self.bounds, self.strict_lane)
 
     def accepted_events(self, bronze: DataFrame) -> DataFrame:
         """The valid events of bronze, deduplicated by event_id without a horizon.
@@ -86,4 +88,4 @@ def load_judge(settings: RefineSettings) -> Judge:
         SettingsError: a contract cannot be read.
     """
     bounds = TimeBounds(settings.future_tolerance_s, settings.oldest_event_days)
-    return Judge(load_registry(), bounds)
+    return Judge(load_registry(), bounds, settings.strict_lane)

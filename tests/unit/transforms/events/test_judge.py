@@ -17,12 +17,13 @@ from tests.support.shapes import bronze_of
 from tests.support.strategies import NOON
 from transforms.contracts.registry import Registry
 from transforms.contracts.validation import read_event, violations
-from transforms.events.judge import TimeBounds, judge
+from transforms.events.judge import StrictLane, TimeBounds, judge
 
 REGISTRY = Registry({"Measured": {"1.0": DOCUMENT}})
 (CONTRACT,) = REGISTRY
 MICROSECOND = timedelta(microseconds=1)
 ANY_TIME = TimeBounds(10**10, 10**6)
+LANES = pytest.mark.parametrize("strict_lane", ["python", "spark"])
 NOT_JSON = (
     *('{"a":"\\ud800"}', '{"\\uDFAA":0}', "{'a':0}", '{"a":"x\ty"}', '{"a":NaN}', '{"a":01}'),
     *('{"a":1,}', '{"a":', '{"a" 1}', "{a:1}", '{"a":"\\ud83d\\ud83d"}', '{"a":"\\x41"}'),
@@ -40,20 +41,25 @@ PARSE_RULES = {
 }
 
 
-def verdicts(spark: SparkSession, values: list[str], bounds: TimeBounds = ANY_TIME) -> list[Any]:
+def verdicts(
+    spark: SparkSession, values: list[str], strict_lane: StrictLane = "python"
+) -> list[Any]:
     """Reason, path and rule of each value."""
     raws = [
         Raw(TOPIC, 0, at, USER.encode(), value.encode(), NOON) for at, value in enumerate(values)
     ]
-    rows = judge(bronze_of(spark, raws), REGISTRY, bounds).collect()
+    rows = judge(bronze_of(spark, raws), REGISTRY, ANY_TIME, strict_lane).collect()
     return [
         (row.reason, row.path, row.rule) for row in sorted(rows, key=lambda row: int(row.offset))
     ]
 
 
-def test_values_at_the_edge_are_judged_as_they_are_written_in_any_lane(spark: SparkSession) -> None:
+@LANES
+def test_values_at_the_edge_are_judged_as_they_are_written_in_any_lane(
+    spark: SparkSession, strict_lane: StrictLane
+) -> None:
     sent = [(case, text) for case in CASES for text in texts(case)]
-    told = verdicts(spark, [text for _, text in sent])
+    told = verdicts(spark, [text for _, text in sent], strict_lane)
     wrong = [
         (text, verdict)
         for (case, text), verdict in zip(sent, told, strict=True)
@@ -73,8 +79,11 @@ def test_a_producer_and_both_oracles_judge_them_alike(case: Case) -> None:
     assert second.is_valid(parse(text.encode())) is (case.reason is None)
 
 
-def test_a_text_that_is_not_one_document_is_told_by_its_rule(spark: SparkSession) -> None:
-    told = dict(zip(PARSE_RULES, verdicts(spark, list(PARSE_RULES)), strict=True))
+@LANES
+def test_a_text_that_is_not_one_document_is_told_by_its_rule(
+    spark: SparkSession, strict_lane: StrictLane
+) -> None:
+    told = dict(zip(PARSE_RULES, verdicts(spark, list(PARSE_RULES), strict_lane), strict=True))
     assert told == {text: ("malformed_json", None, rule) for text, rule in PARSE_RULES.items()}
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import operator
 from typing import Any
 
-from pyspark.sql import SparkSession
+import pytest
+from pyspark.sql import Row, SparkSession
 
 from jobs.runtime.contracts.registry import load_registry
 from tests.oracles.pipeline import Bounds, Raw, contract_of, identity, judged
 from tests.support.shapes import bronze_of
 from tests.support.strategies import NOON, damaged, examples, histories
 from transforms.contracts.example import example
-from transforms.events.judge import TimeBounds, judge
+from transforms.events.bodies import with_bodies
+from transforms.events.bronze import PLACE
+from transforms.events.judge import StrictLane, TimeBounds, judge
 
 BOUNDS = Bounds()
+TIME_BOUNDS = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
 PLAY = (
     b'{"eventType": "VideoPlaybackStarted", "version": "2.1", "eventId": "e1", '
     b'"timestamp": "2026-09-21T14:00:00Z", "userId": "ann", "sessionId": "s", '
@@ -120,15 +125,10 @@ def _topic(event: dict[str, Any]) -> str:
     return "user-profile-events" if rated else "user-interactions"
 
 
-def test_judge_and_oracle_agree(spark: SparkSession) -> None:
+@pytest.mark.parametrize("lane", ["python", "spark"])
+def test_judge_and_oracle_agree(spark: SparkSession, lane: StrictLane) -> None:
     raws = records()
-    bounds = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
-    told = {
-        (row.topic, row.partition, row.offset): row
-        for row in judge(bronze_of(spark, raws), load_registry(), bounds)
-        .select("topic", "partition", "offset", "family", "reason", "event_id", "value", "cells")
-        .collect()
-    }
+    told = verdicts(spark, raws, lane)
     differing = []
     for raw in raws:
         event, reasons = judged(raw, BOUNDS)
@@ -137,10 +137,46 @@ def test_judge_and_oracle_agree(spark: SparkSession) -> None:
         same = row.reason in reasons if reasons else row.reason is None
         if not same or (row.family, row.event_id) != (family, identity(raw, event, reasons)):
             differing.append((raw.value, sorted(reasons), row.reason, row.family))
-        held = row.cells is not None
-        assert row.value == (None if held else raw.value), "the bytes are kept, or their cells"
-        assert not (held and reasons), "a rejected record keeps its bytes"
+        assert row.value == (raw.value if reasons else None), "a rejected record keeps its bytes"
+        assert (row.content is None) == bool(reasons), "an accepted one its content"
     assert differing == []
+
+
+def test_the_strict_lanes_say_the_same(spark: SparkSession) -> None:
+    """Reason, path and rule too, and what silver will hold of the accepted."""
+    raws = records()
+    python, plain = (verdicts(spark, raws, lane) for lane in ("python", "spark"))
+    wanted = ("event_type", "contract_version", "event_time", "reason", "path", "rule", "event_id")
+    differing = [
+        (
+            raw.value,
+            *((row[name] for name in wanted) for row in (python[raw.place], plain[raw.place])),
+        )
+        for raw in raws
+        if any(python[raw.place][name] != plain[raw.place][name] for name in wanted)
+    ]
+    assert [(value, *map(list, rows)) for value, *rows in differing] == []
+
+
+def test_the_strict_lanes_read_the_same_bodies(spark: SparkSession) -> None:
+    sound = [raw for raw in records() if not judged(raw, BOUNDS)[1]]
+    registry, types = load_registry(), load_registry().event_types
+    python, plain = (
+        with_bodies(
+            judge(bronze_of(spark, sound), registry, TIME_BOUNDS, lane), registry, types, PLACE
+        )
+        for lane in ("python", "spark")
+    )
+    order = operator.itemgetter(*PLACE)
+    assert sorted(python.collect(), key=order) == sorted(plain.collect(), key=order)
+
+
+def verdicts(
+    spark: SparkSession, raws: list[Raw], lane: StrictLane
+) -> dict[tuple[str, int, int], Row]:
+    """The judge's row of each record, by place."""
+    judged_rows = judge(bronze_of(spark, raws), load_registry(), TIME_BOUNDS, lane)
+    return {(row.topic, row.partition, row.offset): row for row in judged_rows.collect()}
 
 
 def test_what_a_serializer_writes_takes_the_fast_lane(spark: SparkSession) -> None:
@@ -153,8 +189,7 @@ def test_what_a_serializer_writes_takes_the_fast_lane(spark: SparkSession) -> No
             json.dumps(event, separators=marks).encode() for marks in ((",", ":"), (", ", ": "))
         )
     ]
-    bounds = TimeBounds(BOUNDS.future_tolerance_s, BOUNDS.oldest_event_days)
-    slow = judge(bronze_of(spark, sent), load_registry(), bounds).where(
-        "cells IS NULL OR reason IS NOT NULL"
+    slow = judge(bronze_of(spark, sent), load_registry(), TIME_BOUNDS).where(
+        "content IS NULL OR content LIKE '{%'"
     )
     assert [(row.event_type, row.contract_version) for row in slow.collect()] == []
