@@ -447,7 +447,8 @@ def _check_string(schema: Schema, here: str) -> None:
         if keyword in schema and schema.keys() & (CONSTRAINTS["string"] - {keyword}):
             raise ContractError(f"{here} {keyword}: says all; drop the other constraints")
     if not all(isinstance(value, str | None) for value in _listed(schema)):
-        raise ContractError(f"{here} enum: enum and const name strings, and null if it is a type")
+        keyword = "enum" if "enum" in schema else "const"
+        raise ContractError(f"{here} {keyword}: may name strings, and null where it is a type")
     if schema.get("format", "date") not in FORMATS:
         raise ContractError(f"{here} format: must be one of {', '.join(sorted(FORMATS))}")
     try:

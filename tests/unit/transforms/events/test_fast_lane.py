@@ -37,6 +37,14 @@ def test_a_whole_number_has_no_leading_zero() -> None:
     assert not any(_takes(pattern, number) for number in ("00", "01", "007", "-1", "1.0", ""))
 
 
+def test_a_fraction_has_as_many_digits_as_a_double_tells_apart() -> None:
+    pattern = _pattern(_contract(0, 100, "number"), "")
+    taken = ("33.333333333333336", "0.30000000000000004", "7", "99.5", "100", "100.0", "0.0")
+    refused = ("99.1234567890123456", "9.12345678901234567", "0.123456789012345678", "100.5", "1.")
+    assert [number for number in taken if not _takes(pattern, number)] == []
+    assert [number for number in refused if _takes(pattern, number)] == []
+
+
 @pytest.mark.parametrize("gap", GAPS)
 def test_a_pattern_takes_one_way_to_write_gaps(gap: str) -> None:
     contract = _contract(0, 9)
@@ -64,12 +72,12 @@ def _pattern(contract: Contract, gap: str) -> str:
     return canonical_pattern(contract, gap).replace(r"\z", r"\Z")
 
 
-def _contract(least: int, most: int) -> Contract:
+def _contract(least: int, most: int, kind: str = "integer") -> Contract:
     properties = {
         "eventType": {"const": "Counted"},
         "version": {"const": "1.0"},
         "timestamp": {"type": "string", "format": "date-time"},
-        "count": {"type": "integer", "minimum": least, "maximum": most},
+        "count": {"type": kind, "minimum": least, "maximum": most},
         "userId": {"type": "string", "minLength": 1},
     }
     schema = {
