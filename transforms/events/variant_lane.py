@@ -49,6 +49,7 @@ KEYWORDS = (  # constraints that a place holds under the contract's own names
     *("const", "format", "minLength", "maxLength", "multipleOf"),
     *("minItems", "maxItems", "minProperties", "maxProperties"),
 )
+MOST_ROUNDED = 2_000  # each is looked for among all; contracts hold fewer numbers
 # what VARIANT holds as a double, and therefore not as it is written; also in other texts
 ROUNDED = r"[:,\[\s]-?[0-9.]+[eE]|[0-9.]{39}"
 ESCAPED_BACKSLASH = r"\\"
@@ -215,13 +216,14 @@ def rounded_numbers(text: Column) -> Column:
         text: string, one JSON document.
 
     Returns:
-        Array of strings, the numbers as written; null for the many texts without such a number.
+        Array of strings, the first MOST_ROUNDED different ones as written; null for the many texts
+        without such a number.
     """
     bare = F.replace(F.replace(text, F.lit("\\\\"), F.lit("")), F.lit('\\"'), F.lit(""))
     outside = F.regexp_replace(bare, '"[^"]*+"', '""')
     numbers = F.regexp_extract_all(outside, F.lit("-?[0-9][-+.0-9eE]*+"), F.lit(0))
     rounded = F.filter(numbers, lambda number: F.rlike(number, F.lit("[eE]|.{39}")))
-    return F.when(text.rlike(ROUNDED), rounded)
+    return F.when(text.rlike(ROUNDED), F.slice(F.array_distinct(rounded), 1, MOST_ROUNDED))
 
 
 def first_fault(
