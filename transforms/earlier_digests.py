@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD_AS: Mapping[str, str] = {
-    "0cc2e7e3da": "e21b7368f8",  # silver.playback
-    "718a8c3616": "e9192c6ccd",  # silver.engagement
-    "c4dfd5a10f": "5d3a0f3df7",  # silver.ratings
-    "9c6e329822": "4cb70a1b04",  # silver.profiles
-    "1322bfcfb6": "7d278081f6",  # silver.catalog
-    "58b6b75f09": "61ca2dd39b",  # silver.experiments
-    "257200413e": "a496c2872e",  # silver.health
-    "f45c919cd3": "aecabc3d60",  # silver.models
+    "4c3742d0e9": "e21b7368f8",  # silver.playback
+    "b6d25f8ea8": "e9192c6ccd",  # silver.engagement
+    "e8cf279a12": "5d3a0f3df7",  # silver.ratings
+    "16f4715d3f": "4cb70a1b04",  # silver.profiles
+    "6b107197c1": "7d278081f6",  # silver.catalog
+    "e72c4b23ff": "61ca2dd39b",  # silver.experiments
+    "5dd8ad9d87": "a496c2872e",  # silver.health
+    "a424e0a72f": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
     "bccc18c387": "",  # attribution: lakes held no digest of its code
-    "48646a422a": "1a27df6c41ee",  # models
+    "c98393e99f": "1a27df6c41ee",  # models
 }
