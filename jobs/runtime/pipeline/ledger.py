@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, QUARANTINE, TABLES
+from jobs.runtime.pipeline.scatter import Count
 from jobs.runtime.streams.checkpoints import BATCH_BITS
 from jobs.runtime.streams.queries import REFINE
 from transforms.silver.tables import FAMILIES
@@ -228,14 +229,16 @@ def ledger_rows(
     return lake.spark.createDataFrame(rows, TABLES[LEDGER].schema).coalesce(1)
 
 
-def fates_of(rows: DataFrame) -> list[Fate]:
-    """Count rows by end.
+def fates_of(counts: Iterable[Count]) -> list[Fate]:
+    """Sum counts of a batch over their dates.
 
     Args:
-        rows: rows of `judge`, with family and reason.
+        counts: counts by end and date.
     """
-    counted = rows.groupBy("family", "reason").agg(F.count(F.lit(1)).alias("events"))
-    return [Fate(row.family, row.reason, row.events) for row in counted.collect()]
+    sums = Counter[tuple[str | None, str | None]]()
+    for count in counts:
+        sums[count.family, count.reason] += count.events
+    return [Fate(family, reason, events) for (family, reason), events in sums.items()]
 
 
 def _ledger_end(fate: Fate) -> tuple[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +20,14 @@ from jobs.runtime.pipeline.fate_report import FateReport
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import OUTPUTS
+from jobs.runtime.pipeline.scatter import Count, counts_of, gather, scattered_dates
 from jobs.runtime.pipeline.starting_point import starting_point
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
 from jobs.runtime.streams.observation import Observation, Observed
 from jobs.runtime.streams.queries import REFINE, RELEASE
-from jobs.runtime.streams.query import Run, coalesce_if_few, discard_if_outrun, start
+from jobs.runtime.streams.query import FEW, Run, coalesce_if_few, discard_if_outrun, start
 from transforms.silver.deduplication import deduplicate_stream
 
 
@@ -113,23 +114,35 @@ class RefineWriter:
         """
         sequence = self.checkpoint.sequence(batch_id)
         with materialize(batch) as rows:
-            fates = fates_of(rows)  # 1
+            counts = counts_of(rows)  # 1
+            fates = fates_of(counts)
             read = self.observation.made(self.lake.spark, REFINE)
             _refuse_late(read)
             if not read.events:
                 return None
-            self._append(coalesce_if_few(self._new(rows, read), read.events), fates, sequence)  # 2
+            spread = counts if read.events > FEW else []  # few rows become one partition
+            written = coalesce_if_few(self._new(rows, read), read.events)
+            self._append(written, fates, spread, sequence)  # 2
             self._seal(read.events, fates, sequence)  # 3
         return self.report.add(read.events, fates)
 
-    def _append(self, rows: DataFrame, fates: Iterable[Fate], sequence: int) -> None:
-        """Append rows to each table that the fates name, up to four tables in parallel."""
+    def _append(
+        self, rows: DataFrame, fates: Iterable[Fate], counts: Sequence[Count], sequence: int
+    ) -> None:
+        """Append rows to each table that the fates name, up to four tables in parallel.
+
+        Args:
+            rows: rows of the batch.
+            fates: their ends.
+            counts: counts by date, of which dates are gathered that lie scattered.
+            sequence: sequence number of the batch.
+        """
 
         def append(table: str) -> None:
             """Append the rows of one table under the batch's sequence number."""
-            self.lake.append(
-                table, self.judge.table_rows(table, rows), Transaction(REFINE, sequence)
-            )
+            dates = scattered_dates(counts, table.removeprefix("silver."))
+            written = gather(self.judge.table_rows(table, rows), dates)
+            self.lake.append(table, written, Transaction(REFINE, sequence))
 
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(append, tables_of(fates)))

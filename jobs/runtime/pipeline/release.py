@@ -19,6 +19,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import LEDGER, QUARANTINE, RELEASED, SILVER, TABLES
 from jobs.runtime.pipeline.judging import Judge
+from jobs.runtime.pipeline.scatter import counts_of, gather, scattered_dates
 from jobs.runtime.spark.persistence import persist
 from jobs.runtime.streams.queries import REFINE, RELEASE
 from transforms.events.bronze import PLACE
@@ -258,10 +259,11 @@ class Release:
                     f"release {transaction.version} was begun by other contracts or settings",
                     "run it once more with those it was begun with",
                 )
+            counts = counts_of(events)
             for family in +families:
-                self.lake.append(
-                    f"silver.{family}", self.judge.silver_rows(family, events), transaction
-                )
+                rows_of_family = self.judge.silver_rows(family, events)
+                written = gather(rows_of_family, scattered_dates(counts, family))
+                self.lake.append(f"silver.{family}", written, transaction)
         self._enter(told, transaction)
 
     def _record(self, leaving: DataFrame, number: int) -> None:

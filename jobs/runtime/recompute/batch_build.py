@@ -21,6 +21,7 @@ from jobs.runtime.pipeline.fold import BASES, definitions
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS
+from jobs.runtime.pipeline.scatter import counts_of, gather, scattered_dates
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from transforms import provenance
@@ -64,12 +65,15 @@ def build_silver(lake: Lake, judge: Judge, settings: RefineSettings, bronze_vers
         # in parallel with judging: creating tables takes time, not work
         tables = pool.submit(lake.ensure, [*OUTPUTS, *GOLD])
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
-        fates = fates_of(rows)
+        counts = counts_of(rows)
+        fates = fates_of(counts)
         tables.result()
 
         def write(table: str) -> None:
             """Append the rows of one table, under the build's transaction."""
-            lake.append(table, judge.table_rows(table, rows), Transaction(BUILD, bronze_version))
+            dates = scattered_dates(counts, table.removeprefix("silver."))
+            written = gather(judge.table_rows(table, rows), dates)
+            lake.append(table, written, Transaction(BUILD, bronze_version))
 
         list(pool.map(write, tables_of(fates)))
     seal(lake, arrived, fates, settings, bronze_version)

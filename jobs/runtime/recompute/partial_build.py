@@ -66,7 +66,8 @@ def build_part(
         again = keep(deduplicate(judge.judge(bronze)))
         for table, rows in _parts(held, again, scope, judge, keep).items():
             if not rows.isEmpty():
-                new.append(table, rows, Transaction(BUILD, bronze_version))
+                written = rows if table == QUARANTINE else rows.repartition("event_date")
+                new.append(table, written, Transaction(BUILD, bronze_version))
     seal(new, arrived, _fates(new), settings, bronze_version)
     return arrived
 
