@@ -1,8 +1,8 @@
-"""The jars of Spark's connectors and of the embedded broker: resolved once, then local files.
+"""The jars of Spark's connectors and of the embedded broker: fetched once, then local files.
 
-`resolve` runs the Ivy that ships inside pyspark, so no Maven is needed, and leaves the jars in
-a cache folder (PLAYHEAD_CACHE, else ~/.cache/playhead). Later runs find them there and open no
-connection.
+jars.txt lists them by their coordinates; who changes those below has Ivy write it anew, by
+`python -m jobs.setup --resolve-jars`. `resolve` leaves them in a cache folder (PLAYHEAD_CACHE, else
+~/.cache/playhead). Later runs find them there and open no connection.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ import logging
 import os
 import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 import pyspark
 from filelock import FileLock
 
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.spark.java import java_binary
+from jobs.runtime.spark.ivy import download, jar_name, needed_jars
 
 log = logging.getLogger(__name__)
+
+_LIST = "jars.txt"
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,21 @@ class Bundle:
 
     Attributes:
         name: name of the bundle.
-        coordinates: root artifacts, `organisation:artifact:revision`.
+        coordinates: artifacts that are asked for, `organisation:artifact:revision`.
     """
 
     name: str
     coordinates: tuple[str, ...]
 
     @property
+    def jars(self) -> Sequence[str]:
+        """The coordinates of all its jars: those, and what they need."""
+        return _listed()[self.name]
+
+    @property
     def folder(self) -> Path:
-        """The cache folder of the bundle's jars, whose name changes when the coordinates do."""
-        digest = hashlib.sha256("\n".join(self.coordinates).encode()).hexdigest()[:12]
+        """The cache folder of the bundle's jars, whose name changes when one of them does."""
+        digest = hashlib.sha256("\n".join(self.jars).encode()).hexdigest()[:12]
         return cache_dir() / "jars" / f"{self.name}-{digest}"
 
 
@@ -84,79 +93,52 @@ def resolve(bundle: Bundle) -> list[Path]:
 
 
 def _fetch(bundle: Bundle, folder: Path) -> None:
-    """Download a bundle into its folder.
+    """Download a bundle into its folder, holding the lock of the cache.
 
     Raises:
         ServiceError: Ivy failed; names its reason.
     """
-    log.info("fetching the %s jars, once; about a minute", bundle.name)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        module = Path(scratch) / "ivy.xml"
-        module.write_text(_ivy_module(bundle.coordinates), encoding="utf-8")
-        jars = Path(scratch) / "jars"
-        ivy = next((Path(pyspark.__path__[0]) / "jars").glob("ivy-*.jar"))
-        command = [
-            *(str(java_binary()), "-jar", str(ivy), "-ivy", str(module), "-confs", "default"),
-            *("-types", "jar", "bundle", "-cache", str(cache_dir() / "ivy")),
-            *("-retrieve", f"{jars}/[artifact]-[revision].[ext]"),
-        ]
-        reason = _run_ivy(command)
-        if reason or not jars.is_dir():
+    begun = time.monotonic()
+    for left_by_a_kill in folder.parent.glob("fetching-*"):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as scratch:
+        jars = Path(scratch, "jars")
+        if reason := download(bundle.jars, jars):
             raise ServiceError(
                 f"the {bundle.name} jars could not be fetched: {reason}",
                 "connect this machine to a Maven repository once, or copy a filled "
                 f"{cache_dir()} from another machine",
             )
-        if bundle is SPARK:
-            _drop_what_spark_ships(jars)
         shutil.move(jars, folder)
+    log.info("the %s jars were fetched in %.0f s", bundle.name, time.monotonic() - begun)
 
 
-def _run_ivy(command: Sequence[str]) -> str:
-    """Run Ivy, and log each module that it finds.
+def list_jars() -> None:
+    """Write jars.txt anew: all that the bundles need, as Ivy resolves it, which takes minutes.
 
-    Returns:
-        The first problem that it reports, empty if it succeeded.
+    Raises:
+        ServiceError: Ivy cannot find a jar.
     """
-    trouble = ""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as ivy:
-        for line in ivy.stdout or ():
-            if line.startswith("\tfound "):
-                log.info("%s", line.split()[1])
-            elif "not found" in line or "FAILED" in line:
-                trouble = trouble or line.strip()
-    return (trouble or "Ivy gave no reason") if ivy.returncode else ""
+    needed = {bundle.name: needed_jars(bundle.coordinates) for bundle in (SPARK, BROKER)}
+    shipped = {_artifact(jar.name) for jar in (Path(pyspark.__path__[0]) / "jars").glob("*.jar")}
+    needed[SPARK.name] = [
+        each for each in needed[SPARK.name] if _artifact(jar_name(each)) not in shipped
+    ]
+    lines = (f"{name} {each}\n" for name, coordinates in needed.items() for each in coordinates)
+    Path(__file__).with_name(_LIST).write_text("".join(lines), encoding="utf-8")
+    _listed.cache_clear()
 
 
-def _drop_what_spark_ships(jars: Path) -> None:
-    """Delete the jars of artifacts that pyspark ships itself."""
-    shipped = {_artifact(jar) for jar in (Path(pyspark.__path__[0]) / "jars").glob("*.jar")}
-    for jar in jars.glob("*.jar"):
-        if _artifact(jar) in shipped:
-            jar.unlink()
-
-
-def _artifact(jar: Path) -> str:
+def _artifact(jar: str) -> str:
     """The name of a jar's artifact, without version."""
-    return re.sub(r"-\d.*", "", jar.stem)
+    return re.sub(r"-\d.*", "", jar.removesuffix(".jar"))
 
 
-def _ivy_module(coordinates: Sequence[str]) -> str:
-    """The ivy.xml that depends on the coordinates."""
-    parts = (coordinate.split(":") for coordinate in coordinates)
-    dependencies = "".join(
-        f'<dependency org="{organisation}" name="{artifact}" rev="{revision}" '
-        'conf="default->default"/>'
-        for organisation, artifact, revision in parts
-    )
-    return (
-        '<ivy-module version="2.0"><info organisation="playhead" module="jars"/>'
-        '<configurations><conf name="default"/></configurations>'
-        f"<dependencies>{dependencies}</dependencies></ivy-module>"
-    )
+@cache
+def _listed() -> Mapping[str, Sequence[str]]:
+    """The coordinates of jars.txt, by bundle."""
+    listed: dict[str, list[str]] = {}
+    for line in files(__package__).joinpath(_LIST).read_text(encoding="utf-8").splitlines():
+        name, coordinate = line.split()
+        listed.setdefault(name, []).append(coordinate)
+    return listed
