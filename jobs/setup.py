@@ -15,11 +15,13 @@ from pyspark.sql import SparkSession
 from jobs.runtime.cli import job
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.settings import Settings, SparkSettings
-from jobs.runtime.spark.class_archive import archive, archive_file
-from jobs.runtime.spark.jars import BROKER, SPARK, resolve
+from jobs.runtime.spark.class_archive import archive, is_wanted
+from jobs.runtime.spark.jars import BROKER, SPARK, list_jars, resolve
 from jobs.runtime.spark.java import java_binary
 from jobs.runtime.spark.session import JAVA_OPTIONS, spark_session
 
+LOWEST_PRIORITY = 19
+ARCHIVE_LOG = Path(sys.prefix) / "spark-classes.log"
 # Debian 12 and Ubuntu have the first, Debian 13 only the second
 DEBIAN_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless")
 
@@ -31,16 +33,43 @@ DEBIAN_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless")
     type=click.Path(path_type=Path, file_okay=False),
     help="Also write a SPARK_CONF_DIR to this folder, by which spark-submit runs jobs here.",
 )
-def main(settings: Settings, folder: Path | None) -> None:
+@click.option(
+    "--class-archive",
+    is_flag=True,
+    help="Wait until there is an archive of Spark's classes; else it is made in the background.",
+)
+@click.option(
+    "--resolve-jars",
+    is_flag=True,
+    help="After a change of their versions: ask Ivy which jars are needed, and list them anew.",
+)
+def main(settings: Settings, folder: Path | None, class_archive: bool, resolve_jars: bool) -> None:
     """Find or install Java and fetch the jars; does nothing when both are there."""
     click.echo(f"java: {_java()}")
+    if resolve_jars:
+        list_jars()
     for bundle in (SPARK, BROKER):
         click.echo(f"{bundle.name}: {len(resolve(bundle))} jars in {bundle.folder}")
     if folder is not None:
         write_spark_conf(folder, settings.spark)
-    if not archive_file().exists() and sys.prefix != sys.base_prefix:
-        click.echo("spark: started once, so that every job starts faster")
+    if class_archive:
         archive(lambda java_options: _worked(settings, java_options))
+    elif is_wanted():
+        _archive_in_background()
+
+
+def _archive_in_background() -> None:
+    """Start this job once more, to make the archive of classes while the machine is idle."""
+    click.echo(f"spark: archiving its classes in the background, for faster starts: {ARCHIVE_LOG}")
+    with ARCHIVE_LOG.open("w") as log:
+        made = subprocess.Popen(
+            [sys.executable, "-m", "jobs.setup", "--class-archive"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a terminal that is closed does not end it
+        )
+    os.setpriority(os.PRIO_PROCESS, made.pid, LOWEST_PRIORITY)
 
 
 def write_spark_conf(folder: Path, settings: SparkSettings) -> None:

@@ -1,7 +1,8 @@
 """An archive of Spark's loaded classes (JVM class data sharing), so that jobs start faster.
 
 The archive is in the Python environment that holds Spark's jars; its name is a digest of the Java
-and the class path. The JVM checks both, and starts without the archive if either has changed.
+and the class path. The JVM checks both, and starts without the archive if either has changed. Until
+it is whole it has another name, so that no job ever meets a part of one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyspark
+from filelock import FileLock, Timeout
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
@@ -21,7 +23,8 @@ from jobs.runtime.spark.java import java_binary
 
 _FOLDER = Path(sys.prefix)
 _QUIETLY = "-Xlog:cds=off -Xlog:cds+dynamic=off"
-_EXIT_S = 300
+_LOCK = _FOLDER / "spark-classes.lock"
+_EXIT_S = 3600  # where every core has something better to do
 
 
 def archive_file() -> Path:
@@ -37,24 +40,45 @@ def sharing() -> str:
     return f"-XX:SharedArchiveFile={file} {_QUIETLY}" if file.exists() else ""
 
 
-def archive(start: Callable[[str], SparkSession]) -> None:
-    """Archive the classes that a session has loaded when it ends, and delete all other archives.
+def is_wanted() -> bool:
+    """Whether the archive is missing and nobody is making it.
 
-    A JVM that writes none leaves an empty file, which every JVM ignores: it is not tried again.
+    It belongs to the environment: a Python that is shared with others gets none, nor does one that
+    cannot be written to.
+    """
+    is_own = sys.prefix != sys.base_prefix and os.access(_FOLDER, os.W_OK)
+    if not is_own or archive_file().exists():
+        return False
+    try:
+        with FileLock(_LOCK, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def archive(start: Callable[[str], SparkSession]) -> None:
+    """Make the archive unless it is there, of the classes that a session has loaded when it ends.
+
+    One process at a time makes it; others wait. All other archives, and what a process that was
+    killed has left, are deleted. A JVM that writes none leaves an empty file, which every JVM
+    ignores: it is not tried again.
 
     Args:
         start: function that starts a JVM with the given options, and returns a session that has
             done what a job does.
     """
     file = archive_file()
-    unfinished = file.with_suffix(f".{os.getpid()}")
-    start(f"-XX:ArchiveClassesAtExit={unfinished} {_QUIETLY}").stop()
-    gateway = SparkContext._gateway
-    assert gateway is not None
-    gateway.shutdown()
-    gateway.proc.stdin.close()  # by which the JVM notices that it is no longer needed
-    gateway.proc.wait(_EXIT_S)
-    unfinished.touch()
-    for other in _FOLDER.glob("spark-classes*.jsa"):
-        other.unlink(missing_ok=True)
-    unfinished.replace(file)
+    with FileLock(_LOCK):
+        if file.exists():
+            return
+        unfinished = file.with_suffix(f".{os.getpid()}")
+        start(f"-XX:ArchiveClassesAtExit={unfinished} {_QUIETLY}").stop()
+        gateway = SparkContext._gateway
+        assert gateway is not None
+        gateway.shutdown()
+        gateway.proc.stdin.close()  # by which the JVM notices that it is no longer needed
+        gateway.proc.wait(_EXIT_S)
+        unfinished.touch()
+        for other in {*_FOLDER.glob("spark-classes-*")} - {unfinished}:
+            other.unlink(missing_ok=True)
+        unfinished.replace(file)

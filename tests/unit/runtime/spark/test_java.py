@@ -85,7 +85,7 @@ def test_root_on_debian_gets_java_from_apt(tmp_path: Path, monkeypatch: pytest.M
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(setup, "resolve", lambda bundle: [])
-    monkeypatch.setattr(setup, "archive", lambda start: None)  # of a Java that is a script
+    monkeypatch.setattr(setup, "is_wanted", lambda: False)  # an archive of a Java that is a script
     result = CliRunner().invoke(setup.main, [])
     assert (result.exit_code, f"java: {installed}" in result.output) == (0, True)
     calls = (tmp_path / "calls").read_text().splitlines()
