@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,10 @@ from pyspark.sql import SparkSession
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.experiments.attribution import all_experiment_users, attributing
-from jobs.runtime.lake.generations import switch
+from jobs.runtime.lake.generations import Generation, generations, switch
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, SILVER
+from jobs.runtime.pipeline import starting_point
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.refine import refining
@@ -24,29 +24,17 @@ from jobs.runtime.streams.queries import FOLD, REFINE
 from jobs.runtime.streams.query import follow
 from tests.oracles.attribution import experiment_users
 from tests.oracles.pipeline import Raw
+from tests.support.aging import age
 from tests.support.attribution_cases import documents, keyed, random_history, silver
 from tests.support.lakes import BATCH_BY_BATCH, MakeLake, arrive, deliver, stream
 from tests.support.promises import assert_promises
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.gold.experiment_user import SOURCES
 
-AGE_S = 40 * 86_400  # Delta keeps a commit for 30 days
-
 
 @pytest.fixture
 def configured() -> Settings:
     return load_settings(overrides=BATCH_BY_BATCH, environment={})
-
-
-def age(lake: Lake, *tables: str) -> None:
-    """Let tables grow old: Delta's own clean-up, at a checkpoint of the log, forgets commits."""
-    then = time.time() - AGE_S
-    for table in tables:
-        for file in Path(lake.path(table), "_delta_log").iterdir():
-            os.utime(file, (then, then))
-        nothing = lake.spark._jvm.scala.Option.empty()  # type: ignore[union-attr]
-        lake._log(table).checkpointAndCleanUpDeltaLog(lake._snapshot(table), nothing)
-        assert lake.oldest_commit(table) == lake.version(table), f"{table} has forgotten nothing"
 
 
 def refine(lake: Lake, settings: Settings) -> None:
@@ -105,25 +93,47 @@ def test_queries_that_stood_still_until_their_next_commit_was_forgotten_begin_an
     assert_promises(lake, configured, sent(history))
 
 
-@pytest.mark.slow
-def test_a_generation_built_in_batch_loses_its_checkpoint(
-    lakes: MakeLake, configured: Settings, history: list[list[Raw]]
-) -> None:
-    """Delta has forgotten where its build ended: the next generation is built instead."""
+@pytest.fixture
+def built(lakes: MakeLake, configured: Settings, history: list[list[Raw]]) -> Lake:
+    """A live generation built from a first batch, with another two to refine."""
     live = lakes(Lake)
-    judge = load_judge(configured.refine)
     deliver(live, history[:1])
     stream(live, configured)
-    new = next_generation(live, judge, configured)
+    new = next_generation(live, load_judge(configured.refine), configured)
     switch(live, new.generation)
     deliver(live, history)
-    age(live, BRONZE)
-    shutil.rmtree(new.checkpoint(REFINE))
-    lake = Lake(live.spark, live.root)
-    with pytest.raises(DataError, match=r"forgotten version 1 .* jobs\.recompute --switch"):
-        refine(lake, configured)
-    switch(lake, next_generation(lake, judge, configured).generation)
-    assert_promises(Lake(live.spark, live.root), configured, sent(history))
+    return Lake(live.spark, live.root)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "stood still"])
+def test_a_generation_built_in_batch_goes_on_though_its_build_is_forgotten(
+    built: Lake, configured: Settings, history: list[list[Raw]], lost: bool
+) -> None:
+    if lost:
+        shutil.rmtree(built.checkpoint(REFINE))
+    age(built, BRONZE)
+    refine(built, configured)
+    fold(built, configured)
+    assert_promises(built, configured, sent(history))
+
+
+@pytest.mark.slow
+def test_a_build_of_an_older_playhead_keeps_its_checkpoint_and_names_the_next_generation(
+    built: Lake, configured: Settings, history: list[list[Raw]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_ingest_time(lake: Lake) -> dict[int, Generation]:
+        return {n: replace(g, ingested_through=None) for n, g in generations(lake).items()}
+
+    age(built, BRONZE)
+    monkeypatch.setattr(starting_point, "generations", without_ingest_time)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"forgotten version 1 .* jobs\.recompute --switch"):
+            refine(built, configured)
+    assert Path(built.checkpoint(REFINE), "offsets", "0").exists(), "it was deleted for nothing"
+    next_one = next_generation(built, load_judge(configured.refine), configured)
+    switch(built, next_one.generation)
+    assert_promises(Lake(built.spark, built.root), configured, sent(history))
 
 
 @pytest.mark.slow

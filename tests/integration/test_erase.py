@@ -191,7 +191,7 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
     assert recompute(new, load_judge(SETTINGS.refine), SETTINGS.refine).differing == 0
     assert holding(lake) == []
     discard(lake.checkpoint(REFINE), REFINE)
-    with pytest.raises(DataError, match="checkpoint of generation 1 is lost"), running(lake):
+    with pytest.raises(DataError, match="generation 1 needs a new checkpoint"), running(lake):
         pass
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from jobs.runtime.lake.delta_commits import Transaction
-from jobs.runtime.lake.generations import switch
+from jobs.runtime.lake.generations import Action, record_action, switch
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER, QUALITY, TABLES
-from jobs.runtime.maintenance.maintain import maintain
+from jobs.runtime.maintenance.maintain import maintain, tasks
 from jobs.runtime.maintenance.retained_versions import RetainedVersion, retained_versions
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.judging import load_judge
@@ -26,6 +27,7 @@ from tests.oracles.pipeline import Raw
 from tests.support.lakes import BATCH_BY_BATCH, MakeLake, deliver, stream
 from tests.support.promises import assert_promises
 from tests.support.strategies import INTERACTIONS, MINUTE, NOON
+from transforms.instants import instant_of
 
 PLAYBACK = "silver.playback"
 NOW = datetime.now(UTC)
@@ -153,3 +155,25 @@ def test_old_rows_go_but_not_a_failure_that_still_stops_something(lakes: MakeLak
     assert {row.expectation for row in lake.read(QUALITY).collect()} == {"failed", "recent"}
     kept = {row.arrival_date for row in lake.read(BRONZE).collect()}
     assert kept == {(NOW - days * DAY).date() for days in (40, 39)}
+
+
+@pytest.mark.slow
+def test_bronze_keeps_its_files_from_where_a_new_checkpoint_would_read_them_in_order(
+    lakes: MakeLake, history: list[list[Raw]]
+) -> None:
+    settings, lake = configured(), lakes(Lake)
+
+    def settled() -> date:
+        horizon_h = settings.refine.duplicate_horizon_h
+        return next(t.settled for t in tasks(lake, settings.maintain, horizon_h, NOW)
+                    if t.table == BRONZE)  # fmt: skip
+
+    deliver(lake, history)
+    stream(lake, settings)
+    assert settled() == date.min, "generation 1 would read all of it"
+    built = next_generation(lake, load_judge(settings.refine), settings)
+    assert settled() == date.min
+    switch(lake, built.generation)
+    record_action(lake, 1, Action.RETIRED)
+    last = lake.read(BRONZE).agg(F.max(F.unix_micros("ingest_time"))).first()[0]  # type: ignore[index]
+    assert settled() == (instant_of(last) - DAY).date(), "a horizon before the build's end"

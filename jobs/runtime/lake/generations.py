@@ -48,6 +48,8 @@ class Generation:
         actions: time (UTC) of the last occurrence of each action, in the order of the log.
         bronze_version: version of bronze.events that the batch build read; None if the generation
             was streamed from the start.
+        ingested_through: last ingest time in that version, UTC, the epoch if it has no rows; None
+            without a batch build, or if an older playhead began it.
         definition: digest of what determines the batch build's result; None without a batch build.
         folds: digest of the declaration that each fold's gold was made by, by fold.
     """
@@ -55,6 +57,7 @@ class Generation:
     number: int
     actions: Mapping[str, datetime]
     bronze_version: int | None
+    ingested_through: datetime | None
     definition: str | None
     folds: Mapping[str, str]
 
@@ -164,23 +167,26 @@ def action_rows(lake: Lake) -> Sequence[Any]:
     """The rows of ops.generations, oldest first, none if the table does not exist.
 
     Returns:
-        Rows with the table's columns, `at` in microseconds since 1970.
+        Rows with the declared columns, instants in microseconds since 1970.
     """
     if not lake.has(GENERATIONS):
         return []
-    rows = lake.read(GENERATIONS).withColumn("at", F.unix_micros("at"))
-    return rows.orderBy("sequence").collect()
+    rows = lake.read_declared(GENERATIONS)
+    instants = {name: F.unix_micros(name) for name in ("at", "ingested_through")}
+    return rows.withColumns(instants).orderBy("sequence").collect()
 
 
 def _generation_of(number: int, rows: Sequence[Any]) -> Generation:
     """The state of one generation, from the rows of the log in order."""
     own = [row for row in rows if row["generation"] == number]
     builds = [row for row in own if row["action"] == Action.BUILDING]
+    through = builds[-1]["ingested_through"] if builds else None
     folds = [row["folds"] for row in own if row["folds"]]
     return Generation(
         number,
         {row["action"]: instant_of(row["at"]) for row in own},
         builds[-1]["bronze_version"] if builds else None,
+        None if through is None else instant_of(through),
         builds[-1]["definition"] if builds else None,
         folds[-1] if folds else {},
     )

@@ -212,6 +212,7 @@ TABLES: Mapping[str, Table] = {
             "action": "STRING",
             "at": "TIMESTAMP",
             "bronze_version": "BIGINT",
+            "ingested_through": "TIMESTAMP",
             "events": "BIGINT",
             "seconds": "DOUBLE",
             "definition": "STRING",

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from delta.tables import DeltaTable
 
@@ -24,7 +24,11 @@ from jobs.runtime.lake.tables import (
     is_generational,
 )
 from jobs.runtime.maintenance.purge import LISTING
-from jobs.runtime.maintenance.retained_versions import RetainedVersion, retained_versions
+from jobs.runtime.maintenance.retained_versions import (
+    RetainedVersion,
+    replayed_from,
+    retained_versions,
+)
 from jobs.runtime.settings import MaintainSettings, Settings
 from jobs.runtime.streams.checkpoints import CLOCK_MARGIN
 
@@ -61,12 +65,14 @@ class TableTask:
         need: the oldest version that a reader still needs; None: only the newest version.
         keep_h: hours that files are kept after the last version that references them; None: for
             ever.
+        settled: date, UTC; partitions of earlier dates may be compacted.
     """
 
     lake: Lake
     table: str
     need: RetainedVersion | None
     keep_h: float | None
+    settled: date
 
     def __str__(self) -> str:
         kept = (
@@ -113,13 +119,18 @@ def tasks(
     """
     results_since = now - timedelta(days=policy.results_days)
     needed = retained_versions(lake, horizon_h, results_since)
+    settled = (now - timedelta(days=policy.settled_days)).date()
     alive = [g.number for g in generations(lake).values() if not g.is_retired]
     for table in TABLES:
         for number in alive if is_generational(table) else [lake.generation]:
             own = lake.of_generation(number)
             if own.has(table) and own.version(table) > CREATED:
                 need = needed.get(own.path(table))
-                yield TableTask(own, table, need, _keep_h(own, table, need, policy, now))
+                keep_h = _keep_h(own, table, need, policy, now)
+                before = (
+                    min(settled, replayed_from(lake, horizon_h)) if table == BRONZE else settled
+                )
+                yield TableTask(own, table, need, keep_h, before)
 
 
 def _keep_h(
@@ -143,7 +154,7 @@ def _maintain_table(task: TableTask, policy: MaintainSettings, now: datetime) ->
     _delete_rows(task, policy, now)
     # files that may never be vacuumed must not be rewritten: a compaction would double them
     if task.table in APPENDED and task.keep_h is not None:
-        _compact(task, policy, now)
+        _compact(task)
     if task.keep_h is not None:
         DeltaTable.forPath(task.lake.spark, task.lake.path(task.table)).vacuum(task.keep_h)
     log.info("%s", task)
@@ -159,11 +170,10 @@ def _delete_rows(task: TableTask, policy: MaintainSettings, now: datetime) -> No
         task.lake.delete(task.table, OPS_OUTDATED[task.table].format(before=before))
 
 
-def _compact(task: TableTask, policy: MaintainSettings, now: datetime) -> None:
-    """Compact an unpartitioned table, or the partitions older than `maintain.settled_days` days."""
+def _compact(task: TableTask) -> None:
+    """Compact an unpartitioned table, or the partitions that are settled."""
     dated = TABLES[task.table].partition_by
-    settled = (now - timedelta(days=policy.settled_days)).date()
-    where = f" WHERE {dated[0]} < '{settled}'" if dated else ""
+    where = f" WHERE {dated[0]} < '{task.settled}'" if dated else ""
     path = task.lake.path(task.table)
     [row] = task.lake.spark.sql(f"OPTIMIZE delta.`{path}`{where}").collect()
     if row.metrics.numFilesRemoved:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from pyspark.sql import functions as F
 
@@ -26,6 +26,7 @@ from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_RESULTS, EXPERIMENT_USER
 from jobs.runtime.pipeline.progress import ingested_through
 from jobs.runtime.streams.checkpoints import finished_versions
 from jobs.runtime.streams.queries import READING_SILVER
+from transforms.instants import EPOCH
 
 FIRST = 0
 PINNED = {
@@ -68,6 +69,31 @@ def retained_versions(
     return oldest
 
 
+def replayed_from(lake: Lake, horizon_h: int) -> date:
+    """The date from which on a new refine checkpoint would read bronze, of any generation in use.
+
+    Where Delta has forgotten the commits it reads bronze file by file in the order of writing, so
+    these files must stay as they were written. Files of earlier dates of arrival that were ingested
+    later still (a backlog of days) are not told apart.
+
+    Args:
+        lake: any generation of the lake.
+        horizon_h: duplicate horizon in hours.
+
+    Returns:
+        A date, UTC; the least date if from the start or not known, the greatest if no generation
+        can make a new checkpoint.
+    """
+    dates = [date.max]
+    for generation in generations(lake).values():
+        if generation.is_retired or (generation.bronze_version is None and history_begins(lake)):
+            continue
+        last = _built_through(lake.of_generation(generation.number), generation)
+        horizon = timedelta(hours=horizon_h)
+        dates.append(date.min if last in (None, EPOCH) else (last - horizon).date())
+    return min(dates)
+
+
 def _all_retained(
     lake: Lake, horizon_h: int, results_since: datetime
 ) -> Iterator[tuple[str, RetainedVersion]]:
@@ -90,8 +116,7 @@ def _replayed_by_refine(own: Lake, generation: Generation, horizon_h: int) -> Re
     cut = history_begins(own)
     first = FIRST if cut is None else cut[0]
     built = generation.bronze_version
-    oldest = max(first, own.oldest_commit(BRONZE))
-    last = None if built is None or built < oldest else ingested_through(own, built)
+    last = _built_through(own, generation)
     if built is None or last is None:
         return RetainedVersion(first, reader)
     try:
@@ -99,6 +124,20 @@ def _replayed_by_refine(own: Lake, generation: Generation, horizon_h: int) -> Re
     except SettingsError:  # before the first commit
         begins = first
     return RetainedVersion(max(first, min(begins, built)), reader)
+
+
+def _built_through(own: Lake, generation: Generation) -> datetime | None:
+    """The last ingest time that a generation's batch build has read.
+
+    Returns:
+        An instant in UTC; None without a build, or if it is neither recorded nor to be found.
+    """
+    built = generation.bronze_version
+    if built is None or generation.ingested_through is not None:
+        return generation.ingested_through
+    cut = history_begins(own)
+    oldest = max(FIRST if cut is None else cut[0], own.oldest_commit(BRONZE))
+    return None if built < oldest else ingested_through(own, built)
 
 
 def _read_by_streams(own: Lake) -> Iterator[tuple[str, RetainedVersion]]:

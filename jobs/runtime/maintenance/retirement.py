@@ -77,6 +77,7 @@ def abandon(lake: Lake, number: int) -> None:
                 f"generation {number} is no unfinished build",
                 f"unfinished: {', '.join(unfinished) or 'none'}",
             )
+        lake.ensure([GENERATIONS])  # columns that an older playhead did not write
         append_action(lake, number, Action.RETIRED, {})
     lake.of_generation(number).remove_generation()
 

@@ -21,7 +21,7 @@ from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
 from jobs.runtime.pipeline.progress import OUTPUTS
 from jobs.runtime.pipeline.scatter import Count, counts_of, gather, scattered_dates
-from jobs.runtime.pipeline.starting_point import starting_point
+from jobs.runtime.pipeline.starting_point import refuse_lost_checkpoint, starting_point
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
@@ -56,7 +56,7 @@ def refining(
     refuse_unfinished(lake, REFINE)
     _, last_sequence = lake.transaction(LEDGER, REFINE)
     where = lake.checkpoint(REFINE)
-    discard_if_outrun(lake, REFINE, [BRONZE])
+    discard_if_outrun(lake, REFINE, [BRONZE], lambda: refuse_lost_checkpoint(lake))
     with open_checkpoint(where, REFINE, definition="1", last_sequence=last_sequence) as checkpoint:
         begin = starting_point(lake, checkpoint, settings.duplicate_horizon_h)
         observation = Observation("ingest_time", begin.built)

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.erasure_log import history_begins
+from jobs.runtime.lake.generations import generations
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
 from jobs.runtime.pipeline.gold import NOTHING
@@ -18,6 +19,7 @@ from jobs.runtime.pipeline.progress import BUILD, OUTPUTS, ingested_through
 from jobs.runtime.streams.checkpoints import Checkpoint
 from jobs.runtime.streams.queries import REFINE, RELEASE
 from transforms.events.bronze import PLACE
+from transforms.instants import EPOCH
 from transforms.silver.release import released_events, without_copies
 
 FIRST = 0
@@ -77,17 +79,14 @@ def starting_point(lake: Lake, checkpoint: Checkpoint, horizon_h: int) -> Starti
         horizon_h: duplicate horizon in hours.
 
     Raises:
-        DataError: the checkpoint is new, and what it would have to read of bronze is erased, or
-            forgotten by Delta.
+        DataError: the checkpoint is new and cannot find its place in bronze, as
+            `refuse_lost_checkpoint` says.
     """
-    begins, (_, build) = history_begins(lake), lake.transaction(LEDGER, BUILD)
-    if checkpoint.is_new and begins is not None and (build is None or build < begins[0]):
-        raise DataError(
-            f"{REFINE}: the checkpoint of generation {lake.generation} is lost, and {BRONZE} from "
-            f"before version {begins[0]} is erased",
-            NEXT_GENERATION,
-        )
-    built, released = _built(lake, checkpoint, build), _released_ids(lake)
+    begins = history_begins(lake)
+    if checkpoint.is_new:
+        _refuse_erased(lake)
+    kept = checkpoint.remembered("built", lambda: _as_text(_built(lake)))
+    built, released = None if kept is None else datetime.fromisoformat(kept), _released_ids(lake)
     if built is None:
         return StartingPoint(None, None, FIRST, released)
     since = built - timedelta(hours=horizon_h)
@@ -96,31 +95,61 @@ def starting_point(lake: Lake, checkpoint: Checkpoint, horizon_h: int) -> Starti
     return StartingPoint(built, None, begins[0], (*released, *_built_ids(lake, since, built)))
 
 
-def _built(lake: Lake, checkpoint: Checkpoint, build: int | None) -> datetime | None:
-    """The last ingest time that the generation's batch build has read, as the checkpoint keeps it.
+def refuse_lost_checkpoint(lake: Lake) -> None:
+    """Stop if a new checkpoint of refine could not find its place in bronze.
 
     Args:
         lake: the lake, at the generation to refine into.
-        checkpoint: of the query.
-        build: Delta version of bronze that was built from; None without a build.
 
     Raises:
-        DataError: the checkpoint is new, and Delta has forgotten that version.
+        DataError: it could not; names the next generation as the remedy.
     """
+    _refuse_erased(lake)
+    _built(lake)
 
-    def last() -> str | None:
-        """Look into the version that was built from."""
-        if build is not None and NOTHING < build < lake.oldest_commit(BRONZE):
-            raise DataError(
-                f"{REFINE}: the checkpoint of generation {lake.generation} is lost, and Delta has "
-                f"forgotten version {build} of {BRONZE}, which it was built from",
-                NEXT_GENERATION,
-            )
-        through = None if build is None else ingested_through(lake, build)
-        return None if through is None else through.isoformat()
 
-    kept = checkpoint.remembered("built", last)
-    return None if kept is None else datetime.fromisoformat(kept)
+def _refuse_erased(lake: Lake) -> None:
+    """Raise DataError if a new checkpoint would have to read what is erased from bronze."""
+    begins, (_, build) = history_begins(lake), lake.transaction(LEDGER, BUILD)
+    if begins is not None and (build is None or build < begins[0]):
+        raise DataError(
+            f"{REFINE}: generation {lake.generation} needs a new checkpoint, and {BRONZE} from "
+            f"before version {begins[0]} is erased",
+            NEXT_GENERATION,
+        )
+
+
+def _built(lake: Lake) -> datetime | None:
+    """The last ingest time that the generation's batch build has read.
+
+    Args:
+        lake: the lake, at the generation to refine into.
+
+    Returns:
+        An instant in UTC; None if there was no build, or nothing to build from.
+
+    Raises:
+        DataError: the build did not record it, and Delta has forgotten the version that was built
+            from.
+    """
+    _, build = lake.transaction(LEDGER, BUILD)
+    if build is None:
+        return None
+    own = generations(lake).get(lake.generation)
+    if own is not None and own.ingested_through is not None:
+        return None if own.ingested_through == EPOCH else own.ingested_through
+    if NOTHING < build < lake.oldest_commit(BRONZE):
+        raise DataError(
+            f"{REFINE}: generation {lake.generation} needs a new checkpoint, and Delta has "
+            f"forgotten version {build} of {BRONZE}, which an older playhead built it from",
+            NEXT_GENERATION,
+        )
+    return ingested_through(lake, build)
+
+
+def _as_text(at: datetime | None) -> str | None:
+    """An instant as a checkpoint stores it, None as itself."""
+    return None if at is None else at.isoformat()
 
 
 def _released_ids(lake: Lake) -> tuple[DataFrame, ...]:

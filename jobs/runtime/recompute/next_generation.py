@@ -16,7 +16,11 @@ from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, USER_PROFILE
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.pipeline.progress import read_whole_through, refuse_unreadable
+from jobs.runtime.pipeline.progress import (
+    ingested_through,
+    read_whole_through,
+    refuse_unreadable,
+)
 from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.profiles.profiles import build_profiles, store_profiles
 from jobs.runtime.recompute.batch_build import build_definition, build_silver, carry_over
@@ -28,6 +32,7 @@ from jobs.runtime.streams.queries import RECOMPUTE
 from jobs.runtime.streams.query import follow
 from transforms import provenance
 from transforms.gold.facts import FACT_SOURCES
+from transforms.instants import EPOCH
 from transforms.silver.scope import Scope
 
 log = logging.getLogger(__name__)
@@ -174,7 +179,14 @@ def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) ->
         record_action(lake, last.number, Action.RETIRED)
     version = newest if bronze_version is None else bronze_version
     number = last.number + 1
-    record_action(lake, number, Action.BUILDING, bronze_version=version, definition=defined)
+    record_action(
+        lake,
+        number,
+        Action.BUILDING,
+        bronze_version=version,
+        ingested_through=ingested_through(lake, version) or EPOCH,
+        definition=defined,
+    )
     return generations(lake)[number]
 
 

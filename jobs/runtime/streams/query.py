@@ -106,7 +106,9 @@ def start_versions(lake: Lake, checkpoint: Checkpoint, tables: Iterable[str]) ->
     return starts
 
 
-def discard_if_outrun(lake: Lake, query: str, tables: Sequence[str]) -> None:
+def discard_if_outrun(
+    lake: Lake, query: str, tables: Sequence[str], refuse_lost: Callable[[], None] | None = None
+) -> None:
     """Discard the checkpoint of a query that stood still until Delta forgot what it reads next.
 
     It is then made anew from what the tables hold, as if it had been lost.
@@ -115,14 +117,18 @@ def discard_if_outrun(lake: Lake, query: str, tables: Sequence[str]) -> None:
         lake: the lake, at the generation of the query.
         query: name of the query, which is not running.
         tables: Delta tables that it streams; they exist.
+        refuse_lost: check that raises if the query could not begin anew; None: it always can.
 
     Raises:
-        DataError: another process holds the checkpoint.
+        DataError: another process holds the checkpoint, or `refuse_lost` raised; the checkpoint is
+            kept.
     """
     path, ids = lake.checkpoint(query), {table: lake.table_id(table) for table in tables}
     for table, read in finished_versions(path, ids).items():
         oldest = lake.oldest_commit(table)
         if read + 1 < oldest:
+            if refuse_lost is not None:
+                refuse_lost()
             log.warning(
                 "%s: has read %s through version %d, and the log of that table now begins at "
                 "version %d: its checkpoint is made anew",
