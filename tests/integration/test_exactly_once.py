@@ -7,8 +7,12 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import DataFrame
 
+from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
+from jobs.runtime.lake.tables import LEDGER
+from jobs.runtime.pipeline import refine
 from jobs.runtime.pipeline.gold import compact, read_gold
 from jobs.runtime.settings import Settings, load_settings
 from tests.oracles.pipeline import Raw
@@ -24,6 +28,7 @@ from tests.support.promises import assert_promises
 from tests.support.shapes import table_of
 from tests.support.strategies import histories, shuffles, splits
 from transforms.gold.tables import FOLDS
+from transforms.silver.deduplication import deduplicate_stream
 
 
 @pytest.fixture
@@ -69,6 +74,24 @@ def test_a_crash_behind_any_write_loses_and_doubles_nothing(
     deaths = killed_behind_every_write(lake, work)
     assert deaths > 3, "the crashes did not happen"
     assert_promises(lake, configured, [raw for batch in history for raw in batch])
+
+
+@pytest.mark.slow
+def test_a_record_lost_inside_a_batch_is_no_duplicate(
+    lakes: MakeLake,
+    configured: Settings,
+    history: list[list[Raw]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def losing(judged: DataFrame, horizon_h: int) -> DataFrame:
+        return deduplicate_stream(judged.where("offset <> 0"), horizon_h)
+
+    monkeypatch.setattr(refine, "deduplicate_stream", losing)
+    lake = lakes(Lake)
+    deliver(lake, history[:1])
+    with pytest.raises(DataError, match=r"refine: batch \d+ read .*: \d+ are lost"):
+        stream(lake, configured)
+    assert lake.read(LEDGER).isEmpty()
 
 
 @pytest.mark.slow

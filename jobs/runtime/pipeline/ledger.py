@@ -2,9 +2,12 @@
 
 A record ends as a silver row, a quarantine row or a counted duplicate. Duplicates leave no row, so
 they are the rest: what the batch read, counted at its source apart from its rows, less the rows
-with another end. More rows than that stop the batch; a row that was lost would be counted as a
-duplicate. `conservation` compares the tables with bronze and with the ledger, and a recompute looks
-for the duplicates in all of bronze again.
+with another end. The rest must be what deduplication says that it dropped, or the batch stops
+before it writes. That is not known of a batch of which some rows are read for their event_ids
+alone, or are copies of events that the stream does not read, nor on a cluster, where tasks are
+repeated; there a row that was lost would be counted as a duplicate. `conservation` compares the
+tables with bronze and with the ledger, and a recompute looks for the duplicates in all of bronze
+again.
 """
 
 from __future__ import annotations
@@ -197,6 +200,37 @@ def tables_of(fates: Iterable[Fate]) -> set[str]:
     return {f"silver.{fate.family}" if fate.family else QUARANTINE for fate in fates}
 
 
+def refuse_unbalanced(
+    events: int, fates: Sequence[Fate], dropped: int | None, sequence: int
+) -> None:
+    """Refuse a batch or a build of which records have no end, or two, before it is sealed.
+
+    Args:
+        events: number of records read, duplicates included.
+        fates: number of records to write, by end.
+        dropped: number of records dropped as duplicates, counted where they were dropped; None:
+            not known, so only records that nobody read are refused.
+        sequence: sequence number of the batch, 0 for a build.
+
+    Raises:
+        DataError: records are lost, or counted twice; names the batch.
+    """
+    written = sum(fate.events for fate in fates)
+    rest = events - written
+    if rest < 0 or dropped not in (None, rest):
+        dropped = dropped or 0
+        raise DataError(
+            f"{REFINE}: batch {sequence} read {events} records, of which {written} have an end and "
+            f"{dropped} are duplicates: {_difference(rest - dropped)}",
+            "start again: the batch is repeated; if it persists this is a defect of playhead",
+        )
+
+
+def _difference(missing: int) -> str:
+    """How many records are missing, or too many."""
+    return f"{missing} are lost" if missing > 0 else f"{-missing} are counted twice"
+
+
 def ledger_rows(
     lake: Lake, events: int, fates: Sequence[Fate], sequence: int, at: datetime
 ) -> DataFrame:
@@ -204,23 +238,16 @@ def ledger_rows(
 
     Args:
         lake: lake whose session makes the rows.
-        events: number of records read, duplicates included, counted apart from `fates`.
+        events: number of records read, duplicates included, counted apart from `fates`, and held
+            against them by `refuse_unbalanced`.
         fates: number of records written, by end.
         sequence: sequence number of the batch.
         at: time of the entry, UTC.
 
     Returns:
         Rows with the columns of ops.ledger, in one partition.
-
-    Raises:
-        DataError: more records were written than read.
     """
     duplicates = events - sum(fate.events for fate in fates)
-    if duplicates < 0:
-        raise DataError(
-            f"{REFINE}: batch {sequence} wrote {-duplicates} more records than it read",
-            "start again: the batch is repeated; if it persists this is a defect of playhead",
-        )
     rows = [
         (sequence, "arrived", None, events, at),
         (sequence, "duplicate", None, duplicates, at),

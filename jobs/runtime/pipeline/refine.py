@@ -18,10 +18,20 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RELEASED
 from jobs.runtime.pipeline.fate_report import FateReport
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
+from jobs.runtime.pipeline.ledger import (
+    Fate,
+    fates_of,
+    ledger_rows,
+    refuse_unbalanced,
+    tables_of,
+)
 from jobs.runtime.pipeline.progress import OUTPUTS
 from jobs.runtime.pipeline.scatter import Count, counts_of, gather, scattered_dates
-from jobs.runtime.pipeline.starting_point import refuse_lost_checkpoint, starting_point
+from jobs.runtime.pipeline.starting_point import (
+    StartingPoint,
+    refuse_lost_checkpoint,
+    starting_point,
+)
 from jobs.runtime.settings import RefineSettings
 from jobs.runtime.spark.persistence import materialize
 from jobs.runtime.streams.checkpoints import Checkpoint, open_checkpoint
@@ -68,7 +78,7 @@ def refining(
             checkpoint,
             trigger_s=settings.trigger_s,
             available_now=available_now,
-            write_batch=RefineWriter(lake, judge, checkpoint, observation, report).write,
+            write_batch=RefineWriter(lake, judge, checkpoint, observation, begin, report).write,
         )
         report.end()
 
@@ -79,7 +89,7 @@ class RefineWriter:
 
     The order is the guarantee:
 
-    1. The batch is read once and materialized, and its fates are counted.
+    1. The batch is read once and materialized, and its fates are counted: each record has one.
     2. Every silver table, and quarantine, gets its rows under the batch's sequence number. A
        repeat of the batch skips the tables that already have them.
     3. The ledger gets the counts: what was read and has no other fate is a duplicate. The batch is
@@ -90,6 +100,7 @@ class RefineWriter:
         judge: contracts that shape the rows of each table.
         checkpoint: checkpoint that numbers the batches.
         observation: counter of the rows read.
+        begin: starting point of the query.
         report: counter of the fates for the log.
     """
 
@@ -97,6 +108,7 @@ class RefineWriter:
     judge: Judge
     checkpoint: Checkpoint
     observation: Observation
+    begin: StartingPoint
     report: FateReport
 
     def write(self, batch: DataFrame, batch_id: int) -> str | None:
@@ -110,7 +122,7 @@ class RefineWriter:
             How many records were refused, for the batch's line in the log; None without records.
 
         Raises:
-            DataError: records lie behind the watermark, or more records were written than read.
+            DataError: records lie behind the watermark, or a record has no end, or two.
         """
         sequence = self.checkpoint.sequence(batch_id)
         with materialize(batch) as rows:
@@ -118,6 +130,7 @@ class RefineWriter:
             fates = fates_of(counts)
             read = self.observation.made(self.lake.spark, REFINE)
             _refuse_late(read)
+            refuse_unbalanced(read.events, fates, self._dropped(read), sequence)
             if not read.events:
                 return None
             spread = counts if read.events > FEW else []  # few rows become one partition
@@ -125,6 +138,16 @@ class RefineWriter:
             self._append(written, fates, spread, sequence)  # 2
             self._seal(read.events, fates, sequence)  # 3
         return self.report.add(read.events, fates)
+
+    def _dropped(self, read: Observed) -> int | None:
+        """The number of duplicates among the events read, as the stateful operator counted them.
+
+        Returns:
+            None where it counts others too, or others drop some.
+        """
+        built = self.begin.built
+        replays = built is not None and (read.oldest_us or 0) <= built.timestamp() * 1_000_000
+        return None if replays or self.begin.unread else read.dropped
 
     def _append(
         self, rows: DataFrame, fates: Iterable[Fate], counts: Sequence[Count], sequence: int

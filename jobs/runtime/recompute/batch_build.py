@@ -19,7 +19,13 @@ from jobs.runtime.lake.tables import BRONZE, LEDGER, PARTIALS, TABLES
 from jobs.runtime.pipeline.fate_report import report_build
 from jobs.runtime.pipeline.fold import BASES, definitions
 from jobs.runtime.pipeline.judging import Judge
-from jobs.runtime.pipeline.ledger import Fate, fates_of, ledger_rows, tables_of
+from jobs.runtime.pipeline.ledger import (
+    Fate,
+    fates_of,
+    ledger_rows,
+    refuse_unbalanced,
+    tables_of,
+)
 from jobs.runtime.pipeline.progress import BUILD, OUTPUTS
 from jobs.runtime.pipeline.scatter import counts_of, gather, scattered_dates
 from jobs.runtime.settings import RefineSettings
@@ -50,6 +56,9 @@ def build_silver(lake: Lake, judge: Judge, settings: RefineSettings, bronze_vers
 
     Returns:
         The number of records in that version of bronze.
+
+    Raises:
+        DataError: a record has no end, or two.
     """
     lake = lake.in_small_parts()
     lake.ensure([LEDGER])
@@ -67,6 +76,7 @@ def build_silver(lake: Lake, judge: Judge, settings: RefineSettings, bronze_vers
         rows = every.join(F.broadcast(later), PLACE, "left_anti")
         counts = counts_of(rows)
         fates = fates_of(counts)
+        refuse_unbalanced(arrived, fates, later.count(), SEQUENCE)
         tables.result()
 
         def write(table: str) -> None:
@@ -91,7 +101,11 @@ def seal(
         fates: number of records, by where they ended.
         settings: share of refused records that is warned of.
         bronze_version: Delta version of bronze.events that was built from.
+
+    Raises:
+        DataError: more records have an end than arrived.
     """
+    refuse_unbalanced(arrived, fates, None, SEQUENCE)
     ledger = ledger_rows(lake, arrived, fates, SEQUENCE, datetime.now(UTC))
     lake.append(LEDGER, ledger, Transaction(BUILD, bronze_version))
     report_build(BUILD, arrived, fates, settings)

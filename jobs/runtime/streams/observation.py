@@ -22,11 +22,14 @@ class Observed:
             without rows.
         watermark_ms: watermark of the batch, milliseconds since the epoch; stateful operators
             silently drop rows behind it.
+        dropped: number of rows that the stateful operator of deduplication dropped as duplicates,
+            by its own count; None where tasks may be repeated, and counted twice.
     """
 
     events: int
     oldest_us: int | None
     watermark_ms: int
+    dropped: int | None
 
 
 def active_query(spark: SparkSession, query: str) -> Any:
@@ -78,10 +81,12 @@ class Observation:
         """
         execution = active_query(spark, query).lastExecution()
         row = execution.observedMetrics().apply(_NAME)
+        local = is_local(spark)
         return Observed(
-            events=row.getLong(0) if is_local(spark) else self._in_files(spark, execution),
+            events=row.getLong(0) if local else self._in_files(spark, execution),
             oldest_us=None if row.isNullAt(1) else row.getLong(1),
             watermark_ms=execution.offsetSeqMetadata().batchWatermarkMs(),
+            dropped=_dropped_duplicates(execution.executedPlan()) if local else None,
         )
 
     def _in_files(self, spark: SparkSession, execution: Any) -> int:
@@ -98,3 +103,20 @@ class Observation:
 
 
 _NAME = "read"
+_DEDUPLICATION = "StreamingDeduplicateWithinWatermarkExec"
+
+
+def _dropped_duplicates(plan: Any) -> int | None:
+    """The number of rows that deduplication dropped in an executed plan.
+
+    Args:
+        plan: Spark's physical plan (Java object), whose tasks are done.
+
+    Returns:
+        The operator's own metric; None if the plan does not deduplicate.
+    """
+    if plan.getClass().getSimpleName() == _DEDUPLICATION:
+        return int(plan.metrics().apply("numDroppedDuplicateRows").value())
+    children = plan.children()
+    found = (_dropped_duplicates(children.apply(i)) for i in range(children.size()))
+    return next((count for count in found if count is not None), None)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from jobs.runtime.pipeline.ledger import Conservation, Entry, balance
+from jobs.runtime.errors import DataError
+from jobs.runtime.pipeline.ledger import Conservation, Entry, Fate, balance, refuse_unbalanced
 from jobs.runtime.streams.checkpoints import BATCH_BITS
 
 LAST = 2 << BATCH_BITS  # the first batch of the newest checkpoint
@@ -88,3 +89,26 @@ def test_an_empty_lake_lacks_nothing(entries: list[Entry]) -> None:
     found = balanced(entries, 0, {"playback": 0}, {})
     assert found.conserved
     assert found.missing == 0
+
+
+FATES = [Fate("playback", None, 5), Fate(None, "old_time", 1)]
+
+
+@pytest.mark.parametrize("dropped", [2, None])
+def test_a_batch_whose_records_all_have_an_end_is_balanced(dropped: int | None) -> None:
+    refuse_unbalanced(8, FATES, dropped, 7)
+
+
+@pytest.mark.parametrize(
+    ("events", "dropped", "said"),
+    [
+        (9, 2, "batch 7 read 9 records, of which 6 have an end and 2 are duplicates: 1 are lost"),
+        (7, 2, "of which 6 have an end and 2 are duplicates: 1 are counted twice"),
+        (5, None, "batch 7 read 5 records, of which 6 have an end .* 1 are counted twice"),
+    ],
+)
+def test_a_batch_that_lost_a_record_or_counted_one_twice_is_refused(
+    events: int, dropped: int | None, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        refuse_unbalanced(events, FATES, dropped, 7)
