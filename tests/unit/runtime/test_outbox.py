@@ -102,8 +102,9 @@ def model(kafka: Kafka, name: str) -> None:
     promotion.publish(SETTINGS, promotion.promotion_event(name, "1", tags))
 
 
-WAYS: list[tuple[Way, str, str, str]] = [  # the digest is of the records as first published
-    (command, "ContentRated", "$.userId", "4dddf0db43c92282"),
+# the digest is of the records by the newest contract, as first published
+WAYS: list[tuple[Way, str, str, str]] = [
+    (command, "ContentRated", "$.userId", "ba7cb008a7f54397"),
     (preferences, "UserPreferencesUpdated", "$.userId", "14a5cf024d14cd25"),
     (assignment, "ExperimentAssignment", "$.userId", "f969547cfa4e8334"),
     (result, "ExperimentResultPublished", "$.experimentId", "51a2f2656e1a2505"),

@@ -52,13 +52,17 @@ FAILING = {  # for each declared condition, columns of a row for which it is fal
     "ingest_time >= kafka_timestamp - INTERVAL 1 HOUR": {
         "ingest_time": "kafka_timestamp - INTERVAL 61 MINUTES"
     },
-    "removed OR (name IS NOT NULL AND content_type IS NOT NULL)": {
+    "removed OR name IS NOT NULL": {
         "removed": "false",
         "name": "CAST(NULL AS STRING)",
     },
     "plays >= 0 AND completions >= 0 AND watch_s >= 0 AND ratings >= 0": {"ratings": "-1L"},
     "plays_on_smart_tv + plays_on_mobile + plays_on_tablet + plays_on_desktop + plays_on_console "
     "+ plays_on_streaming_stick <= plays": {"plays_on_tablet": "plays + 1"},
+    "plays_from_recommendation + plays_from_search + plays_from_browse + "
+    "plays_from_continue_watching + plays_from_notification + plays_from_external <= plays": {
+        "plays_from_search": "plays + 1"
+    },
     "(plays > 0) = (last_play IS NOT NULL)": {"plays": "0L"},
     "first_time <= last_time": {"last_time": "first_time - INTERVAL 1 MICROSECOND"},
     "last_rating.half_stars BETWEEN 1 AND 10": {
