@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HELD_AS: Mapping[str, str] = {
-    "4c3742d0e9": "e21b7368f8",  # silver.playback
-    "b6d25f8ea8": "e9192c6ccd",  # silver.engagement
-    "e8cf279a12": "5d3a0f3df7",  # silver.ratings
-    "16f4715d3f": "4cb70a1b04",  # silver.profiles
-    "6b107197c1": "7d278081f6",  # silver.catalog
-    "e72c4b23ff": "61ca2dd39b",  # silver.experiments
-    "5dd8ad9d87": "a496c2872e",  # silver.health
-    "a424e0a72f": "aecabc3d60",  # silver.models
+    "5d8b680cb1": "e21b7368f8",  # silver.playback
+    "c121bc000b": "e9192c6ccd",  # silver.engagement
+    "a033cbd3b2": "5d3a0f3df7",  # silver.ratings
+    "0ba7c8167d": "4cb70a1b04",  # silver.profiles
+    "b47f7dad5b": "7d278081f6",  # silver.catalog
+    "14230aab8f": "61ca2dd39b",  # silver.experiments
+    "52a0f0be5d": "a496c2872e",  # silver.health
+    "6592ce5e52": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
     "bccc18c387": "",  # attribution: lakes held no digest of its code
-    "c98393e99f": "1a27df6c41ee",  # models
+    "59100fb8c7": "1a27df6c41ee",  # models
 }

@@ -55,7 +55,8 @@ def _steps(
     return (
         [*named, lines.alias("lines"), F.when(is_json, content).alias("document")],
         [_body(contract).alias(contract.name) for contract in versions],
-        [_newest(registry, name).alias(name) for name in types],
+        *(_upcast_once(registry, types, at) for at in range(1, _most_versions(registry, types))),
+        [F.col(f"`{registry.newest(name).name}`").alias(name) for name in types],
     )
 
 
@@ -80,13 +81,34 @@ def _body(contract: Contract) -> Column:
     )
 
 
-def _newest(registry: Registry, event_type: str) -> Column:
-    """The body of an event type, upcast to its newest shape.
+def _most_versions(registry: Registry, types: tuple[str, ...]) -> int:
+    """The number of versions of the event type that has most."""
+    return max((len(registry.versions(name)) for name in types), default=0)
+
+
+def _upcast_once(registry: Registry, types: tuple[str, ...], at: int) -> list[Column]:
+    """Fold the bodies of each type's version before `at` into those of version `at`.
+
+    One version a step: an upcaster reads each member of the body before, so upcasters that were
+    nested would make a plan that multiplies with every version.
+
+    Args:
+        registry: contracts.
+        types: event types.
+        at: index of the version among those of its type, from 1.
 
     Returns:
-        Struct; null in rows of other types.
+        A struct for each version from `at` on, named as the contract; of a type with fewer
+        versions, its newest.
     """
-    versions = registry.versions(event_type)
-    return F.coalesce(
-        *(upcast(F.col(f"`{old.name}`"), versions[at:]) for at, old in enumerate(versions))
-    )
+    return [column for event_type in types for column in _folded(registry.versions(event_type), at)]
+
+
+def _folded(versions: tuple[Contract, ...], at: int) -> list[Column]:
+    """The columns of `_upcast_once` for the versions of one event type."""
+    if at >= len(versions):
+        return [F.col(f"`{versions[-1].name}`")]
+    older, newer = (F.col(f"`{contract.name}`") for contract in versions[at - 1 : at + 1])
+    body = F.coalesce(newer, upcast(older, versions[at - 1 : at + 1]))
+    later = (F.col(f"`{contract.name}`") for contract in versions[at + 1 :])
+    return [body.alias(versions[at].name), *later]

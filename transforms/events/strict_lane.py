@@ -78,7 +78,9 @@ def steps(registry: Registry, carried: Sequence[Column]) -> list[list[Column]]:
         return _arrow(found)
 
     declare: Any = F.arrow_udf  # type: ignore[attr-defined]
-    worker = declare(read, SHAPE)
+    # a filter on what was read must not be pushed below it: texts would be read twice, and the
+    # plan would hold the patterns of all contracts many times over
+    worker = declare(read, SHAPE).asNondeterministic()
     return [[*carried, worker(F.col("unread").cast("binary"), "topic").alias("strict")]]
 
 
