@@ -88,6 +88,8 @@ SPEED = {
     "spark.sql.maxConcurrentOutputFileWriters": "16",
     # to record the line that made a column, PySpark calls the JVM ten times for each
     "spark.python.sql.dataFrameDebugging.enabled": "false",
+    # inferring what a filter implies for columns made of those of all contracts takes gigabytes
+    "spark.sql.constraintPropagation.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.ui.retainedExecutions": "20",
 }
