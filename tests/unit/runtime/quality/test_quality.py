@@ -110,7 +110,7 @@ def sound(spark: SparkSession, table: str) -> DataFrame:
     for field in TABLES[table].schema:
         sql = f"concat('{field.name}-', id DIV {DAYS} % 4)"
         sql = sql if field.name in drifting else value_of(field.name, field.dataType)
-        if field.name.startswith("plays_on_"):
+        if field.name.startswith(("plays_on_", "plays_from_")):
             sql = "0"
         columns.append(F.expr(f"CAST({sql} AS {field.dataType.simpleString()})").alias(field.name))
     return rows.select(*columns)
