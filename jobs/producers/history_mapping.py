@@ -216,11 +216,12 @@ class _Loading:
             if _node_at(contract.root, path) is not None
         }
         members = dict(self._members(contract, {**shared, **entry.fields}, origin))
-        always: Callable[[Row], bool] = lambda row: True  # noqa: E731
         return EventMaker(
             name,
             contract,
-            always if entry.when is None else self._condition(entry.when, f"{origin}: when"),
+            _applies_always
+            if entry.when is None
+            else self._condition(entry.when, f"{origin}: when"),
             entry.once,
             members,
         )
@@ -258,6 +259,11 @@ class _Loading:
         condition = parse(Condition, given, origin=origin)
         self.columns.add(condition.column)
         return condition_of(condition, self.absent)
+
+
+def _applies_always(_: Row) -> bool:
+    """The condition of an entry without `when`."""
+    return True
 
 
 def _contract(registry: Registry, entry: EventMapping, origin: str) -> Contract:

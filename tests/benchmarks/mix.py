@@ -3,7 +3,7 @@
 The simulator's events, each rewritten as one of KINDS writes it; a fiftieth is sent twice, a
 hundredth comes late, a hundredth is faulty in every way that the simulator knows. Refine takes them
 from bronze to silver. The canonical rate is that of events that are all written in the contract's
-order.
+order. The same is timed once with the strict lane that is made of Spark's own functions.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from jobs.runtime.pipeline.refine import refining
 from jobs.runtime.streams.query import follow
 from tests.benchmarks.pipeline import EVENTS, Bench, bench
 from tests.support.lakes import land
+from transforms.events.judge import StrictLane
 
 log = logging.getLogger(__name__)
 
@@ -164,13 +165,20 @@ def run() -> dict[str, Any]:
         ready.ingest(lakes["mix"])
         for name in KINDS:
             lakes[name] = _landed(ready, name, Traffic((name,), EVENTS // 4, until))
+        plain = _landed(ready, "plain", Traffic(("sorted_keys",), EVENTS // 40, until))
         rates: dict[str, list[float]] = {name: [] for name in lakes}
         for number in range(ROUNDS):
             for name, lake in lakes.items():
                 rates[name].append(_rate(ready, lake.of_generation(number + 1)))
                 log.info("%s: %s records/s", name, f"{rates[name][-1]:,.0f}")
+        without_worker = _rate(ready, plain, strict_lane="spark")
     middle = {name: median(found[1:]) for name, found in rates.items()}
-    return _told(middle, baseline)
+    return _told(middle, baseline) | {
+        "sorted_keys_by_spark": {
+            "rate_per_s": round(without_worker),
+            "of_canonical": round(without_worker / middle["contract_order"], 3),
+        }
+    }
 
 
 def _told(rates: dict[str, float], baseline: float) -> dict[str, Any]:
@@ -223,10 +231,11 @@ def _landed(ready: Bench, name: str, traffic: Traffic) -> Lake:
     return lake
 
 
-def _rate(ready: Bench, lake: Lake) -> float:
+def _rate(ready: Bench, lake: Lake, strict_lane: StrictLane = "python") -> float:
     """Records a second from bronze to silver, into a new generation."""
     lake.ensure()
-    records, settings = lake.read(BRONZE).count(), ready.settings.refine
+    records = lake.read(BRONZE).count()
+    settings = ready.settings.refine.model_copy(update={"strict_lane": strict_lane})
     began = time.perf_counter()
     with refining(lake, load_judge(settings), settings, available_now=True) as query:
         follow(query)

@@ -15,13 +15,12 @@ from jsonschema.validators import extend
 
 from transforms.contracts.contract import Contract, ContractError, Node
 from transforms.contracts.formats import FORMAT_CHECKER, is_extreme
-from transforms.contracts.json_text import parse_json
+from transforms.contracts.json_text import MOST_LEVELS, parse_json
 from transforms.contracts.numbers import is_held, is_multiple, read_number
 from transforms.contracts.patterns import portable
 from transforms.contracts.registry import Registry
 
 LONGEST_MESSAGE = 200
-MOST_LEVELS = 999
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def read_event(text: str) -> Any:
         The document, numbers as from `read_number`.
 
     Raises:
-        ValueError: it is no JSON as docs/contracts.md defines it, or nested too deeply.
+        MalformedJsonError: it is no JSON as docs/contracts.md defines it.
     """
     return parse_json(text, read_number)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -25,30 +25,27 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from transforms.contracts.contract import Contract, Node
-from transforms.contracts.formats import is_day, is_instant
-from transforms.contracts.msgspec_types import attribute, struct_of
-from transforms.contracts.numbers import is_held, is_multiple
-from transforms.contracts.patterns import portable
-from transforms.contracts.registry import Registry
-from transforms.events.reading import SHAPE, TYPES, Reading
-from transforms.events.reasons import Reason
-from transforms.events.strict_json import (
+from transforms.contracts.json_text import (
     LONGEST_NAME,
     LONGEST_NUMBER,
     MOST_LEVELS,
     MalformedJsonError,
-    parse,
+    parse_json,
 )
+from transforms.contracts.msgspec_types import attribute, struct_of
+from transforms.contracts.numbers import read_number
+from transforms.contracts.registry import Registry
+from transforms.events.reading import SHAPE, TYPES, Reading
+from transforms.events.reasons import Reason
+from transforms.events.strict_faults import elements, first_fault
 
 LONG_NUMBER = re.compile(rb"[-+.eE0-9]{%d}" % (LONGEST_NUMBER + 1))
 # a number that a double may round; also in other texts
 ROUNDED = re.compile(rb"[:,\[\s]-?(?:[.0-9]{16}|[.0-9]+[eE])")
 ESCAPED_COLON = b"\\u003"
 COLON, OPENINGS = b":", (b"[", b"{")
-ABSENT: Any = object()
 NOTHING = Reading()
 ARROW_TYPES = {"int": pa.int32(), "string": pa.string()}
-Fault = tuple[Reason, str, str]  # reason, JSONPath, keyword
 ENCODER = msgspec.json.Encoder()
 UNTYPED = msgspec.json.Decoder()
 UNDECIDED = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -158,7 +155,7 @@ class StrictReader:
             The reading of a valid event, or the first fault.
         """
         try:
-            document = parse(value.decode())
+            document = parse_json(value.decode(), read_number)
         except MalformedJsonError as error:
             return Reading(reason=Reason.MALFORMED_JSON, rule=error.rule)
         if not isinstance(document, dict):
@@ -172,7 +169,7 @@ class StrictReader:
         named = named._replace(contract=layout.index)
         if topic not in layout.contract.topics:
             return named._replace(reason=Reason.WRONG_TOPIC)
-        fault = next(_faults(layout.contract.root, document), None)
+        fault = first_fault(layout.contract.root, document)
         if fault is not None:
             reason, path, rule = fault
             return named._replace(reason=reason, path=path, rule=rule)
@@ -296,17 +293,10 @@ class _Names:
             if isinstance(below, dict) and names.misspelt_in(below):
                 return True
         for name, names in self._items:
-            for item in _elements(members.get(name)):
+            for item in elements(members.get(name)):
                 if isinstance(item, dict) and names.misspelt_in(item):
                     return True
         return False
-
-
-def _elements(value: Any) -> Iterable[Any]:
-    """The elements of an array, the members' values of an object; nothing of anything else."""
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _rewritten(node: Node, value: Any) -> Any:
@@ -329,92 +319,3 @@ def _text(document: dict[str, Any], name: str) -> str | None:
     """A member of a document; None if it is absent or no string."""
     value = document.get(name)
     return value if isinstance(value, str) else None
-
-
-def _faults(root: Node, document: Any) -> Iterator[Fault]:
-    """Yield the first fault of each place of a document that has one, outer places first."""
-    level: list[tuple[Node, Any, bool]] = [(root, document, True)]
-    while level:
-        for node, value, required in level:
-            fault = _fault(node, value, required)
-            if fault is not None:
-                yield fault
-        level = [place for node, value, _ in level for place in _places_below(node, value)]
-
-
-def _places_below(node: Node, value: Any) -> Iterator[tuple[Node, Any, bool]]:
-    """Yield each place directly below one: its node, its value or ABSENT, and if it is required."""
-    if node.items is not None:
-        yield from ((node.items, below, True) for below in _elements(value))
-    elif isinstance(value, dict):
-        for name, child in node.fields.items():
-            yield child, value.get(name, ABSENT), name in node.required
-
-
-def _fault(node: Node, value: Any, required: bool) -> Fault | None:
-    """The first check that a value fails; None if it passes all."""
-    if value is ABSENT:
-        return (Reason.MISSING_FIELD, node.path, "required") if required else None
-    if value is None and node.nullable:
-        unlisted = "const" if "const" in node.schema else "enum"
-        return None if node.lists_null else (Reason.CONSTRAINT, node.path, unlisted)
-    if not _is_of_kind(node.kind, value):
-        return Reason.WRONG_TYPE, node.path, "type"
-    if node.kind == "object":
-        return _odd_member(node, value)
-    broken = (
-        name
-        for name, holds in CHECKS.items()
-        if name in node.schema and not holds(node.schema[name], value)
-    )
-    rule = next(broken, None)
-    return None if rule is None else (Reason.CONSTRAINT, node.path, rule)
-
-
-def _odd_member(node: Node, value: dict[str, Any]) -> Fault | None:
-    """The fault of an object's first undeclared member that is misspelt or not allowed."""
-    odd = sorted(value.keys() - node.fields.keys())
-    lowered = {name.lower() for name in node.fields}
-    for name in odd:
-        if name.lower() in lowered:
-            return Reason.WRONG_CASE_KEY, f"{node.path}.{name}", "properties"
-    if odd and node.closed:
-        return Reason.UNKNOWN_FIELD, f"{node.path}.{odd[0]}", "additionalProperties"
-    return None
-
-
-def _is_of_kind(kind: str, value: Any) -> bool:
-    """Whether a value is of a kind, a number one that the kind holds."""
-    if kind in ("integer", "number"):
-        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-        return is_number and is_held(value, kind)
-    return isinstance(value, PYTHON_TYPES[kind])
-
-
-def _has_format(name: str, text: str) -> bool:
-    """Whether a text is of a format."""
-    try:
-        return FORMATS[name](text)
-    except ValueError:
-        return False
-
-
-PYTHON_TYPES = {"object": dict, "map": dict, "array": list, "string": str, "boolean": bool}
-FORMATS = {"date-time": is_instant, "date": is_day}
-CHECKS: dict[str, Callable[[Any, Any], bool]] = {
-    "enum": lambda listed, value: value in listed,
-    "const": lambda only, value: value == only,
-    "minLength": lambda least, value: len(value) >= least,
-    "maxLength": lambda most, value: len(value) <= most,
-    "pattern": lambda pattern, value: re.search(portable(pattern), value) is not None,
-    "format": _has_format,
-    "minimum": lambda least, value: value >= least,
-    "maximum": lambda most, value: value <= most,
-    "exclusiveMinimum": lambda bound, value: value > bound,
-    "exclusiveMaximum": lambda bound, value: value < bound,
-    "multipleOf": lambda step, value: is_multiple(value, step),
-    "minItems": lambda least, value: len(value) >= least,
-    "maxItems": lambda most, value: len(value) <= most,
-    "minProperties": lambda least, value: len(value) >= least,
-    "maxProperties": lambda most, value: len(value) <= most,
-}

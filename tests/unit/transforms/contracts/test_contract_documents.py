@@ -16,7 +16,7 @@ from transforms.contracts.compatibility.comparison import accepts
 from transforms.contracts.compatibility.documents import SchemaDocumentError
 from transforms.contracts.contract import Contract, ContractError
 from transforms.contracts.publication import _body
-from transforms.events.variant_lane import _table
+from transforms.events.variant_faults import _table
 
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"type": "string", "minLength": "x"}, "$.size minLength: 'x' is not of type 'integer'"),
