@@ -31,7 +31,8 @@ airflow: setup ## Airflow, for scheduling, into an environment of its own in the
 	@$(PY) -m jobs.setup --spark-conf build/spark >/dev/null
 
 test: airflow ready ## All tests, slow ones included; some of them: make test TESTS=tests/unit
-	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--durations 40 --durations-min 20 $(TESTS)
 
 check: .venv/installed ## Format, lint, types, contracts, and that every test can be imported
 	$(PY) -m ruff format --check .

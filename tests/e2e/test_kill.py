@@ -14,6 +14,6 @@ from tests.e2e.chaos import Chaos, hold_promises
 @pytest.mark.slow
 def test_jobs_killed_at_random_lose_and_double_nothing(spark: SparkSession, tmp_path: Path) -> None:
     root = tmp_path / "lake"
-    mishaps = ("unseen", "hanging", "aged")
+    mishaps = ("hanging", "aged")
     Chaos(spark, root, 11, 4_000, kills=2, broker_every=2, apart=1, mishaps=mishaps).run()
     hold_promises(Lake(spark, str(root)))

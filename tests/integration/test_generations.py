@@ -162,13 +162,19 @@ def test_a_generation_that_a_query_streams_into_is_not_retired(lakes: MakeLake, 
 
 @pytest.fixture
 def forgetful(lakes: MakeLake, history: list[list[Raw]]) -> Lake:
-    """A lake whose records are landed, and their files gone as soon as `forget` is called."""
+    """A lake whose records are landed."""
     lake = lakes(Lake)
     deliver(lake, history)
     return lake
 
 
 def forget(lake: Lake) -> None:
+    """Delete the records, and vacuum their files: the newest version alone can be read."""
+    lake.delete(BRONZE, "true")
+    lose_files(lake)
+
+
+def lose_files(lake: Lake) -> None:
     for file in Path(lake.path(BRONZE)).rglob("*.parquet"):
         file.unlink()
 
@@ -179,6 +185,15 @@ def test_a_version_that_is_gone_is_refused_before_a_generation_is_recorded(
     forget(forgetful)
     with pytest.raises(SettingsError, match=r"version 2 of .* can no longer be read"):
         next_generation(forgetful, load_judge(base_settings.refine), base_settings, 2)
+    assert list(generations(forgetful)) == [1], "a generation was recorded that cannot be built"
+
+
+def test_a_newest_version_whose_files_are_lost_is_refused_before_a_generation_is_recorded(
+    forgetful: Lake, base_settings: Settings
+) -> None:
+    lose_files(forgetful)
+    with pytest.raises(SettingsError, match=r"version 3 of .* -> restore the files of .*events"):
+        next_generation(forgetful, load_judge(base_settings.refine), base_settings)
     assert list(generations(forgetful)) == [1], "a generation was recorded that cannot be built"
 
 

@@ -84,5 +84,7 @@ def refuse_unreadable(lake: Lake, bronze_version: int, newest: int) -> None:
         raise SettingsError(
             f"version {bronze_version} of {BRONZE} can no longer be read: its log or files of it "
             "are gone",
-            f"name a newer one; the newest is {newest}",
+            f"name a newer one; the newest is {newest}"
+            if bronze_version < newest
+            else f"restore the files of {lake.path(BRONZE)} from a copy: no version is newer",
         )

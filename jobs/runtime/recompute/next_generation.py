@@ -14,7 +14,7 @@ from jobs.runtime.lake.generations import Action, Generation, generations, recor
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, EXPERIMENT_USER, USER_PROFILE
 from jobs.runtime.pipeline.fold import folding
-from jobs.runtime.pipeline.gold import compact
+from jobs.runtime.pipeline.gold import NOTHING, compact
 from jobs.runtime.pipeline.judging import Judge
 from jobs.runtime.pipeline.progress import (
     ingested_through,
@@ -166,18 +166,19 @@ def _goal(lake: Lake, judge: Judge, bronze_version: int | None, scope: Scope) ->
             was recorded.
         DataError: the version of the unfinished build can no longer be read.
     """
-    newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
-    if bronze_version is not None:
-        refuse_unreadable(lake, bronze_version, newest)
     known, defined = generations(lake), _definition_of(judge, scope)
     last = known[max(known)]
-    if last.is_unfinished:
-        if bronze_version in (None, last.bronze_version) and last.definition == defined:
-            _refuse_hopeless(lake, last)
-            log.info("going on with generation %d", last.number)
-            return last
-        record_action(lake, last.number, Action.RETIRED)
+    resumes = last.is_unfinished and last.definition == defined
+    if resumes and bronze_version in (None, last.bronze_version):
+        _refuse_hopeless(lake, last)
+        log.info("going on with generation %d", last.number)
+        return last
+    newest = lake.version(BRONZE) if scope == EVERYTHING else read_whole_through(lake)
     version = newest if bronze_version is None else bronze_version
+    if version != NOTHING:
+        refuse_unreadable(lake, version, newest)
+    if last.is_unfinished:
+        record_action(lake, last.number, Action.RETIRED)
     number = last.number + 1
     record_action(
         lake,
