@@ -55,7 +55,7 @@ from tests.support.kafka_topics import (
     leave_transaction_open,
     make_anew,
 )
-from tests.support.processes import Process
+from tests.support.processes import LONGEST_S, Process
 from tests.support.promises import Former, assert_landed, assert_promises, landed
 from transforms.gold.facts import FACT_SOURCES
 
@@ -90,6 +90,9 @@ HELD_BACK = re.compile("are held back by transaction")
 
 
 BUSIEST = "user-interactions"
+
+
+LOOK_S = 5.0  # while a job works, whether others ended by themselves is looked at so often
 
 
 PORTION_S = 2.0  # how long a portion takes to send
@@ -172,13 +175,22 @@ class Chaos:
         victim = chance.choice(self._names)
         before = self._running[victim].lines
         self._send()
-        self._running[victim].await_line(before)
-        self._refuse_end(victim)
+        self._await_batch(victim, before)
         time.sleep(chance.uniform(0, LINGER_S))
         log.info("kill %d of %d: %s", kill + 1, self.kills, victim)
         self._kill(victim)
         if chance.random() < 0.3:
             self._end_transactions()
+
+    def _await_batch(self, victim: str, before: int) -> None:
+        """Return behind a batch of a job, unless one of the jobs ends by itself."""
+        end = time.monotonic() + LONGEST_S
+        came = False
+        while not came and time.monotonic() < end:
+            came = self._running[victim].comes(before, LOOK_S)
+            for name in self._names:
+                self._refuse_end(name)
+        assert came, f"jobs.{victim} took no batch:\n{self._running[victim].last_lines}"
 
     def _refuse_end(self, name: str) -> None:
         """AssertionError if a job has ended by itself, with what it said last."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError, ServiceError
 from jobs.runtime.kafka.clients import admin, python_options
@@ -100,6 +103,22 @@ def test_bronze_takes_what_was_committed_then_asks_before_it_accepts_a_loss(
     assert landed(lake) == [b"committed"], "a refused batch was written"
     ingest(lake, kafka, "ingest.fail_on_data_loss=false")
     assert landed(lake) == [b"committed", b"kept"], "an accepted loss lost or doubled more"
+
+
+def test_a_clock_that_was_set_back_does_not_take_ingest_time_back(
+    spark: SparkSession, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    """Refine counts the rows after the last ingest time that a batch build has read."""
+    lake = Lake(spark, str(tmp_path / "lake"))
+    send(kafka, b"before")
+    ingest(lake, kafka)
+    built = time.time() + 3600  # as if the clock had been an hour ahead until now
+    newest = Path(lake.path(BRONZE)) / "_delta_log" / f"{lake.version(BRONZE):020d}.json"
+    os.utime(newest, (built, built))
+    send(kafka, b"after")
+    ingest(lake, kafka)
+    times = lake.read(BRONZE).where("value = 'after'").select(F.unix_micros("ingest_time"))
+    assert [row[0] > built * 1_000_000 for row in times.collect()] == [True]
 
 
 @pytest.mark.parametrize("few", [FEW, 0])

@@ -61,9 +61,17 @@ class Process:
         Raises:
             AssertionError: neither came in time; says what the process said last.
         """
-        with self._told:
-            came = self._told.wait_for(lambda: self.ended or self.lines > after, within_s)
+        came = self.comes(after, within_s)
         assert came, f"no line like {self._pattern.pattern} in {within_s:g} s:\n{self.last_lines}"
+
+    def comes(self, after: int, within_s: float) -> bool:
+        """Wait until more than `after` lines have been counted, or the process has ended.
+
+        Returns:
+            Whether either came in time.
+        """
+        with self._told:
+            return self._told.wait_for(lambda: self.ended or self.lines > after, within_s)
 
     def exit_code(self, within_s: float = LONGEST_S) -> int:
         """Wait until it has ended, with all that writes to its log.

@@ -26,10 +26,11 @@ from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.pipeline.incarnations import Incarnations, read_incarnations
+from jobs.runtime.pipeline.ingest_clock import ingest_clock
 from jobs.runtime.settings import KafkaSettings, Settings
 from jobs.runtime.streams.backpressure import Backpressure
 from jobs.runtime.streams.checkpoints import open_checkpoint
-from jobs.runtime.streams.observation import active_query
+from jobs.runtime.streams.observation import active_query, batch_time
 from jobs.runtime.streams.queries import INGEST
 from jobs.runtime.streams.query import Run, coalesce_if_few, start
 from transforms.events.bronze import to_bronze
@@ -84,12 +85,15 @@ def ingesting(
             offsets = _next_offsets(lake, partitions_of(described), incarnations)
         records = _records(lake, settings, kafka, topics, offsets)
         placed = records.withColumn("offset", incarnations.place_offset())
+        clock = ingest_clock(lake)
 
         def write(batch: DataFrame, batch_id: int) -> None:
             """Append one micro-batch to bronze.events, as the function given to foreachBatch."""
             topic_id_check.run()
             transaction = Transaction(INGEST, checkpoint.sequence(batch_id))
-            lake.append(BRONZE, _coalesce_small_batch(lake.spark, batch), transaction)
+            few = _coalesce_small_batch(lake.spark, batch)
+            rows = clock.stamp(few, batch_time(lake.spark, INGEST))
+            lake.append(BRONZE, rows, transaction)
             if backpressure:
                 backpressure.hold()
 

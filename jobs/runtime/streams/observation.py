@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.spark.session import is_local
+from transforms.instants import EPOCH
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ def active_query(spark: SparkSession, query: str) -> Any:
     """Spark's own Java object of an active query, which exposes more of a batch than PySpark."""
     found = next(active for active in spark.streams.active if active.name == query)
     return found._jsq.streamingQuery()
+
+
+def batch_time(spark: SparkSession, query: str) -> datetime:
+    """The time of the running micro-batch of a query, as its `current_timestamp` gives it.
+
+    Args:
+        spark: session of the query.
+        query: name of the query.
+
+    Returns:
+        An instant in UTC, in whole milliseconds.
+    """
+    metadata = active_query(spark, query).lastExecution().offsetSeqMetadata()
+    return EPOCH + timedelta(milliseconds=metadata.batchTimestampMs())
 
 
 @dataclass(frozen=True)
