@@ -229,7 +229,7 @@ def record(
         mlflow.set_tags(facts)
         mlflow.log_text(card(settings.model, challenger, trial, verdict, metrics, facts),
                         "model_card.md")  # fmt: skip
-        mlflow.log_text(plots(challenger, trial), "plots.html")
+        mlflow.log_text(plots(trial), "plots.html")
         mlflow.log_dict({k: round(v, 6) for k, v in metrics.items()}, "evaluation.json")
         registered = _register(settings.model, folder, challenger)
     client = mlflow.MlflowClient()
