@@ -25,7 +25,7 @@ READERS: Mapping[str, tuple[str, ...]] = {  # names of jobs, as typed, by reader
         *("recompute", "generations", "compare", "release", "lateness", "package"),
     ),
     "Analyst": ("notebooks", "training-set", "attribute", "experiments"),
-    "Operator": ("quality", "maintain", "erase", "train", "promote", "score", "publish"),
+    "Operator": ("quality", "maintain", "erase", "train", "tune", "promote", "score", "publish"),
     "Application developer": ("contracts", "commands", "profile", "recommend"),
 }
 

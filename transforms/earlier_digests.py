@@ -21,5 +21,4 @@ HELD_AS: Mapping[str, str] = {
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
     "bccc18c387": "",  # attribution: lakes held no digest of its code
-    "59100fb8c7": "1a27df6c41ee",  # models
 }

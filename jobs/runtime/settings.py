@@ -156,15 +156,19 @@ class RecommendSettings(Section):
     mlflow_uri: str | None
     algorithm: Literal["squared_spectrum", "edlae", "ease", "als"]
     l2: float = Field(gt=0)
+    l2_per: Literal["meeting", "title"]
     dropout: float = Field(ge=0, lt=1)
     popularity_exponent: float
     damping: float = Field(ge=0, le=0.5)
+    half_star: float = Field(ge=0, le=2.5)
     factors: int = Field(gt=0)
     confidence: float = Field(gt=0)
     factor_l2: float = Field(gt=0)
     prior_weight: float = Field(ge=0)
     views_half_life_days: float = Field(gt=0)
     history_half_life_days: float | None = Field(gt=0)
+    next_weight: float = Field(ge=0, lt=128)
+    next_half_life_days: float = Field(gt=0)
     evaluation_share: float = Field(gt=0, lt=1)
     list_length: int = Field(gt=0)
     new_titles: int = Field(gt=0)

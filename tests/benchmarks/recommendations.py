@@ -6,7 +6,7 @@ time; every later event predicted before it is folded in. `missed` names the tar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from jobs.runtime.recommendations.tuning import Tuning
 from tests.benchmarks import recommendations_data as data
 from tests.benchmarks import recommendations_split as split
 from tests.benchmarks import recommendations_temporal as temporal
@@ -46,9 +47,11 @@ def run() -> dict[str, Any]:
     with threadpool_limits(1):
         quality = {
             "split": published_split(rows, catalogue),
+            "other_data": {name: other_data(each) for name, each in others(rows).items()},
             **after_a_cut(by_time, catalogue),
         }
     checked = targets(quality)
+    by_split = quality["split"]
     model, popularity = (quality["replay"][name] for name in ("model", "popularity"))
     return {
         "events": model["events"],
@@ -56,6 +59,13 @@ def run() -> dict[str, Any]:
         "baseline": "popularity decayed with a half-life of 5 days, in the same replay",
         "baseline_rate_per_s": popularity["rate_per_s"],
         "ratio": round(model["rate_per_s"] / popularity["rate_per_s"], 2),
+        "headline": {
+            "ndcg": by_split["measured"]["squared_spectrum"]["ndcg"],
+            "ndcg_five_seeds": by_split["ndcg_mean_over_seeds"],
+            "temporal_ndcg": quality["lists"]["model_ndcg"],
+            "replay_ndcg": model["ndcg"],
+            "replay_hit": model["hit"],
+        },
         **quality,
         "note": NOTE,
         "targets": checked,
@@ -67,42 +77,75 @@ def run() -> dict[str, Any]:
 def published_split(rows: pd.DataFrame, catalogue: Titles) -> dict[str, Any]:
     """The benchmark of recommenders-team, our rows beside theirs."""
     part = split.split(rows, catalogue, SEED)
-    chosen = {
-        name: split.tune(part.training, catalogue, start) for name, start in split.START.items()
-    }
+    chosen, taken_s = {}, {}
+    for name in ("ease", "edlae", "squared_spectrum"):
+        started = perf_counter()
+        chosen[name] = split.tune(part.training, catalogue, name)
+        taken_s[name] = round(perf_counter() - started, 1)
     started = perf_counter()
     split.fit_model(part.training, catalogue, split.DECLARED)
     training_s = perf_counter() - started
     scores = {
         "popularity": split.popularity_scores(part),
         "sar": split.sar_scores(part),
-        **{name: split.model_scores(part, settings) for name, settings in chosen.items()},
-        "squared_spectrum_as_declared": split.model_scores(part, split.DECLARED),
+        **{name: split.model_scores(part, found.declared) for name, found in chosen.items()},
+        "squared_spectrum_as_shipped": split.model_scores(part, split.DECLARED),
     }
     listed = {name: split.lists(part, each) for name, each in scores.items()}
     over_seeds = {SEED: split.accuracy(part, listed["squared_spectrum"])["ndcg"].mean()}
     for seed in SEEDS:
         if seed not in over_seeds:
             over_seeds[seed] = tuned_ndcg(split.split(rows, catalogue, seed))
+    as_shipped = listed["squared_spectrum_as_shipped"]
     return {
         "training_ratings": len(part.training),
         "test_ratings": len(part.test),
         "published": split.PUBLISHED,
         "measured": {name: measure(part, each) for name, each in listed.items()},
-        "settings": {name: asdict(settings) for name, settings in chosen.items()},
+        "settings": {name: found.declared for name, found in chosen.items()},
+        "tuning_s": taken_s,
+        "trials": {name: found.trials for name, found in chosen.items()},
         "ndcg_by_seed": {seed: round(float(value), 4) for seed, value in over_seeds.items()},
         "ndcg_mean_over_seeds": round(float(np.mean(list(over_seeds.values()))), 4),
         "training_s": round(training_s, 2),
-        "lists_the_same_in_float64": same_in_float64(part, listed["squared_spectrum_as_declared"]),
-        "top_3_reasons_hold_a_median_of": reasons_share(
-            part, listed["squared_spectrum_as_declared"]
-        ),
+        "lists_the_same_in_float64": same_in_float64(part, as_shipped),
+        "top_3_reasons_hold_a_median_of": reasons_share(part, as_shipped),
+    }
+
+
+def others(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Data that the settings were not found on."""
+    return {
+        "movielens_without_ratings": data.without_ratings(rows),
+        "simulated_long_tail": data.simulated_ratings(),
+    }
+
+
+def other_data(rows: pd.DataFrame) -> dict[str, Any]:
+    """The settings as shipped beside those that tuning finds, and tuned EASE."""
+    part = split.split(rows, data.titles(rows), SEED)
+    found = {name: split.tune(part.training, part.catalogue, name)
+             for name in ("ease", "squared_spectrum")}  # fmt: skip
+    scores = {
+        "popularity": split.popularity_scores(part),
+        **{f"{name}_tuned": split.model_scores(part, of.declared) for name, of in found.items()},
+        "squared_spectrum_as_shipped": split.model_scores(part, split.DECLARED),
+    }
+    return {
+        "users": rows["user"].nunique(),
+        "titles": len(part.catalogue),
+        "ratings": len(rows),
+        "ndcg": {
+            name: round(float(split.accuracy(part, split.lists(part, each))["ndcg"].mean()), 4)
+            for name, each in scores.items()
+        },
+        "settings": found["squared_spectrum"].declared,
     }
 
 
 def tuned_ndcg(part: split.Split) -> float:
-    settings = split.tune(part.training, part.catalogue, split.START["squared_spectrum"])
-    listed = split.lists(part, split.model_scores(part, settings))
+    found = split.tune(part.training, part.catalogue, "squared_spectrum")
+    listed = split.lists(part, split.model_scores(part, found.declared))
     return float(split.accuracy(part, listed)["ndcg"].mean())
 
 
@@ -127,7 +170,7 @@ def same_in_float64(part: split.Split, listed: Integers) -> float:
 def reasons_share(part: split.Split, listed: Integers) -> float:
     """How much of what speaks for a listed title its three largest contributions hold."""
     model = split.fit_model(part.training, part.catalogue, split.DECLARED)
-    weights = RECENCY_ONE * split.preferences(part.training, split.DECLARED.half_star)
+    weights = RECENCY_ONE * split.preferences(part.training, split.DECLARED)
     history = part.matrix(part.training, weights)
     nothing = np.zeros(len(part.catalogue), np.int64)
     shares = []
@@ -142,36 +185,46 @@ def reasons_share(part: split.Split, listed: Integers) -> float:
 
 def after_a_cut(rows: pd.DataFrame, catalogue: Titles) -> dict[str, Any]:
     """Lists and replay, with settings tuned on what came before the cut."""
-    settings = split.tune(rows.iloc[:CUT], catalogue, split.START["squared_spectrum"])
-    earlier = [temporal.cut(rows[:end], catalogue, at, settings) for at, end in EARLIER_CUTS]
-    part = temporal.cut(rows, catalogue, CUT, settings)
+    earlier = [temporal.cut(rows[:end], catalogue, at, split.DECLARED) for at, end in EARLIER_CUTS]
+    found = temporal.tune_lists(earlier, split.DECLARED)
     return {
-        "settings_before_the_cut": asdict(settings),
-        "lists": lists_after(part, temporal.tune(earlier, temporal.list_quality)),
-        "replay": replay_after(part, temporal.tune(earlier, temporal.replay_quality)),
+        "lists": lists_after(temporal.cut(rows, catalogue, CUT, found.declared), found),
+        "lists_as_shipped": round(
+            float(temporal.list_quality(temporal.cut(rows, catalogue, CUT, split.DECLARED)).mean()),
+            4,
+        ),
+        "replay": replay_after(rows, catalogue, earlier),
     }
 
 
-def lists_after(part: temporal.Cut, time: temporal.Time) -> dict[str, Any]:
-    model = temporal.list_quality(part, time)
-    popularity = temporal.list_quality(part.without_model(), temporal.POPULARITY)
+def lists_after(part: temporal.Cut, found: Tuning) -> dict[str, Any]:
+    model, popularity = temporal.list_quality(part), temporal.popularity_quality(part)
     difference = paired_bootstrap(
         model, popularity, draws=DRAWS, generator=np.random.default_rng(SEED)
     )
     return {
-        "settings": asdict(time),
+        "settings": found.declared,
+        "trials": found.trials,
+        "validation_ndcg": round(found.value, 4),
         "model_ndcg": round(float(model.mean()), 4),
         "popularity_ndcg": round(float(popularity.mean()), 4),
         "difference": {name: round(value, 4) for name, value in asdict(difference).items()},
     }
 
 
-def replay_after(part: temporal.Cut, time: temporal.Time) -> dict[str, Any]:
+def replay_after(
+    rows: pd.DataFrame, catalogue: Titles, earlier: Sequence[temporal.Cut]
+) -> dict[str, Any]:
+    found = temporal.tune_replay(earlier[-1:], split.DECLARED)
+    part = temporal.cut(rows, catalogue, CUT, found.declared)
+    unordered = part.by({**found.declared, "next_weight": 0.0})
     return {
-        "settings": asdict(time),
-        "model": replay_figures(temporal.replay(part, time)),
-        "model_with_frozen_histories": replay_figures(temporal.replay(part, time, frozen=True)),
-        "popularity": replay_figures(temporal.replay(part.without_model(), temporal.POPULARITY)),
+        "settings": found.declared,
+        "model": replay_figures(temporal.replay(part)),
+        "model_as_shipped": replay_figures(temporal.replay(part.by(split.DECLARED))),
+        "model_that_does_not_hear_order": replay_figures(temporal.replay(unordered)),
+        "model_with_frozen_histories": replay_figures(temporal.replay(part, frozen=True)),
+        "popularity": replay_figures(temporal.replay(part.without_model())),
     }
 
 
@@ -189,8 +242,13 @@ def targets(report: Mapping[str, Any]) -> dict[str, Any]:
     by_split, lists, replayed = report["split"], report["lists"], report["replay"]
     ours, published = by_split["measured"], by_split["published"]
     least = {
-        "ndcg_at_seed_42": (ours["squared_spectrum"]["ndcg"], 0.500),
-        "ndcg_mean_over_seeds": (by_split["ndcg_mean_over_seeds"], 0.498),
+        "ndcg_at_seed_42": (ours["squared_spectrum"]["ndcg"], 0.503),
+        "ndcg_mean_over_seeds": (by_split["ndcg_mean_over_seeds"], 0.500),
+        "as_shipped_within_3_percent_of_tuned": (
+            ours["squared_spectrum_as_shipped"]["ndcg"],
+            round(0.97 * ours["squared_spectrum"]["ndcg"], 4),
+        ),
+        "tuned_not_below_tuned_ease": (ours["squared_spectrum"]["ndcg"], ours["ease"]["ndcg"]),
         **{
             f"{metric}_ahead_of_every_published_row": (
                 ours["squared_spectrum"][metric],
@@ -198,8 +256,17 @@ def targets(report: Mapping[str, Any]) -> dict[str, Any]:
             )
             for metric in ("map", "precision", "recall")
         },
-        "lists_not_below_popularity": (lists["model_ndcg"], lists["popularity_ndcg"]),
-        "replay_ndcg": (replayed["model"]["ndcg"], 0.066),
+        **{
+            f"as_shipped_within_3_percent_of_tuned_{name}": (
+                of["ndcg"]["squared_spectrum_as_shipped"],
+                round(0.97 * of["ndcg"]["squared_spectrum_tuned"], 4),
+            )
+            for name, of in report["other_data"].items()
+        },
+        "temporal_ndcg": (lists["model_ndcg"], 0.250),
+        "temporal_interval_above_popularity": (lists["difference"]["lower"], 0.0),
+        "replay_ndcg": (replayed["model"]["ndcg"], 0.085),
+        "replay_hit": (replayed["model"]["hit"], 0.26),
     }
     most = {
         **{
@@ -211,6 +278,7 @@ def targets(report: Mapping[str, Any]) -> dict[str, Any]:
             for metric, value in published[row].items()
         },
         "training_s": (by_split["training_s"], 30.0),
+        "tuning_s": (by_split["tuning_s"]["squared_spectrum"], 600.0),
     }
     return {
         **{

@@ -8,15 +8,28 @@ the split and the metrics are the same. Settings are tuned by splitting the trai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
+from jobs.runtime.recommendations.training import declaration
+from jobs.runtime.recommendations.tuning import (
+    Objective,
+    Plan,
+    Trials,
+    Tuning,
+    search_settings,
+    text_of,
+)
+from jobs.runtime.recommendations.validation_cuts import RANDOM_SHARE as INNER_SHARE
+from jobs.runtime.settings import load_settings
 from transforms.recommendations import metrics
+from transforms.recommendations.declaration import declared_solver, declared_weighting
 from transforms.recommendations.fixed_point import (
     RECENCY_ONE,
     Floats,
@@ -27,14 +40,11 @@ from transforms.recommendations.fixed_point import (
 from transforms.recommendations.gram import gram, interactions, positions
 from transforms.recommendations.model import Model, train
 from transforms.recommendations.ranking import NEVER, top_k
-from transforms.recommendations.solvers import Ease, Edlae, Solver, SquaredSpectrum
-from transforms.recommendations.weighting import Weighting, preference
+from transforms.recommendations.validation import Part, random_part
+from transforms.recommendations.weighting import preference
 
 K = 10
 TRAINING_SHARE = 0.75
-INNER_SHARE = 0.9
-"""Of the training part when tuning: close to all of it, as regularisation depends on its size."""
-INNER_SEEDS = (0, 1, 2, 3)
 
 PUBLISHED = {
     "als": {"map": 0.0033, "ndcg": 0.0332, "precision": 0.0385, "recall": 0.0134},
@@ -46,32 +56,12 @@ PUBLISHED = {
 }
 
 Ratings = pd.DataFrame
+Declared = Mapping[str, Any]
 
+DECLARED: Declared = declaration(load_settings(environment={}).recommend)
+"""The settings as shipped."""
 
-@dataclass(frozen=True)
-class Settings:
-    """What is tuned; the plainest choice of each is where the search starts."""
-
-    solver: Solver
-    half_star: int = 0
-    damping: float = 0.0
-
-
-START = {
-    "ease": Settings(Ease()),
-    "edlae": Settings(Edlae(dropout=0.5)),
-    "squared_spectrum": Settings(SquaredSpectrum(l2=1.0, dropout=0.5, popularity_exponent=0.0)),
-}
-DECLARED = Settings(SquaredSpectrum(), half_star=Weighting.half_star, damping=0.3)
-"""The defaults of the package."""
-
-GRID: Mapping[str, Sequence[float]] = {
-    "dropout": (0.5, 0.6, 0.7, 0.8),
-    "l2": (1.0, 3.0, 10.0),
-    "damping": (0.0, 0.15, 0.3, 0.45),
-    "popularity_exponent": (-0.2, -0.1, 0.0),
-    "half_star": (0, 1, 2),
-}
+PLAN = Plan(split="random", cuts=2, draws=12, trials=60, minutes=9.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,28 +110,35 @@ def split(ratings: Ratings, catalogue: Titles, seed: int, share: float = TRAININ
     return Split(catalogue, *stratified_split(ratings, seed, share))
 
 
-def preferences(rows: Ratings, half_star: int) -> Integers:
+def preferences(rows: Ratings, declared: Declared) -> Integers:
     """Ratings as rows of gold.user_title that nobody played."""
-    signals = rows[["half_stars"]].assign(plays=0, completions=0, watch_s=0, furthest_position_s=0)
-    return preference(signals, Weighting(half_star=half_star))
+    return preference(as_user_title(rows), declared_weighting(declared))
+
+
+def as_user_title(rows: Ratings) -> pd.DataFrame:
+    """Ratings as rows of gold.user_title that nobody played, as validation reads them."""
+    named = rows.rename(columns={"user": "user_id", "title": "title_id", "time_s": "last_s"})
+    columns = named[["user_id", "title_id", "last_s", "half_stars"]]
+    return columns.assign(plays=0, completions=0, watch_s=0, furthest_position_s=0)
 
 
 def fit_model(
     rows: Ratings,
     catalogue: Titles,
-    settings: Settings,
+    declared: Declared,
     precision: type[np.floating] = np.float32,
 ) -> Model:
-    weights = preferences(rows, settings.half_star)
-    statistic = gram(interactions(rows["user"], rows["title"], weights), damping=settings.damping)
-    return train(statistic.reindex(catalogue), settings.solver, precision=precision)
+    met = interactions(rows["user"], rows["title"], preferences(rows, declared))
+    statistic = gram(met, damping=declared["damping"])
+    solver = declared_solver(declared)
+    return train(statistic.reindex(catalogue), solver, precision=precision)
 
 
 def model_scores(
-    part: Split, settings: Settings, precision: type[np.floating] = np.float32
+    part: Split, declared: Declared, precision: type[np.floating] = np.float32
 ) -> Integers:
-    weights = RECENCY_ONE * preferences(part.training, settings.half_star)
-    model = fit_model(part.training, part.catalogue, settings, precision)
+    weights = RECENCY_ONE * preferences(part.training, declared)
+    model = fit_model(part.training, part.catalogue, declared, precision)
     return model.scores(part.matrix(part.training, weights))
 
 
@@ -187,33 +184,17 @@ def means(by_user: Mapping[str, Floats]) -> dict[str, float]:
     return {name: round(float(values.mean()), 4) for name, values in by_user.items()}
 
 
-def tune(training: Ratings, catalogue: Titles, start: Settings) -> Settings:
-    """The settings with the best nDCG on splits of the training part alone."""
-    inner = [split(training, catalogue, seed, INNER_SHARE) for seed in INNER_SEEDS]
-
-    def quality(settings: Settings) -> float:
-        found = [lists(part, model_scores(part, settings)) for part in inner]
-        return float(
-            np.mean([accuracy(*each)["ndcg"].mean() for each in zip(inner, found, strict=True)])
-        )
-
-    return coordinate_search(cache(quality), start)
+def tune(training: Ratings, catalogue: Titles, algorithm: str) -> Tuning:
+    """What the product's own search finds on parts of the training part alone."""
+    met = as_user_title(training).reset_index(drop=True)
+    whole = Part(catalogue, met, met[:0][["user_id", "title_id"]], None, 0)
+    generators = (np.random.default_rng([PLAN.seed, number]) for number in range(PLAN.cuts))
+    parts = [random_part(whole, INNER_SHARE, generator) for generator in generators]
+    return search_settings(Objective(parts), {**DECLARED, "algorithm": algorithm}, PLAN, Untold({}))
 
 
-def coordinate_search(quality: Callable[[Settings], float], start: Settings) -> Settings:
-    """Improve one setting at a time until none can be; ties go to the earlier value."""
-    best, previous = start, None
-    while best != previous:
-        previous = best
-        for name, values in GRID.items():
-            best = max((with_value(best, name, value) for value in values), key=quality)
-    return best
+class Untold(Trials):
+    """Trials that are not told to MLflow."""
 
-
-def with_value(settings: Settings, name: str, value: float) -> Settings:
-    """The settings with one value changed, their own or their solver's, if they have it."""
-    if hasattr(settings, name):
-        return replace(settings, **{name: value})
-    if hasattr(settings.solver, name):
-        return replace(settings, solver=replace(settings.solver, **{name: value}))
-    return settings
+    def record(self, declared: Declared, value: float, seconds: float) -> None:
+        self.known[text_of(declared)] = value

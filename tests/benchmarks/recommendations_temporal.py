@@ -10,32 +10,37 @@ are of the cut, views and histories of the moment. What is tuned is tuned on ear
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from jobs.runtime.recommendations.tuning import Objective, Plan, Tuning, search_settings
 from tests.benchmarks.recommendations_split import (
+    DECLARED,
+    Declared,
     K,
     Ratings,
-    Settings,
     Split,
+    Untold,
     accuracy,
+    as_user_title,
     fit_model,
     lists,
     preferences,
 )
+from transforms.recommendations.declaration import declared_reading, next_weight
 from transforms.recommendations.fixed_point import RECENCY_ONE, VIEW_ONE, Floats, Integers, Titles
 from transforms.recommendations.gram import positions
-from transforms.recommendations.model import Model, Profile
+from transforms.recommendations.model import Model, Profile, with_following
 from transforms.recommendations.popularity import decayed_views, log_prior
 from transforms.recommendations.ranking import NEVER
+from transforms.recommendations.search_space import TIME_AXES
+from transforms.recommendations.validation import Part, quality
 from transforms.recommendations.weighting import recency
 
 HIT_AT = 20
@@ -44,19 +49,10 @@ REFRESH = 100
 """Views are aged every so many events; in between, each event adds one."""
 
 
-@dataclass(frozen=True)
-class Time:
-    """How time enters a score: the weight of faded popularity, and how histories fade."""
-
-    prior_weight: float
-    recency_half_life_days: float
-
-
-GRID = [
-    Time(prior_weight, half_life_days)
-    for half_life_days, prior_weight in product((math.inf, 30.0), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5))
-]
-POPULARITY = Time(prior_weight=1.0, recency_half_life_days=math.inf)
+POPULARITY: Declared = {**DECLARED, "prior_weight": 1.0, "next_weight": 0.0}
+REPLAYED = ("prior_weight", "next_weight")
+"""What replay is tuned over besides the settings of the lists; the model does not depend on it."""
+PLAN = Plan(draws=24, trials=120, minutes=9.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +64,14 @@ class Cut:
         at: how many of the rows are the first.
         catalogue: every title that was ever published.
         model: trained on the first part.
-        half_star: the weighting that it was trained with.
+        declared: the settings that it was trained by, and how histories are read.
     """
 
     rows: Ratings
     at: int
     catalogue: Titles
     model: Model
-    half_star: int
+    declared: Declared
 
     @property
     def before(self) -> Ratings:
@@ -101,31 +97,51 @@ class Cut:
             as_of_s=int(times_s[-1]),
         )
 
-    def history_weights(self, half_life_days: float) -> Integers:
-        """What each row of the first part weighs in its user's history."""
-        times_s = self.before["time_s"].to_numpy()
-        half_life_s = half_life_days * DAY_S
-        left = recency(times_s, as_of_s=int(times_s[-1]), half_life_s=half_life_s)
-        return preferences(self.before, self.half_star) * left
+    @cached_property
+    def part(self) -> Part:
+        """The cut as validation judges it, by the users known at it."""
+        before = as_user_title(self.before).reset_index(drop=True)
+        known = self.after[self.after["user"].isin(self.before["user"])]
+        days = self.before.assign(day=self.before["time_s"] // DAY_S)
+        views = days.groupby(["title", "day"]).size().rename("views").reset_index()
+        return Part(
+            titles=self.catalogue,
+            met=before,
+            later=known[["user", "title"]].set_axis(["user_id", "title_id"], axis=1),
+            views=views.rename(columns={"title": "title_id"}),
+            as_of_s=int(self.before["time_s"].iloc[-1]),
+        )
 
     def without_model(self) -> Cut:
         """Popularity alone: a model that has learned nothing."""
         nothing = Model(self.catalogue, np.zeros_like(self.model.weights))
-        return replace(self, model=nothing)
+        return replace(self, model=nothing, declared=POPULARITY)
+
+    def by(self, declared: Declared) -> Cut:
+        """The same cut and model, with histories and order read otherwise."""
+        return replace(self, declared=declared)
 
 
-def cut(rows: Ratings, catalogue: Titles, at: int, settings: Settings) -> Cut:
-    model = fit_model(rows.iloc[:at], catalogue, settings)
-    return Cut(rows, at, catalogue, model, settings.half_star)
+def cut(rows: Ratings, catalogue: Titles, at: int, declared: Declared) -> Cut:
+    return Cut(rows, at, catalogue, fit_model(rows.iloc[:at], catalogue, declared), declared)
 
 
-def list_quality(part: Cut, time: Time) -> Floats:
+def list_quality(part: Cut) -> Floats:
     """nDCG@10 of the list of each user known at the cut."""
+    return quality(part.part, part.model, part.declared)
+
+
+def popularity_quality(part: Cut) -> Floats:
+    """The same of popularity, decayed to the second."""
+    scores = np.tile(part.views(part.at), (len(part.part.users), 1))
     known = part.after[part.after["user"].isin(part.before["user"])]
     split = Split(part.catalogue, part.before, known)
-    histories = split.matrix(part.before, part.history_weights(time.recency_half_life_days))
-    prior = log_prior(part.views(part.at), time.prior_weight)
-    return accuracy(split, lists(split, part.model.scores(histories) + prior))["ndcg"]
+    return accuracy(split, lists(split, scores))["ndcg"]
+
+
+def tune_lists(cuts: Sequence[Cut], declared: Declared) -> Tuning:
+    """What the product's own search finds on earlier cuts."""
+    return search_settings(Objective([each.part for each in cuts]), declared, PLAN, Untold({}))
 
 
 @dataclass(frozen=True)
@@ -150,9 +166,11 @@ class Replayed:
         return np.asarray(self.ranks <= HIT_AT, np.float64)
 
 
-def replay(part: Cut, time: Time, *, frozen: bool = False) -> Replayed:
+def replay(part: Cut, *, frozen: bool = False) -> Replayed:
     """Predict each event after the cut, then fold it in (unless histories are `frozen`)."""
-    profiles = profiles_at_the_cut(part, time)
+    model = with_following(part.model, part.part.neighbours, next_weight(part.declared))
+    part = replace(part, model=model)
+    profiles = profiles_at_the_cut(part)
     nobody = Profile({}, np.zeros(len(part.catalogue), np.int64))
     user_codes, users = pd.factorize(part.rows["user"])
     met = np.zeros((len(users), len(part.catalogue)), bool)
@@ -162,12 +180,12 @@ def replay(part: Cut, time: Time, *, frozen: bool = False) -> Replayed:
     started = perf_counter()
     for event, views in zip(events_after(part, user_codes), live_views(part), strict=True):
         profile = profiles.get(event.user, nobody)
-        scores = profile.evidence + log_prior(views, time.prior_weight)
+        scores = profile.evidence + log_prior(views, part.declared["prior_weight"])
         scores[met[event.user_code]] = NEVER
         ranks.append(rank(scores, event.place))
         met[event.user_code, event.place] = True
         if not frozen:
-            profiles[event.user] = part.model.fold_in(profile, event.title, event.weight)
+            profiles[event.user] = model.fold_in(profile, event.title, event.weight)
     return Replayed(np.array(ranks), perf_counter() - started)
 
 
@@ -176,7 +194,7 @@ def events_after(part: Cut, user_codes: Integers) -> Iterator[Any]:
     return part.after.assign(
         user_code=user_codes[part.at :],
         place=part.places[part.at :],
-        weight=RECENCY_ONE * preferences(part.after, part.half_star),
+        weight=RECENCY_ONE * preferences(part.after, part.declared),
     ).itertuples()
 
 
@@ -189,13 +207,23 @@ def live_views(part: Cut) -> Iterator[Integers]:
             views[place] += VIEW_ONE
 
 
-def profiles_at_the_cut(part: Cut, time: Time) -> dict[str, Profile]:
-    """Everybody's profile, by the batch path."""
-    weighted = part.before.assign(weight=part.history_weights(time.recency_half_life_days))
+def profiles_at_the_cut(part: Cut) -> dict[str, Profile]:
+    """Everybody's profile, by the batch path: the recency of all that was met is of the cut."""
+    reading = declared_reading(part.declared)
+    as_of_s = int(part.before["time_s"].iloc[-1])
+    left, sat = (
+        recency(part.before["time_s"].to_numpy(), as_of_s=as_of_s, half_life_s=half_life_s)
+        for half_life_s in (reading.half_life_s, reading.sitting_half_life_s)
+    )
+    weights = left * preferences(part.before, part.declared)
     everybody = Split(part.catalogue, part.before, part.before)
-    evidence = part.model.scores(everybody.matrix(weighted, weighted["weight"].to_numpy()))
+    evidence = part.model.scores(everybody.matrix(part.before, weights))
+    weighted = part.before.assign(weight=weights, left=sat)
     return {
-        str(user): Profile(dict(zip(rows["title"], rows["weight"].tolist(), strict=True)), scores)
+        str(user): part.model.sit_down(
+            Profile(dict(zip(rows["title"], rows["weight"].tolist(), strict=True)), scores),
+            list(zip(rows["title"], rows["left"].tolist(), strict=True)),
+        )
         for (user, rows), scores in zip(weighted.groupby("user"), evidence, strict=True)
     }
 
@@ -206,11 +234,12 @@ def rank(scores: Integers, place: int) -> int:
     return 1 + ahead + np.count_nonzero(scores[:place] == scores[place])
 
 
-def tune(cuts: Sequence[Cut], quality: Callable[[Cut, Time], Floats]) -> Time:
-    """The best of the grid on earlier cuts, by the mean over cuts of the mean quality."""
-    return max(GRID, key=lambda time: np.mean([quality(part, time).mean() for part in cuts]))
+def tune_replay(cuts: Sequence[Cut], declared: Declared) -> Tuning:
+    """What the product's own search finds for replay, over REPLAYED alone."""
+    space = {name: axis for name, axis in TIME_AXES.items() if name in REPLAYED}
 
+    def value(settings: Declared) -> float:
+        return float(np.mean([replay(each.by(settings)).ndcg.mean() for each in cuts]))
 
-def replay_quality(part: Cut, time: Time) -> Floats:
-    """nDCG@10 of each event replayed."""
-    return replay(part, time).ndcg
+    plan = Plan(draws=6, trials=24, minutes=9.0)
+    return search_settings(value, declared, plan, Untold({}), space)

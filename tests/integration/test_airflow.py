@@ -37,6 +37,7 @@ USERS, TITLES = 40, 24
 UPSTREAM = {
     "nightly_recompute": {"build_and_compare": [], "check_and_switch": ["build_and_compare"]},
     "train": {"train": [], "promote": ["train"], "score": ["promote"], "publish": ["score"]},
+    "tune": {"tune": [], "promote": ["tune"], "score": ["promote"], "publish": ["score"]},
     "experiment_results": {"attribute": [], "results": ["attribute"]},
     "quality": {"check": []},
     "maintenance": {"retire": [], "maintain": ["retire"]},
@@ -51,6 +52,7 @@ MADE = {
     ("nightly_recompute", "check_and_switch"): ["gold"],
     ("backfill", "check_and_switch"): ["gold"],
     ("train", "publish"): ["recommendations"],
+    ("tune", "publish"): ["recommendations"],
     ("experiment_results", "results"): ["experiment_results"],
     ("quality", "check"): ["quality"],
 }

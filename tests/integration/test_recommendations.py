@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,12 @@ from jobs.runtime.recommendations.model_registry import (
 )
 from jobs.runtime.recommendations.promotion import promote, refuse
 from jobs.runtime.recommendations.scoring import score
+from jobs.runtime.recommendations.tuning import Plan, tune
+from jobs.runtime.recommendations.validation_cuts import part_at_cut
 from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS, USER_TITLE
+from transforms.recommendations import validation
 from transforms.recommendations.gate import judge
 from transforms.recommendations.gram import gram, interactions
 from transforms.recommendations.weighting import WEIGHTING, preference
@@ -248,6 +251,54 @@ def test_a_model_at_a_cut_sees_nothing_of_what_came_after(
     ]
     digests = {m.save(tmp_path / f"model{number}") for number, m in enumerate(models)}
     assert len(digests) == 1
+
+
+def test_settings_are_judged_in_one_process_exactly_as_a_trial_judges_them(
+    service: Service,
+) -> None:
+    known = training.read_past(service.lake)
+    past = training.past_at_cut(known, 0.7)
+    catalogue = training.read_catalogue(service.lake)
+    declared = training.declaration(SETTINGS)
+    contenders = {"challenger": training.train_past(past, declared)}
+    trial = training.run_trial(known, past, contenders, catalogue)
+    part = part_at_cut(known, past.as_of_s, catalogue)
+    values = validation.quality(part, validation.fit(part, declared), declared)
+    rows = trial.by_user[trial.by_user["contender"] == "challenger"].sort_values("user_id")
+    assert part.users.tolist() == rows["user_id"].tolist()
+    assert values.tolist() == rows["ndcg"].tolist()
+
+
+def test_a_tuning_never_looks_at_what_came_after_the_test_cut(
+    service: Service, spark: SparkSession, tmp_path: Path
+) -> None:
+    """Every title first met after the cut is another one, and nothing after it was completed."""
+    known = training.read_past(service.lake)
+    cut_s = training.past_at_cut(known, SETTINGS.evaluation_share).as_of_s
+    late = F.unix_seconds("first_time") >= cut_s
+    changed = known.user_title.where(late).select("user_id", "title_id", F.lit(True).alias("late"))
+    poisoned = lake_at(spark, tmp_path / "poisoned")
+    for table in SILVER:
+        rows = service.lake.read(table)
+        if table == "silver.playback":
+            rows = rows.join(F.broadcast(changed), ["user_id", "title_id"], "left")
+            other = F.when(F.col("late"), F.concat(F.lit("poison-"), "title_id"))
+            rows = rows.withColumn("title_id", F.coalesce(other, "title_id"))
+            after = F.unix_seconds("event_time") >= cut_s
+            rows = rows.where(~after | (F.col("event_type") == "VideoPlaybackStarted"))
+            rows = rows.select(*TABLES[table].schema.names)
+        poisoned.append(table, rows, Transaction("copy", 1))
+    append_partials(
+        poisoned,
+        facts({table: poisoned.read(table) for table in FACT_SOURCES}),
+        Transaction("copy", FIRST_SEQUENCE),
+    )
+    plan = Plan(cuts=2, draws=4, trials=6)
+    found = [tune(lake, SETTINGS, plan) for lake in (service.lake, poisoned)]
+    assert found[0].run_id != found[1].run_id
+    assert replace(found[0], run_id="") == replace(found[1], run_id="")
+    again = tune(service.lake, SETTINGS, plan)
+    assert again == found[0]
 
 
 def test_a_run_tells_what_it_was_made_from(service: Service) -> None:

@@ -40,9 +40,11 @@ USER_COLUMNS = {
     "liked": "ARRAY<BOOLEAN>",
     "begun": "ARRAY<BOOLEAN>",
     "last_s": "ARRAY<BIGINT>",
+    "sitting": "ARRAY<BIGINT>",
 }
 """A user to make lists for: region of the last playback, and of each title met its weight in the
-history, whether it was liked, whether it was begun and never completed, and the last time."""
+history, whether it was liked, whether it was begun and never completed, the last time, and its
+weight as one of the titles met last."""
 
 SCORED_COLUMNS = {
     "user_id": "STRING",

@@ -5,7 +5,7 @@ Contenders meet the same users, the same past and the same titles, so their valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,16 +122,17 @@ def popularity_in(arena: Arena, views: Integers) -> Contender:
     return Contender(silent.reindex(arena.titles), log_prior(views, 1.0))
 
 
-def evaluate_contenders(
-    users: DataFrame, contenders: Mapping[str, Contender], arena: Arena
+def evaluate_contender(
+    users: DataFrame, name: str, contender: Contender, arena: Arena
 ) -> DataFrame:
-    """Make a list for each user by each contender, and measure it.
+    """Make a list for each user by a contender, and measure it.
 
     Args:
-        users: user_id; titles and weights, the history at the cut, both empty for a new user;
-            relevant, the titles met after it, at least one.
-        contenders: rivals by name.
-        arena: what they share; titles outside it are passed over.
+        users: user_id; titles, weights and sitting, the history at the cut as the contender reads
+            it, all empty for a new user; relevant, the titles met after the cut, at least one.
+        name: what the contender is called.
+        contender: what makes the lists.
+        arena: what contenders share; titles outside it are passed over.
 
     Returns:
         EVALUATION_COLUMNS: accuracy at 10, novelty in bits, diversity by genre, and the hits and
@@ -141,12 +142,11 @@ def evaluate_contenders(
     def of_task(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for start in range(0, len(batch), CHUNK):
-                chunk = batch.iloc[start : start + CHUNK]
-                for name, contender in contenders.items():
-                    yield _evaluate(chunk, name, contender, arena)
+                yield _evaluate(batch.iloc[start : start + CHUNK], name, contender, arena)
 
     columns = ddl_of(EVALUATION_COLUMNS)
-    return users.select("user_id", "titles", "weights", "relevant").mapInPandas(of_task, columns)
+    read = users.select("user_id", "titles", "weights", "sitting", "relevant")
+    return read.mapInPandas(of_task, columns)
 
 
 def listed_titles(evaluation: DataFrame) -> DataFrame:
@@ -177,7 +177,8 @@ def sparse_matrix(titles: Titles, met: pd.Series[Any], values: pd.Series[Any]) -
 def _evaluate(users: pd.DataFrame, name: str, contender: Contender, arena: Arena) -> pd.DataFrame:
     history = sparse_matrix(arena.titles, users["titles"], users["weights"])
     met_later = sparse_matrix(arena.titles, users["relevant"], users["relevant"].map(_ones))
-    scores = contender.model.scores(history) + contender.prior
+    sittings = sparse_matrix(arena.titles, users["titles"], users["sitting"])
+    scores = contender.model.scores(history, sittings) + contender.prior
     met_before = sparse_matrix(arena.titles, users["titles"], users["titles"].map(_ones))
     scores[met_before.nonzero()] = NEVER
     lists = np.full((len(users), K), -1, np.int64)

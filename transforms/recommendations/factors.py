@@ -73,8 +73,8 @@ class FactorModel:
         parts[met, np.arange(len(met))] = 0.0
         return to_fixed_point(parts, SCORE_ONE)
 
-    def scores(self, histories: csr_array) -> Integers:
-        """See `Recommender`."""
+    def scores(self, histories: csr_array, sittings: csr_array | None = None) -> Integers:
+        """See `Recommender`; a sitting says nothing."""
         scores = np.zeros(histories.shape, np.int64)
         for user in range(len(scores)):
             inside = slice(histories.indptr[user], histories.indptr[user + 1])
@@ -83,7 +83,9 @@ class FactorModel:
             scores[user] = self._parts(met[above], weights[above]).sum(axis=1)
         return scores
 
-    def parts(self, met: Integers, weights: Integers, wanted: Integers) -> Integers:
+    def parts(
+        self, met: Integers, weights: Integers, wanted: Integers, sitting: Integers | None = None
+    ) -> Integers:
         """See `Recommender`."""
         return self._parts(met, weights)[wanted]
 

@@ -7,6 +7,7 @@ the future, the same fold of the events until an instant.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,12 +17,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
 from transforms.recommendations.columns import HISTORY_COLUMNS
+from transforms.recommendations.fixed_point import Integers
+from transforms.recommendations.neighbours import sitting_weights
 from transforms.recommendations.weighting import Weighting, preference, recency
 
 if TYPE_CHECKING:
     Longs: TypeAlias = pd.Series[int]
+    Arrays: TypeAlias = pd.Series[Any]
 else:  # Spark reads the hints of a function at run time, where Series takes no parameter
-    Longs = pd.Series
+    Longs = Arrays = pd.Series
 
 
 def long_column(function: Callable[..., Longs]) -> Callable[..., Column]:
@@ -78,28 +82,81 @@ def histories(user_title: DataFrame, weighting: Weighting) -> DataFrame:
     return _by_user(user_title.withColumn("preferences", preference_of(weighting)), "preferences")
 
 
-def weighted_histories(
-    user_title: DataFrame, weighting: Weighting, *, as_of_s: int, half_life_s: float
-) -> DataFrame:
-    """The titles that a user met, sorted, each with preference x recency, as scoring reads them.
+@dataclass(frozen=True)
+class Reading:
+    """How histories are read: what signals are worth, and how they fade.
+
+    Attributes:
+        weighting: declared worth of each signal.
+        half_life_s: time after which a title in a history counts half, in seconds.
+        sitting_half_life_s: the same of a title of the sitting.
+    """
+
+    weighting: Weighting
+    half_life_s: float
+    sitting_half_life_s: float
+
+
+def weighted_histories(user_title: DataFrame, reading: Reading, *, as_of_s: int) -> DataFrame:
+    """The titles that a user met, sorted, each with its weights, as scoring reads them.
 
     Args:
         user_title: rows of gold.user_title.
-        weighting: declared worth of each signal.
+        reading: how histories are read.
         as_of_s: instant seen from, in seconds since the epoch, UTC.
-        half_life_s: time after which a title counts half, in seconds.
 
     Returns:
-        user_id, titles (ARRAY<STRING>), weights (ARRAY<BIGINT>, units of 1/4096).
+        user_id, titles (ARRAY<STRING>), weights (ARRAY<BIGINT>, preference x recency in units of
+        1/4096), sitting (ARRAY<BIGINT>, as `sitting_of` returns it).
     """
-    weight = F.col("preference") * F.col("recency")
     rows = user_title.select(
         "user_id",
         "title_id",
-        preference_of(weighting).alias("preference"),
-        recency_of(as_of_s, half_life_s).alias("recency"),
+        preference_of(reading.weighting).alias("preference"),
+        recency_of(as_of_s, reading.half_life_s).alias("recency"),
+        F.unix_seconds("last_time").alias("last_s"),
     )
-    return _by_user(rows.withColumn("weights", weight), "weights")
+    weight = F.col("preference") * F.col("recency")
+    by_user = _by_user(rows.withColumn("weights", weight), "weights", "last_s")
+    sitting = sitting_of(as_of_s, reading.sitting_half_life_s)
+    return by_user.select("user_id", "titles", "weights", sitting.alias("sitting"))
+
+
+def sitting_of(as_of_s: int, half_life_s: float) -> Column:
+    """What each title weighs as part of the sitting, of the columns last_s and weights.
+
+    Args:
+        as_of_s: instant seen from, in seconds since the epoch, UTC.
+        half_life_s: time after which a title of the sitting counts half, in seconds.
+
+    Returns:
+        ARRAY<BIGINT>, in units of 1/4096; 0 for a title that is not of it, or weighs nothing.
+    """
+
+    def each(last_s: Arrays, weights: Arrays) -> Arrays:
+        rows = zip(last_s, weights, strict=True)
+        return pd.Series(
+            [sitting(times, of, as_of_s=as_of_s, half_life_s=half_life_s) for times, of in rows]
+        )
+
+    declare: Any = pandas_udf
+    of_columns: Callable[..., Column] = declare(each, "ARRAY<BIGINT>")
+    return of_columns("last_s", "weights")
+
+
+def sitting(last_s: Integers, weights: Integers, *, as_of_s: int, half_life_s: float) -> Integers:
+    """What each title of a history weighs as part of the sitting, in units of 1/4096.
+
+    Args:
+        last_s: last time of each title, in seconds since the epoch, UTC; sorted by title.
+        weights: weight of each in the history.
+        as_of_s: instant seen from, in seconds since the epoch, UTC.
+        half_life_s: time after which a title of the sitting counts half, in seconds.
+    """
+    ranks = np.empty(len(last_s), np.int64)
+    ranks[np.argsort(last_s, kind="stable")[::-1]] = np.arange(len(last_s))
+    left = recency(last_s, as_of_s=as_of_s, half_life_s=half_life_s)
+    return np.where(np.asarray(weights) > 0, sitting_weights(ranks, left), 0)
 
 
 def changes(before: DataFrame, after: DataFrame) -> DataFrame:
@@ -126,15 +183,11 @@ def additions(histories: DataFrame) -> DataFrame:
     return histories.withColumn("sign", F.lit(1).cast("bigint"))
 
 
-def _by_user(rows: DataFrame, values: str) -> DataFrame:
-    met = F.sort_array(F.collect_list(F.struct("title_id", values))).alias("met")
-    return (
-        rows.groupBy("user_id")
-        .agg(met)
-        .select(
-            "user_id", F.col("met.title_id").alias("titles"), F.col(f"met.{values}").alias(values)
-        )
-    )
+def _by_user(rows: DataFrame, *values: str) -> DataFrame:
+    met = F.sort_array(F.collect_list(F.struct("title_id", *values))).alias("met")
+    arrays = (F.col(f"met.{name}").alias(name) for name in values)
+    by_user = rows.groupBy("user_id").agg(met)
+    return by_user.select("user_id", F.col("met.title_id").alias("titles"), *arrays)
 
 
 def _side(differing: DataFrame, side: str, sign: int) -> DataFrame:

@@ -59,6 +59,7 @@ class Viewer:
     liked: NDArray[np.bool_]
     begun: NDArray[np.bool_]
     last_s: Integers
+    sitting: Integers
 
     @property
     def has_weight(self) -> NDArray[np.bool_]:
@@ -102,7 +103,10 @@ def score_lists(users: DataFrame, model: Recommender, shelf: Shelf) -> DataFrame
 
 def rows_of(users: pd.DataFrame, model: Recommender, shelf: Shelf) -> list[tuple[Any, ...]]:
     """The lists of a few users, as rows of SCORED_COLUMNS."""
-    evidence = model.scores(sparse_matrix(shelf.titles, users["titles"], users["weights"]))
+    histories, sittings = (
+        sparse_matrix(shelf.titles, users["titles"], users[name]) for name in ("weights", "sitting")
+    )
+    evidence = model.scores(histories, sittings)
     viewers = [viewer_of(user, shelf.titles) for user in users.itertuples()]
     return [
         row
@@ -124,6 +128,7 @@ def viewer_of(row: Any, titles: Titles) -> Viewer:
         liked=np.asarray(row.liked, np.bool_)[known],
         begun=np.asarray(row.begun, np.bool_)[known],
         last_s=np.asarray(row.last_s, np.int64)[known],
+        sitting=np.asarray(row.sitting, np.int64)[known],
     )
 
 
@@ -212,7 +217,8 @@ def _best(scores: Integers, allowed: NDArray[np.bool_], shelf: Shelf, spread: fl
 
 def _parts(viewer: Viewer, model: Recommender, places: Integers) -> Integers:
     has_weight = viewer.has_weight
-    return model.parts(viewer.met[has_weight], viewer.weights[has_weight], places)
+    weights, sitting = viewer.weights[has_weight], viewer.sitting[has_weight]
+    return model.parts(viewer.met[has_weight], weights, places, sitting)
 
 
 def _rows(viewer: Viewer, ranking: Ranking, shelf: Shelf) -> Iterator[tuple[Any, ...]]:

@@ -4,12 +4,16 @@ All three are linear autoencoders: a user's row of preferences w is reconstructe
 may not use a title to predict itself. G is the Gram matrix, g its diagonal, and every solver is
 regularised by the same diagonal
 
-    L = l2 mean(g)  +  dropout / (1 - dropout)  g
+    L = l2 typical(g)  +  dropout / (1 - dropout)  g
 
 The first term is ridge regression. The second is what training with dropout of a title's
 preferences with that probability converges to (Steck 2020): it shrinks popular titles more, in
-step with how much of G they own. `l2` is in units of mean(g), so it means the same for a small
-and a large service; the mean is over titles that somebody met.
+step with how much of G they own.
+
+`l2` is in units of typical(g), the diagonal of the title that a meeting is typically with: the mean
+of g over meetings, sum(g^2) / sum(g). A long tail of titles that hardly anybody met does not move
+it, so an `l2` found on one service serves another. The mean over titles, in whose units models were
+trained before, does not: the longer the tail, the smaller it is, and the weaker the same number.
 
 References:
     H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019 (EASE).
@@ -19,12 +23,15 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from transforms.recommendations.fixed_point import Floats
+
+Per = Literal["meeting", "title"]
+"""What the mean of the Gram matrix's diagonal is taken over, to be the unit of `l2`."""
 
 
 class UnsolvableError(ValueError):
@@ -52,10 +59,11 @@ class Ease:
     """EASE (Steck 2019): B = I - P / diag(P), with P = (G + L)^-1 and no dropout."""
 
     l2: float = 1.0
+    per: Per = "meeting"
 
     def solve(self, gram: Floats) -> Floats:
         """See `Solver`."""
-        return Edlae(l2=self.l2, dropout=0.0).solve(gram)
+        return Edlae(l2=self.l2, dropout=0.0, per=self.per).solve(gram)
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,13 @@ class Edlae:
 
     l2: float = 1.0
     dropout: float = 0.7
+    per: Per = "meeting"
 
     def solve(self, gram: Floats) -> Floats:
         """See `Solver`."""
         penalised = gram.copy(order="F")
-        _add_to_diagonal(penalised, _ridge(gram, self.l2, self.dropout))
+        unit = _typical(gram.diagonal(), self.per)
+        _add_to_diagonal(penalised, _ridge(gram, unit, self.l2, self.dropout))
         weights = _inverse(penalised)
         weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0.0)
@@ -85,16 +95,18 @@ class SquaredSpectrum:
     Along an eigenvector of S with eigenvalue s, the bracket is s^2 / (1 + s^2), where ridge
     regression has s / (1 + s): strong patterns pass alike, weak ones, which are mostly noise,
     fade with the square. `popularity_exponent` e < 0 holds back titles that are met so
-    often that they explain nothing; g is relative to its mean.
+    often that they explain nothing; g is relative to typical(g).
     """
 
-    l2: float = 3.0
-    dropout: float = 0.7
+    l2: float = 2.0
+    dropout: float = 0.5
     popularity_exponent: float = -0.1
+    per: Per = "meeting"
 
     def solve(self, gram: Floats) -> Floats:
         """See `Solver`."""
-        ridge = np.sqrt(_ridge(gram, self.l2, self.dropout))
+        unit = _typical(gram.diagonal(), self.per)
+        ridge = np.sqrt(_ridge(gram, unit, self.l2, self.dropout))
         normalised = gram / ridge
         normalised /= ridge[:, None]
         squared = get_blas_funcs("syrk", (normalised,))(1.0, normalised.T, lower=1)
@@ -102,30 +114,28 @@ class SquaredSpectrum:
         _add_to_diagonal(squared, np.ones_like(ridge))
         weights = _inverse(squared)
         weights /= -ridge[:, None]
-        weights *= ridge * _popularity(gram, self.popularity_exponent)
+        weights *= ridge * _popularity(gram.diagonal(), unit, self.popularity_exponent)
         np.fill_diagonal(weights, 0.0)
         return weights
 
 
-def _ridge(gram: Floats, l2: float, dropout: float) -> Floats:
+def _ridge(gram: Floats, unit: float, l2: float, dropout: float) -> Floats:
     if not (l2 > 0 and 0 <= dropout < 1):
         raise UnsolvableError(f"l2 {l2} must be above 0 and dropout {dropout} in [0, 1)")
-    own = gram.diagonal()
-    return l2 * _mean_of_met(own) + dropout / (1 - dropout) * own
+    return np.asarray(l2 * unit + dropout / (1 - dropout) * gram.diagonal())
 
 
-def _popularity(gram: Floats, exponent: float) -> Floats:
-    own = gram.diagonal()
+def _popularity(own: Floats, unit: float, exponent: float) -> Floats:
     met = own > 0
-    relative = own / _mean_of_met(own)
-    return np.asarray(np.power(relative, exponent, out=np.zeros_like(own), where=met))
+    return np.asarray(np.power(own / unit, exponent, out=np.zeros_like(own), where=met))
 
 
-def _mean_of_met(own: Floats) -> float:
-    met = own[own > 0]
+def _typical(own: Floats, per: Per) -> float:
+    """The unit of `l2`: the mean of the diagonal over meetings, or over titles."""
+    met = own[own > 0].astype(np.float64)
     if not len(met):
         raise UnsolvableError("nobody has met any title: there is nothing to learn from")
-    return float(met.mean())
+    return float(met @ met / met.sum() if per == "meeting" else met.mean())
 
 
 def _add_to_diagonal(matrix: Floats, values: Floats) -> None:

@@ -9,8 +9,7 @@ from pyspark.sql import functions as F
 
 from transforms.gold.fold import evaluate
 from transforms.gold.tables import USER_TITLE
-from transforms.recommendations.histories import weighted_histories
-from transforms.recommendations.weighting import WEIGHTING
+from transforms.recommendations.histories import Reading, weighted_histories
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,24 +52,23 @@ def past_before(present: Past, cut_s: int) -> Past:
     return Past(evaluate(USER_TITLE, until), until, cut_s)
 
 
-def hold_out(present: Past, past: Past, half_life_s: float) -> DataFrame:
+def hold_out(present: Past, past: Past, reading: Reading) -> DataFrame:
     """The users who met a title after a cut, with the history that they had at it.
 
     Args:
         present: what is known now, the future of the cut included.
         past: what was known at the cut.
-        half_life_s: time after which a title in a history counts half, in seconds.
+        reading: how histories are read.
 
     Returns:
-        user_id; relevant, the titles met after the cut; titles and weights, the history at the
-        cut, both empty for a user who is new.
+        user_id; relevant, the titles met after the cut; titles, weights and sitting, the history at
+        the cut, all empty for a user who is new.
     """
     later = present.user_title.where(F.unix_seconds("first_time") >= past.as_of_s)
     relevant = later.groupBy("user_id").agg(F.collect_list("title_id").alias("relevant"))
-    history = weighted_histories(
-        past.user_title, WEIGHTING, as_of_s=past.as_of_s, half_life_s=half_life_s
-    )
-    nothing = {"titles": "array<string>", "weights": "array<bigint>"}
+    history = weighted_histories(past.user_title, reading, as_of_s=past.as_of_s)
+    numbers = dict.fromkeys(("weights", "sitting"), "array<bigint>")
+    nothing = {"titles": "array<string>", **numbers}
     or_empty = {
         name: F.coalesce(name, F.array().cast(ddl)).alias(name) for name, ddl in nothing.items()
     }

@@ -9,11 +9,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from transforms.gold.tables import PLAYBACK
+from transforms.recommendations.columns import USER_COLUMNS
 from transforms.recommendations.contexts import EVERYBODY, UNKNOWN_REGION, everybody_in
 from transforms.recommendations.fixed_point import PREFERENCE_ONE
-from transforms.recommendations.histories import preference_of, recency_of
+from transforms.recommendations.histories import (
+    Reading,
+    preference_of,
+    recency_of,
+    sitting_of,
+)
 from transforms.recommendations.temporal_split import Past
-from transforms.recommendations.weighting import WEIGHTING
 
 MET = {  # of USER_COLUMNS: the field of `met`
     "titles": "title_id",
@@ -24,12 +29,12 @@ MET = {  # of USER_COLUMNS: the field of `met`
 }
 
 
-def viewers(past: Past, half_life_s: float) -> DataFrame:
+def viewers(past: Past, reading: Reading) -> DataFrame:
     """All users who met a title, with their histories.
 
     Args:
         past: what is known.
-        half_life_s: time after which a title in a history counts half, in seconds.
+        reading: how histories are read.
 
     Returns:
         USER_COLUMNS; histories sorted by title, the region of the last playback that names one.
@@ -37,8 +42,8 @@ def viewers(past: Past, half_life_s: float) -> DataFrame:
     rows = past.user_title.select(
         "user_id",
         "title_id",
-        preference_of(WEIGHTING).alias("preference"),
-        recency_of(past.as_of_s, half_life_s).alias("recency"),
+        preference_of(reading.weighting).alias("preference"),
+        recency_of(past.as_of_s, reading.half_life_s).alias("recency"),
         F.unix_seconds("last_time").alias("last_s"),
         ((F.col("plays") > 0) & (F.col("completions") == 0)).alias("begun"),
     )
@@ -56,13 +61,15 @@ def viewers(past: Past, half_life_s: float) -> DataFrame:
     history = [F.col(f"met.{field}").alias(name) for name, field in MET.items()]
     joined = rows.groupBy("user_id").agg(met.alias("met"))
     joined = joined.join(_last_regions(past.facts), "user_id", "left")
-    return joined.select("user_id", "region", *history)
+    sitting = sitting_of(past.as_of_s, reading.sitting_half_life_s).alias("sitting")
+    read = joined.select("user_id", "region", *history).withColumn("sitting", sitting)
+    return read.select(*USER_COLUMNS)
 
 
 def popularity_viewers(regions: Iterable[str]) -> list[tuple[Any, ...]]:
     """Rows of USER_COLUMNS without a history: everybody, and everybody of each region."""
     whose = [(EVERYBODY, None), *((everybody_in(region), region) for region in regions)]
-    return [(user_id, region, [], [], [], [], []) for user_id, region in whose]
+    return [(user_id, region, [], [], [], [], [], []) for user_id, region in whose]
 
 
 def _last_regions(facts: DataFrame) -> DataFrame:

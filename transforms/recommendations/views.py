@@ -38,8 +38,8 @@ def faded_views(facts: DataFrame, *, as_of_s: int, half_life_s: float) -> DataFr
     """
 
     def worth(days: Longs) -> Longs:
-        age_s = as_of_s - DAY_S * days.to_numpy()
-        return pd.Series(to_fixed_point(2.0 ** (-age_s / half_life_s), VIEW_ONE).tolist())
+        each = day_worth(np.asarray(days, np.int64), as_of_s=as_of_s, half_life_s=half_life_s)
+        return pd.Series(each.tolist())
 
     day = F.unix_date("date")
     each = long_column(worth)(day)
@@ -49,6 +49,24 @@ def faded_views(facts: DataFrame, *, as_of_s: int, half_life_s: float) -> DataFr
         .groupBy("title_id", "region", "device_type")
         .agg(F.sum(F.col("views") * F.col("worth")).alias("views"))
     )
+
+
+def day_worth(days: Integers, *, as_of_s: int, half_life_s: float) -> Integers:
+    """What a view of each day is worth, in units of 2^-20 views.
+
+    Args:
+        days: days since the epoch, UTC.
+        as_of_s: instant seen from, in seconds since the epoch, UTC.
+        half_life_s: time after which a view counts half, in seconds.
+    """
+    age_s = as_of_s - DAY_S * days
+    return to_fixed_point(2.0 ** (-age_s / half_life_s), VIEW_ONE)
+
+
+def views_by_day(facts: DataFrame) -> DataFrame:
+    """How often each title was played on each day: title_id, day (since the epoch, UTC), views."""
+    day = F.unix_date("date").alias("day")
+    return evaluate(VIEWS, facts).groupBy("title_id", day).agg(F.sum("views").alias("views"))
 
 
 def views_by_title(views: DataFrame) -> DataFrame:

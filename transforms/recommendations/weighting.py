@@ -27,7 +27,8 @@ class Weighting:
     the promotion gate on the service's own data.
 
     Args:
-        half_star: a half star above (or below) `neutral_half_stars` adds (or takes) this much.
+        half_star: a half star above (or below) `neutral_half_stars` adds (or takes) this much; the
+            sum is rounded.
         neutral_half_stars: the rating that says no more than having watched.
         completion: each completion adds this much.
         hour: each whole hour watched adds this much.
@@ -39,7 +40,7 @@ class Weighting:
             where no position is known, nothing was left early.
     """
 
-    half_star: int = 1
+    half_star: float = 1.6
     neutral_half_stars: int = 7
     completion: int = 1
     hour: int = 1
@@ -82,9 +83,9 @@ def preference(rows: pd.DataFrame, weighting: Weighting) -> Integers:
     )
     abandoned = (plays > 0) & (completions == 0) & (furthest_s < weighting.abandoned_before_s)
     implied = np.where(abandoned, weighting.abandoned, implied)
-    stated = weighting.half_star * (half_stars - weighting.neutral_half_stars)
+    stated = np.rint(weighting.half_star * (half_stars - weighting.neutral_half_stars))
 
-    preferences: Integers = PREFERENCE_ONE + np.where(rated, stated, implied)
+    preferences = PREFERENCE_ONE + np.where(rated, stated, implied).astype(np.int64)
     if np.any(preferences <= 0):
         raise ValueError(
             f"{weighting} gives a preference of {preferences.min()}/16; keep it above 0"

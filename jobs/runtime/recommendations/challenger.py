@@ -21,7 +21,7 @@ from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
-from jobs.runtime.recommendations import als
+from jobs.runtime.recommendations import als, neighbour_counts
 from jobs.runtime.recommendations.artifact import TrainedModel
 from jobs.runtime.recommendations.mlflow_model import TitleAffinity
 from jobs.runtime.recommendations.model_card import card, plots
@@ -52,6 +52,7 @@ from transforms.recommendations import (
     gram_blocks,
     histories,
     model,
+    neighbours,
     popularity,
     solvers,
     temporal_split,
@@ -74,14 +75,18 @@ SOURCES = ("gold.user_title", PARTIALS, "silver.playback", "silver.ratings", "si
 
 MODEL_CODE = (  # what they import of transforms is part of it too
     *(declarations, catalogue, views, histories, gram_blocks, solvers, popularity),
-    *(model, factors, als),
+    *(model, neighbours, neighbour_counts, factors, als),
     *(temporal_split, evaluation, trials, gate),
 )
 
 
 SIGNATURE = ModelSignature(
     inputs=Schema(
-        [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.long), "weights")]
+        [
+            ColSpec(Array(DataType.string), "titles"),
+            ColSpec(Array(DataType.long), "weights"),
+            ColSpec(Array(DataType.long), "sitting", required=False),
+        ]
     ),
     outputs=Schema(
         [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.double), "scores")]
@@ -109,13 +114,20 @@ class TrainingResult:
     seconds: Mapping[str, float]
 
 
-def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> TrainingResult:
+def train(
+    lake: Lake,
+    settings: RecommendSettings,
+    *,
+    scratch: bool = False,
+    tags: Mapping[str, str] | None = None,
+) -> TrainingResult:
     """Train, judge, log and register; the version is then the challenger.
 
     Args:
         lake: lake whose gold is learned from.
         settings: section `recommend`.
         scratch: whether all histories are counted anew.
+        tags: further tags of the version.
 
     Raises:
         DataError: gold is empty, or nothing can be learned from it.
@@ -123,7 +135,7 @@ def train(lake: Lake, settings: RecommendSettings, *, scratch: bool = False) -> 
     """
     registry = open_model_registry(settings, lake.root)
     champion = registry.version_of(CHAMPION)
-    facts = {**origin(lake, settings), "champion": champion or ""}
+    facts = {**origin(lake, settings), "champion": champion or "", **(tags or {})}
     present = read_past(lake)
     seconds: dict[str, float] = {}
     try:

@@ -29,12 +29,19 @@ class TitleAffinity(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         Args:
             context: unused.
             model_input: titles (lists of text) and weights (lists of integers, preference x
-                recency in units of 1/4096), a history a row; both empty for a new user.
+                recency in units of 1/4096), a history a row; both empty for a new user; and, if
+                order is to be heard, sitting (lists of integers, the weight of each title as one
+                of the last five, in the same units).
             params: k, the length of the lists.
         """
         model, k = self._trained.model, int((params or {}).get("k", 10))
         history = sparse_matrix(model.titles, model_input["titles"], model_input["weights"])
-        scores = model.scores(history) + self._trained.prior
+        sittings = (
+            sparse_matrix(model.titles, model_input["titles"], model_input["sitting"])
+            if "sitting" in model_input
+            else None
+        )
+        scores = model.scores(history, sittings) + self._trained.prior
         scores[history.nonzero()] = NEVER
         lists = [top_k(row, k) for row in scores]
         return pd.DataFrame(

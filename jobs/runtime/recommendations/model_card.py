@@ -23,20 +23,25 @@ COLOURS = {"challenger": BLUE, "champion": GOLD, "popularity": SILVER}
 NAMES = {"challenger": "this model", "champion": "the champion", "popularity": "popularity"}
 PURPOSE = """\
 It makes the lists of titles that users of the service are shown. The score of a title is a sum:
-what each title of the user's history says for it, and its popularity of late. So every place on a
-list can be explained exactly. It is not made to judge people, or to price or license titles."""
+what each title of the user's history says for it, the last five once more for what comes next, and
+its popularity of late. So every place on a list can be explained exactly. It is not made to judge
+people, or to price or license titles."""
 MEANINGS = {  # of each setting: what it is, with the unit of its number
     "algorithm": "how weights are learned from who met what",
-    "l2": "ridge: how much evidence a weight needs, in units of the mean over titles",
+    "l2": "ridge: how much evidence a weight needs, in units of the mean over `l2_per`",
+    "l2_per": "what the unit of `l2` is a mean over: meetings of users with titles, or titles",
     "dropout": "share: how much of a popular title's weight is held back",
     "popularity_exponent": "below 0: titles that everybody meets are held back",
     "damping": "0: every pair of titles counts alike; 0.5: every user does",
+    "half_star": "what each half star above 3.5 adds to a title met, in sixteenths",
     "factors": "length of a title's vector, for als",
     "confidence": "how many times more a title met says than one not met, for als",
     "factor_l2": "ridge of the vectors, for als",
     "prior_weight": "weight of the logarithm of recent views in a score",
     "views_half_life_days": "days after which a view counts half",
     "history_half_life_days": "days after which a title met counts half; null: it never fades",
+    "next_weight": "weight of what is met next to the last five titles",
+    "next_half_life_days": "days after which one of those five counts half",
 }
 METRICS = {
     "ndcg": "hits, those higher on the list counting more, of the best that was possible",

@@ -55,8 +55,12 @@ class ModelRegistry:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
     @contextmanager
-    def run(self) -> Iterator[str]:
-        """Start a run of this model's experiment, active for the block, which gets its id."""
+    def run(self, tags: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Start a run of this model's experiment, active for the block, which gets its id.
+
+        Args:
+            tags: tags of the run; if there are some and a run has them, it is resumed.
+        """
         with self._explain_errors():
             mlflow.set_tracking_uri(self.uri)
             mlflow.set_registry_uri(self.uri)
@@ -69,8 +73,31 @@ class ModelRegistry:
                 if experiment is not None
                 else mlflow.create_experiment(self.name, artifact_location=place)
             )
-            with mlflow.start_run(experiment_id=experiment_id) as active:
+            resumed = self._find_run(experiment_id, tags) if tags else None
+            with mlflow.start_run(
+                run_id=resumed,
+                experiment_id=None if resumed else experiment_id,
+                tags=dict(tags) if tags else None,
+            ) as active:
                 yield str(active.info.run_id)
+
+    def nested_runs(self, run_id: str) -> Iterator[tuple[Mapping[str, str], Mapping[str, float]]]:
+        """Read the tags and metrics of the runs nested in one, oldest first."""
+        client = self._client()
+        with self._explain_errors():
+            experiment_id = client.get_run(run_id).info.experiment_id
+            token = None
+            while True:
+                runs = client.search_runs(
+                    [experiment_id],
+                    f"tags.mlflow.parentRunId = '{run_id}'",
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+                yield from ((run.data.tags, run.data.metrics) for run in runs)
+                token = runs.token
+                if not token:
+                    return
 
     def version_of(self, alias: str) -> str | None:
         """Read the version that an alias points at; None if it points nowhere."""
@@ -134,6 +161,12 @@ class ModelRegistry:
                     "python -m jobs.promote --back",
                 ) from None
         return load(Path(folder) / "artifacts" / ARTIFACT)
+
+    def _find_run(self, experiment_id: str, tags: Mapping[str, str]) -> str | None:
+        """The newest run that has these tags."""
+        asked = " AND ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
+        runs = self._client().search_runs([experiment_id], asked, max_results=1)
+        return str(runs[0].info.run_id) if runs else None
 
     def _client(self) -> MlflowClient:
         mlflow.set_tracking_uri(self.uri)

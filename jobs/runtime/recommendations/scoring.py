@@ -21,7 +21,10 @@ from jobs.runtime.settings import RecommendSettings
 from transforms.recommendations.catalogue import title_metadata
 from transforms.recommendations.columns import METADATA_COLUMNS, USER_COLUMNS, ddl_of
 from transforms.recommendations.contexts import EVERYBODY
-from transforms.recommendations.declaration import history_half_life_s, views_half_life_s
+from transforms.recommendations.declaration import (
+    declared_reading,
+    views_half_life_s,
+)
 from transforms.recommendations.lists import score_lists
 from transforms.recommendations.reasons import explain_lists
 from transforms.recommendations.shelves import stock
@@ -124,7 +127,8 @@ def make_lists(
     )
     frame = lake.spark.createDataFrame
     everybody = frame(popularity_viewers(shelf.regions), ddl_of(USER_COLUMNS))
-    users = viewers(past, history_half_life_s(declared)).unionByName(everybody)
+    people = viewers(past, declared_reading(declared))
+    users = people.unionByName(everybody)
     scored = score_lists(users, trained.model.reindex(shelf.titles), shelf)
     return explain_lists(scored, frame(title_metadata(catalogue), ddl_of(METADATA_COLUMNS)))
 

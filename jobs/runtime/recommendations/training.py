@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
@@ -16,27 +18,31 @@ from jobs.runtime.pipeline.gold import read_gold
 from jobs.runtime.recommendations.als import fit
 from jobs.runtime.recommendations.artifact import TrainedModel
 from jobs.runtime.recommendations.gram_state import gram_of, update
+from jobs.runtime.recommendations.neighbour_counts import read_neighbours
 from jobs.runtime.settings import RecommendSettings
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import USER_TITLE
 from transforms.recommendations.catalogue import current_titles
 from transforms.recommendations.declaration import (
     DECLARED,
+    declared_reading,
     declared_solver,
-    history_half_life_s,
+    declared_weighting,
+    next_weight,
     views_half_life_s,
 )
 from transforms.recommendations.evaluation import (
     Arena,
     arena_at_cut,
     contender_in,
-    evaluate_contenders,
+    evaluate_contender,
     listed_titles,
     popularity_in,
 )
 from transforms.recommendations.fixed_point import Integers, Titles
+from transforms.recommendations.gram import Gram
 from transforms.recommendations.histories import histories
-from transforms.recommendations.model import Recommender, train
+from transforms.recommendations.model import Model, Recommender, train, with_following
 from transforms.recommendations.popularity import log_prior
 from transforms.recommendations.temporal_split import (
     Past,
@@ -47,7 +53,6 @@ from transforms.recommendations.temporal_split import (
 )
 from transforms.recommendations.trial import Trial
 from transforms.recommendations.views import faded_views, view_array, views_by_title
-from transforms.recommendations.weighting import WEIGHTING
 
 EMPTY = DataError(
     "gold.user_title is empty: there is nothing to learn from",
@@ -107,16 +112,17 @@ def train_present(
     if declared["algorithm"] == "als":
         return _trained_model(present, declared, _fit_factors(present, declared))
     damping = declared["damping"]
-    moved = update(lake, present.user_title, WEIGHTING, damping, scratch=scratch)
-    return _trained_model(present, declared, train(moved.statistic, declared_solver(declared)))
+    weighting = declared_weighting(declared)
+    moved = update(lake, present.user_title, weighting, damping, scratch=scratch)
+    return _trained_model(present, declared, _solve(present, declared, moved.statistic))
 
 
 def train_past(past: Past, declared: Mapping[str, Any]) -> TrainedModel:
     """Train the model of a past from scratch; nothing is stored."""
     if declared["algorithm"] == "als":
         return _trained_model(past, declared, _fit_factors(past, declared))
-    statistic = gram_of(past.user_title, WEIGHTING, declared["damping"])
-    return _trained_model(past, declared, train(statistic, declared_solver(declared)))
+    statistic = gram_of(past.user_title, declared_weighting(declared), declared["damping"])
+    return _trained_model(past, declared, _solve(past, declared, statistic))
 
 
 def run_trial(
@@ -128,23 +134,41 @@ def run_trial(
         present: all that is known, the future of the cut included.
         past: what was known at the cut.
         contenders: models trained on the past, by name; `challenger` is among them and declares
-            how views and histories fade.
+            how the views of popularity fade.
         catalogue: title_id and genres of the titles that may be listed.
     """
     arena = _read_arena(present, past, catalogue)
-    declared = contenders["challenger"].declaration
-    views = _read_views(past, views_half_life_s(declared), arena.titles)
-    rivals = {name: contender_in(arena, each.model, each.prior)
+    challenger = contenders["challenger"].declaration
+    views = _read_views(past, views_half_life_s(challenger), arena.titles)
+    rivals = {name: (contender_in(arena, each.model, each.prior), each.declaration)
               for name, each in contenders.items()}  # fmt: skip
-    rivals["popularity"] = popularity_in(arena, views)
-    users = hold_out(present, past, history_half_life_s(declared))
-    rows = evaluate_contenders(users, rivals, arena).persist()
+    rivals["popularity"] = popularity_in(arena, views), challenger
+    rows = reduce(
+        DataFrame.unionByName,
+        (
+            evaluate_contender(
+                hold_out(present, past, declared_reading(own)),
+                name,
+                rival,
+                arena,
+            )
+            for name, (rival, own) in rivals.items()
+        ),
+    ).persist()
     try:
         counts = listed_titles(rows).collect()
         coverage = {row.contender: row["count"] / len(arena.titles) for row in counts}
         return Trial(rows.drop("listed").toPandas(), coverage, past.as_of_s)
     finally:
         rows.unpersist()
+
+
+def _solve(past: Past, declared: Mapping[str, Any], statistic: Gram) -> Model:
+    model = train(statistic, declared_solver(declared))
+    weight = next_weight(declared)
+    if not weight:
+        return model
+    return with_following(model, read_neighbours(past.user_title, model.titles), weight)
 
 
 def _read_arena(present: Past, past: Past, catalogue: pd.DataFrame) -> Arena:
@@ -161,10 +185,11 @@ def _read_views(past: Past, half_life_s: float, titles: Titles) -> Integers:
 
 
 def _fit_factors(past: Past, declared: Mapping[str, Any]) -> Recommender:
-    return fit(histories(past.user_title, WEIGHTING), declared)
+    return fit(histories(past.user_title, declared_weighting(declared)), declared)
 
 
 def _trained_model(past: Past, declared: Mapping[str, Any], model: Recommender) -> TrainedModel:
     views = _read_views(past, views_half_life_s(declared), model.titles)
-    stated = {**declared, "weighting": asdict(WEIGHTING), "as_of_s": past.as_of_s}
+    weighting = asdict(declared_weighting(declared))
+    stated = {**declared, "weighting": weighting, "as_of_s": past.as_of_s}
     return TrainedModel(model, log_prior(views, declared["prior_weight"]), stated)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import vstack
 
+from jobs.runtime.recommendations.tuning import Plan
 from tests.benchmarks import recommendations_scale as scale
 from tests.benchmarks import recommendations_split as split
 from tests.benchmarks import recommendations_temporal as temporal
 from transforms.recommendations.gram import Interactions, gram, update_gram
+from transforms.recommendations.model import with_following
 
 DAY_S = 86_400
 
@@ -80,37 +84,41 @@ def test_the_model_learns_what_popularity_cannot(rows: pd.DataFrame, catalogue: 
     assert all(ours[metric] > theirs[metric] for metric in ours)
 
 
-def test_the_search_ends_where_no_single_change_helps() -> None:
-    def quality(settings: split.Settings) -> float:
-        return -abs(settings.damping - 0.3) - abs(settings.solver.l2 - 3) - settings.half_star
-
-    best = split.coordinate_search(quality, split.START["ease"])
-    assert (best.damping, best.solver.l2, best.half_star) == (0.3, 3.0, 0)
+def test_tuning_looks_at_the_training_part_alone(
+    rows: pd.DataFrame, catalogue: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given nothing else, and its own parts are cut out of that."""
+    monkeypatch.setattr(split, "PLAN", Plan(split="random", cuts=1, draws=2, trials=4))
+    part = split.split(rows, catalogue, seed=42)
+    found = split.tune(part.training, catalogue, "squared_spectrum")
+    assert found.trials == 4
+    assert found.value >= found.start
 
 
 def test_replay_sees_nothing_of_the_future(rows: pd.DataFrame, catalogue: np.ndarray) -> None:
     """What is predicted up to an event is the same whatever comes after it."""
-    time = temporal.Time(prior_weight=0.02, recency_half_life_days=30.0)
     half, end = len(rows) // 2, len(rows)
     changed = rows.copy()
     changed.loc[end - 20 :, "title"] = changed.loc[end - 20 :, "title"].to_numpy()[::-1]
     ranks, others = (
-        temporal.replay(temporal.cut(each, catalogue, half, split.DECLARED), time).ranks
+        temporal.replay(temporal.cut(each, catalogue, half, split.DECLARED)).ranks
         for each in (rows, changed)
     )
     assert ranks[:-20].tolist() == others[:-20].tolist()
     assert ranks.tolist() != others.tolist()
 
 
-def test_replay_folds_in_what_a_model_of_the_whole_history_would_say(
+def test_replay_starts_from_what_a_model_of_the_whole_history_would_say(
     rows: pd.DataFrame, catalogue: np.ndarray
 ) -> None:
-    part = temporal.cut(rows, catalogue, len(rows) // 2, split.DECLARED)
-    time = temporal.Time(prior_weight=0.02, recency_half_life_days=30.0)
-    at_the_cut = temporal.profiles_at_the_cut(part, time)
+    declared = {**split.DECLARED, "history_half_life_days": None, "next_half_life_days": 1e9}
+    part = temporal.cut(rows, catalogue, len(rows) // 2, declared)
+    model = with_following(part.model, part.part.neighbours, 10.0)
+    at_the_cut = temporal.profiles_at_the_cut(replace(part, model=model))
     for profile in at_the_cut.values():
-        from_scratch = part.model.profile(profile.history)
+        from_scratch = model.profile(profile.history)
         assert np.array_equal(profile.evidence, from_scratch.evidence)
+        assert profile.sitting == from_scratch.sitting
 
 
 def test_live_views_count_an_event_after_it_was_predicted(
@@ -128,8 +136,8 @@ def test_popularity_alone_is_a_model_that_has_learned_nothing(
     rows: pd.DataFrame, catalogue: np.ndarray
 ) -> None:
     part = temporal.cut(rows, catalogue, len(rows) // 2, split.DECLARED).without_model()
-    replayed = temporal.replay(part, temporal.POPULARITY)
-    frozen = temporal.replay(part, temporal.POPULARITY, frozen=True)
+    replayed = temporal.replay(part)
+    frozen = temporal.replay(part, frozen=True)
     assert replayed.ranks.tolist() == frozen.ranks.tolist()
 
 

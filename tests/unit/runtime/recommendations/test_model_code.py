@@ -8,13 +8,19 @@ from types import ModuleType
 
 import pytest
 
-from jobs.runtime.recommendations import als, challenger, gram_state, training
+from jobs.runtime.recommendations import (
+    als,
+    challenger,
+    gram_state,
+    neighbour_counts,
+    training,
+)
 from transforms.provenance import reached
 
 IN_DIGEST = {module.__name__ for module in reached(*challenger.MODEL_CODE)}
 
 
-@pytest.mark.parametrize("room", [als, challenger, gram_state, training])
+@pytest.mark.parametrize("room", [als, challenger, gram_state, neighbour_counts, training])
 def test_what_training_and_judging_import_is_in_the_digest(room: ModuleType) -> None:
     imports = [n for n in ast.walk(ast.parse(inspect.getsource(room)))
                if isinstance(n, ast.ImportFrom)]  # fmt: skip

@@ -87,7 +87,7 @@ def test_a_run_tells_what_it_was_made_from_and_how_good_it_is(registry: ModelReg
     client = mlflow.MlflowClient(tracking_uri=registry.uri)
     version = client.get_model_version(registry.name, "1")
     run = client.get_run(version.run_id)
-    assert run.data.params["l2"] == "3.0"
+    assert run.data.params["l2"] == "2.0"
     assert run.data.metrics["ndcg.heavy_users"] == pytest.approx(0.4)
     assert run.data.metrics["popularity.recall.head_titles"] == 1
     assert run.data.metrics["coverage"] == 0.5

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from transforms.recommendations.declaration import (
+    declared_reading,
     declared_solver,
+    declared_weighting,
     history_half_life_s,
+    next_weight,
     views_half_life_s,
 )
 from transforms.recommendations.evaluation import (
@@ -83,7 +87,16 @@ def test_the_summary_of_a_trial_names_contender_segment_and_band() -> None:
 )
 def test_a_declaration_names_its_solver(algorithm: str, solver: Solver) -> None:
     declared = {"algorithm": algorithm, "l2": 2.0, "dropout": 0.5, "popularity_exponent": -0.2}
-    assert declared_solver(declared) == solver
+    assert declared_solver({**declared, "l2_per": "meeting"}) == solver
+    before_units = declared_solver(declared)
+    assert before_units == replace(solver, per="title")  # type: ignore[type-var]
+
+
+def test_a_declaration_of_an_earlier_version_means_what_it_meant() -> None:
+    declared = {"history_half_life_days": 30}
+    assert declared_weighting(declared).half_star == 1
+    assert declared_reading(declared).sitting_half_life_s == math.inf
+    assert next_weight(declared) == 0
 
 
 def test_a_history_without_a_half_life_never_fades() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.models import MODEL, TITLES
+from tests.support.models import MODEL, ORDERED, TITLES
 from transforms.recommendations.columns import SCORED_COLUMNS
 from transforms.recommendations.contexts import CONTEXT_TYPES, DEVICE_CLASSES
 from transforms.recommendations.factors import FactorModel
@@ -22,6 +22,9 @@ NAMES = np.asarray(TITLES)
 PRIOR = np.arange(len(TITLES))[::-1] * (SCORE_ONE // 100)
 FACTORS = FactorModel(NAMES, np.random.default_rng(1).normal(0, 0.3, (len(TITLES), 4)), 4.0, 0.05)
 MODELS = pytest.mark.parametrize("model", [MODEL, FACTORS], ids=["item-item", "factors"])
+ALL = pytest.mark.parametrize(
+    "model", [MODEL, FACTORS, ORDERED], ids=["item-item", "factors", "ordered"]
+)
 
 
 def mask(*titles: str) -> np.ndarray:
@@ -55,6 +58,7 @@ def user(**changed: Any) -> dict[str, Any]:
         "liked": [True, False, True],
         "begun": [False, False, True],
         "last_s": [NOW_S, NOW_S, NOW_S - RESUME_HALF_LIFE_S],
+        "sitting": [4096, 2867, 0],
     }
     return {**given, **changed}
 
@@ -94,7 +98,7 @@ def test_the_homepage_is_the_best_of_what_may_be_shown() -> None:
     assert sorted(titles(found["new_releases"])) == ["t30", "t31"]
 
 
-@MODELS
+@ALL
 def test_the_parts_sum_to_the_score_exactly(model: Recommender) -> None:
     rows = rows_of(pd.DataFrame([user(), user(user_id="*", **NOBODY)]), model, shelf(diversity=0.3))
     assert len(rows) > 30
@@ -115,6 +119,17 @@ def test_the_reason_is_what_sets_a_title_apart_in_its_list() -> None:
         assert row["kind"] == ("because" if is_own else "popular")
 
 
+def test_what_was_met_last_counts_by_what_is_met_next_to_it() -> None:
+    profile = ORDERED.profile({"t04": 4096, "t02": 2000, "t00": 4096})
+    sitting = [4096, 2867, 2007]  # 0.7 of the one met after it, each
+    rows = lists(ORDERED, shelf(), sitting=sitting)["homepage"]
+    assert titles(rows)[0] == "t01"
+    assert titles(lists(MODEL, shelf())["homepage"])[0] == "t06"
+    for row in rows:
+        place = TITLES.index(row["title_id"])
+        assert row["units"] == profile.evidence[place] + PRIOR[place]
+
+
 @MODELS
 def test_the_score_is_that_of_the_profile(model: Recommender) -> None:
     history = {"t00": 4096, "t02": 2000, "t04": 4096}
@@ -124,7 +139,7 @@ def test_the_score_is_that_of_the_profile(model: Recommender) -> None:
         assert row["units"] == evidence[place] + PRIOR[place]
 
 
-@MODELS
+@ALL
 def test_a_batch_of_users_gets_the_lists_that_each_gets_alone(model: Recommender) -> None:
     people = [user(), user(user_id="bob", titles=["t01"], **SHORT), user(user_id="*", **NOBODY)]
     together = rows_of(pd.DataFrame(people), model, shelf())
@@ -132,8 +147,10 @@ def test_a_batch_of_users_gets_the_lists_that_each_gets_alone(model: Recommender
     assert together == alone
 
 
-SHORT = {"weights": [4096], "liked": [True], "begun": [False], "last_s": [NOW_S]}
-NOBODY = {"titles": [], "weights": [], "liked": [], "begun": [], "last_s": []}
+SHORT = {
+    "weights": [4096], "liked": [True], "begun": [False], "last_s": [NOW_S], "sitting": [4096],
+}  # fmt: skip
+NOBODY: dict[str, Any] = {name: [] for name in ("titles", *SHORT)}
 
 
 def test_what_was_begun_continues_with_its_recency_as_a_part() -> None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Scores, fold-in and explanations, exact to the bit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from tests.support.models import MODEL, TITLES, train_small
+from tests.support.models import MODEL, ORDERED, TITLES, train_small
 from transforms.recommendations.fixed_point import MODEL_ONE
 from transforms.recommendations.gram import gram, interactions
 from transforms.recommendations.model import Explanation, train
@@ -55,6 +55,56 @@ def test_contributions_sum_to_the_score_exactly(history: dict[str, int], title: 
     explanation = MODEL.explain(profile, title, prior)
     assert explanation.score == (profile.evidence + prior)[TITLES.index(title)]
     assert set(explanation.because) == set(history)
+
+
+def sitting_row(history: dict[str, int]) -> csr_array:
+    """The last five of a history as the batch path weighs them, all met just now."""
+    dense = np.zeros((1, len(TITLES)), np.int64)
+    for rank, title in enumerate(list(history)[::-1][:5]):
+        dense[0, TITLES.index(title)] = round(0.7**rank * 4096)
+    return csr_array(dense)
+
+
+@given(history=histories, title=st.sampled_from(TITLES), weight=st.integers(1, 5632))
+def test_folding_in_what_comes_next_equals_scoring_the_whole_history_in_its_order(
+    history: dict[str, int], title: str, weight: int
+) -> None:
+    folded = ORDERED.fold_in(ORDERED.profile(history), title, weight)
+    whole = {name: of for name, of in history.items() if name != title} | {title: weight}
+    scores = ORDERED.scores(row(whole), sitting_row(whole))[0]
+    assert np.array_equal(folded.evidence, scores)
+
+
+@given(history=histories, title=st.sampled_from(TITLES))
+def test_contributions_of_the_last_titles_are_part_of_the_sum(
+    history: dict[str, int], title: str
+) -> None:
+    profile = ORDERED.profile(history)
+    explanation = ORDERED.explain(profile, title, np.arange(len(TITLES)))
+    place = TITLES.index(title)
+    assert explanation.score == profile.evidence[place] + place
+    met = np.sort([TITLES.index(each) for each in history]).astype(np.int64)
+    sitting = sitting_row(history).toarray()[0, met]
+    weights = row(history).toarray()[0, met]
+    parts = ORDERED.parts(met, weights, np.asarray([place]), sitting)
+    assert parts.sum() == profile.evidence[place]
+
+
+def test_a_title_taken_out_leaves_the_sitting_too() -> None:
+    profile = ORDERED.profile({"t00": 4096, "t07": 4096})
+    assert np.array_equal(
+        ORDERED.fold_in(profile, "t07", 0).evidence, ORDERED.profile({"t00": 4096}).evidence
+    )
+
+
+def test_a_model_that_hears_order_is_reindexed_as_a_whole() -> None:
+    wider = np.sort([*TITLES[5:], "t00x", "zz"])
+    history = dict.fromkeys(TITLES[10:16], 4096)
+    known = [TITLES.index(title) for title in TITLES[5:]]
+    moved = ORDERED.reindex(np.asarray(wider)).profile(history).evidence
+    places = np.searchsorted(wider, TITLES[5:])
+    assert moved[places].tolist() == ORDERED.profile(history).evidence[known].tolist()
+    assert moved.sum() == moved[places].sum()
 
 
 def test_a_neighbour_is_recommended() -> None:

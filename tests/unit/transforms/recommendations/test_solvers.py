@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from transforms.recommendations.solvers import Ease, Edlae, Solver, SquaredSpectrum, UnsolvableError
 
-SOLVERS = [Ease(l2=0.5), Edlae(l2=0.2, dropout=0.6), SquaredSpectrum()]
+SOLVERS = [Ease(l2=0.5), Edlae(l2=0.2, dropout=0.6), SquaredSpectrum(), Ease(0.5, "title")]
 
 
 @pytest.fixture
@@ -31,19 +31,39 @@ def regression(preferences: NDArray[np.float64], ridge: NDArray[np.float64]) -> 
     return weights
 
 
+def typical(gram: NDArray[np.float64]) -> float:
+    """The diagonal of the title of an average meeting, each title counted as often as it is met."""
+    own = gram.diagonal()
+    return float(np.average(own, weights=own))
+
+
+def test_a_long_tail_does_not_change_what_the_ridge_weighs(
+    preferences: NDArray[np.float64],
+) -> None:
+    """A hundred titles that one user met each leave the weights of the others as they were."""
+    own = np.vstack([preferences, np.zeros((100, 12))])
+    tail = np.vstack([np.zeros((60, 100)), np.eye(100) / 4])
+    gram, wider = own.T @ own, np.hstack([own, tail]).T @ np.hstack([own, tail])
+    before, after = Ease(2.0).solve(gram), Ease(2.0).solve(wider)[:12, :12]
+    np.testing.assert_allclose(after, before, rtol=0.05, atol=1e-4)
+    in_titles = Ease(2.0, "title").solve(wider)[:12, :12]
+    assert abs(in_titles - Ease(2.0, "title").solve(gram)).max() > 0.02
+
+
 def test_ease_is_the_regression_of_each_title_on_the_others(
     preferences: NDArray[np.float64],
 ) -> None:
     gram = preferences.T @ preferences
-    expected = regression(preferences, np.full(12, 0.5 * gram.diagonal().mean()))
-    np.testing.assert_allclose(Ease(l2=0.5).solve(gram), expected, atol=1e-9)
+    for per, unit in (("meeting", typical(gram)), ("title", gram.diagonal().mean())):
+        expected = regression(preferences, np.full(12, 0.5 * unit))
+        np.testing.assert_allclose(Ease(0.5, per).solve(gram), expected, atol=1e-9)
 
 
 def test_edlae_is_that_regression_with_the_penalty_of_dropout(
     preferences: NDArray[np.float64],
 ) -> None:
     gram = preferences.T @ preferences
-    penalty = 0.2 * gram.diagonal().mean() + 0.6 / 0.4 * gram.diagonal()
+    penalty = 0.2 * typical(gram) + 0.6 / 0.4 * gram.diagonal()
     expected = regression(preferences, penalty)
     np.testing.assert_allclose(Edlae(l2=0.2, dropout=0.6).solve(gram), expected, atol=1e-9)
 
@@ -63,12 +83,13 @@ def test_the_penalty_of_dropout_is_what_dropout_does_on_average(
 def test_the_squared_spectrum_thresholds_each_eigenvalue(preferences: NDArray[np.float64]) -> None:
     gram = preferences.T @ preferences
     own = gram.diagonal()
-    root = np.sqrt(3 * own.mean() + 0.7 / 0.3 * own)
+    root = np.sqrt(3 * typical(gram) + 0.7 / 0.3 * own)
     values, vectors = np.linalg.eigh(gram / np.outer(root, root))
     passed = vectors @ np.diag(values**2 / (1 + values**2)) @ vectors.T
-    expected = passed * root / root[:, None] * (own / own.mean()) ** -0.1
+    expected = passed * root / root[:, None] * (own / typical(gram)) ** -0.1
     np.fill_diagonal(expected, 0)
-    np.testing.assert_allclose(SquaredSpectrum().solve(gram), expected, atol=1e-12)
+    solved = SquaredSpectrum(l2=3.0, dropout=0.7, popularity_exponent=-0.1).solve(gram)
+    np.testing.assert_allclose(solved, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

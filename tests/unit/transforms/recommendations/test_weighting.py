@@ -46,7 +46,7 @@ def test_each_implied_signal_is_worth_what_is_declared(
 
 def test_a_rating_replaces_what_watching_implies() -> None:
     watched = {"plays": 5, "completions": 5, "watch_s": 90_000}
-    assert preferences(row(**watched, half_stars=2), row(**watched, half_stars=10)) == [11, 19]
+    assert preferences(row(**watched, half_stars=2), row(**watched, half_stars=10)) == [8, 21]
 
 
 def test_a_neutral_rating_says_no_more_than_watching() -> None:
@@ -55,7 +55,7 @@ def test_a_neutral_rating_says_no_more_than_watching() -> None:
 
 def test_a_rating_without_playback_is_an_interaction() -> None:
     unplayed = row(plays=0, furthest_position_s=None, half_stars=8)
-    assert preferences(unplayed) == [17]
+    assert preferences(unplayed) == [18]
 
 
 def test_what_was_left_at_an_unknown_position_was_not_abandoned() -> None:
