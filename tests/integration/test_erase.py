@@ -19,8 +19,8 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.lake.erasure_log import Requests, last_offsets
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
+from jobs.runtime.online.lists import Publication, StoredList
 from jobs.runtime.online.opening import open_store
-from jobs.runtime.online.store import Publication, StoredList
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining

@@ -13,7 +13,7 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import RECOMMENDATIONS
 from jobs.runtime.online.gold_lists import documents
-from jobs.runtime.online.store import ListStore, Publication, StoredList
+from jobs.runtime.online.lists import ListStore, Publication, StoredList
 from jobs.runtime.spark.failures import SPARK_ERRORS
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.online.redis import RedisLists
-from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import ListStore
+from jobs.runtime.online.lists import ListStore
+from jobs.runtime.online.redis_lists import RedisLists
+from jobs.runtime.online.sqlite_lists import SqliteLists
 from jobs.runtime.settings import OnlineSettings
 
 

@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
-from jobs.runtime.online.store import ListStore, StoreError
+from jobs.runtime.online.lists import ListStore
+from jobs.runtime.online.store import StoreError
 from transforms.recommendations.contexts import (
     CONTEXT_TYPES,
     DEVICE_CLASSES,

@@ -1,144 +1,117 @@
-"""The online store in one SQLite file, the default."""
+"""One SQLite file: how it is opened, brought to its schema, erased from, and how it fails."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from jobs.runtime.errors import first_line
-from jobs.runtime.online.store import Clock, Publication, StoredList, StoreError
-from transforms.recommendations.contexts import EVERYBODY
+from jobs.runtime.online.store import StoreError
+
+BUSY_S = 10
+MAIN_CODE = 0xFF  # of an extended result code
+REMEDIES = {
+    sqlite3.SQLITE_BUSY: "end the process that holds it, or share a server: online.redis_url",
+    sqlite3.SQLITE_FULL: "free disk space",
+    sqlite3.SQLITE_READONLY: "give this user the right to write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "give this user the right to write the file and its folder",
+    sqlite3.SQLITE_IOERR: "check the disk, and free space on it",
+}
 
 
-class SqliteLists:
-    """Three tables in a file: lists, cached answers, and the publication that the lists are of.
-
-    Processes and threads may share it.
+class SqliteFile:
+    """A database in WAL mode; processes and threads may share it.
 
     Args:
-        file: database, created if it does not exist.
-        clock: function that returns seconds since the epoch.
+        file: database, created at the first transaction if it does not exist.
+        schema: statements that make each version of the schema out of the one before it.
+        remedy: what to do about a damaged file.
     """
 
-    TABLES = """
-        CREATE TABLE IF NOT EXISTS lists (
-            user_id TEXT, context_type TEXT, document TEXT NOT NULL,
-            PRIMARY KEY (user_id, context_type)) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS answers (
-            user_id TEXT, key TEXT, answer TEXT NOT NULL, until REAL NOT NULL,
-            PRIMARY KEY (user_id, key)) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS published (
-            one INTEGER PRIMARY KEY CHECK (one = 1), table_version INTEGER, model_version TEXT,
-            generation INTEGER);
-    """
-
-    def __init__(self, file: Path, clock: Clock = time.time) -> None:
-        self._file = file
-        self._clock = clock
+    def __init__(self, file: Path, schema: Sequence[Sequence[str]], remedy: str) -> None:
+        self.file = file
+        self._schema = schema
+        self._remedy = remedy
         self._turn = threading.Lock()
         self._open: sqlite3.Connection | None = None
 
-    def get(self, user_id: str, context_type: str) -> str | None:
-        """See `ListStore`."""
-        return self._one(
-            "SELECT document FROM lists WHERE user_id = ? AND context_type = ?",
-            (user_id, context_type),
-        )
-
-    def publication(self) -> Publication | None:
-        """See `ListStore`."""
-        with self._transaction() as connection:
-            row = connection.execute(
-                "SELECT table_version, model_version, generation FROM published"
-            )
-            found = row.fetchone()
-        return Publication(*found) if found else None
-
-    def apply(self, changes: Iterable[StoredList], publication: Publication, *, anew: bool) -> int:
-        """See `ListStore`; all in one transaction."""
-        count = 0
-        with self._transaction() as connection:
-            before = connection.execute("SELECT model_version FROM published").fetchone()
-            if anew:
-                connection.execute("DELETE FROM lists")
-            evict_all = anew or before != (publication.model_version,)
-            for change in changes:
-                count += 1
-                evict_all |= change.user_id.startswith(EVERYBODY)
-                _put(connection, change)
-            if evict_all:
-                connection.execute("DELETE FROM answers")
-            connection.execute(
-                "INSERT OR REPLACE INTO published VALUES (1, ?, ?, ?)",
-                (publication.table_version, publication.model_version, publication.generation),
-            )
-        return count
-
-    def recall(self, user_id: str, key: str) -> str | None:
-        """See `ListStore`."""
-        return self._one(
-            "SELECT answer FROM answers WHERE user_id = ? AND key = ? AND until > ?",
-            (user_id, key, self._clock()),
-        )
-
-    def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
-        """See `ListStore`; answers that have expired are evicted."""
-        now = self._clock()
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM answers WHERE until <= ?", (now,))
-            connection.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
-                (user_id, key, answer, now + for_s),
-            )
-
-    def forget(self, user_id: str) -> None:
-        """See `ListStore`; SQLite overwrites what it deletes, and its log is truncated."""
-        if not self._file.exists():
-            return
-        with self._transaction() as connection:
-            connection.execute("PRAGMA secure_delete = ON")
-            for table in ("lists", "answers"):
-                connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,))
-        with self._transaction() as connection:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _one(self, query: str, arguments: tuple[Any, ...]) -> str | None:
-        with self._transaction() as connection:
-            row = connection.execute(query, arguments).fetchone()
-        return None if row is None else str(row[0])
-
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._turn:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Open a transaction for the time of the block; one of a process at a time.
+
+        Yields:
+            The connection. A statement that writes takes the file's only lock for writing.
+
+        Raises:
+            StoreError: the file is damaged, of a later version, or cannot be read or written.
+        """
+        with self._turn:
+            try:
                 connection = self._open = self._open or self._connect()
                 with connection:
                     yield connection
-        except (sqlite3.Error, OSError) as error:
-            self._open = None
-            raise StoreError(
-                f"the online store {self._file} does not serve: {first_line(error)}",
-                "delete the file and load it again with python -m jobs.publish",
-            ) from None
+            except (sqlite3.Error, OSError) as error:
+                self._close()
+                raise self._explain(error) from None
+
+    def delete_and_overwrite(self, statements: Sequence[str], key: str) -> None:
+        """Run statements with a key to delete by, and leave nothing of the rows in the files.
+
+        SQLite overwrites what it deletes, the file is rewritten, and its log truncated.
+
+        Raises:
+            StoreError: as `transaction`.
+        """
+        if not self.file.exists():
+            return
+        with self.transaction() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            for statement in statements:
+                connection.execute(statement, (key,))
+        with self.transaction() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _connect(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._file, timeout=10, check_same_thread=False)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.file, timeout=BUSY_S, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(self.TABLES)
+        connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
+        if _version(connection) != len(self._schema):
+            with connection:
+                self._migrate(connection)
         return connection
 
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file to the newest schema; another process may have done so meanwhile."""
+        connection.execute("BEGIN IMMEDIATE")
+        version = _version(connection)
+        if version > len(self._schema):
+            raise StoreError(
+                f"the online store {self.file} is of version {version}, this playhead knows "
+                f"{len(self._schema)}",
+                f"install the later playhead, or {self._remedy}",
+            )
+        for statements in self._schema[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(self._schema)}")
 
-def _put(connection: sqlite3.Connection, change: StoredList) -> None:
-    key = (change.user_id, change.context_type)
-    if change.document is None:
-        connection.execute("DELETE FROM lists WHERE user_id = ? AND context_type = ?", key)
-    else:
-        connection.execute("INSERT OR REPLACE INTO lists VALUES (?, ?, ?)", (*key, change.document))
-    connection.execute("DELETE FROM answers WHERE user_id = ?", (change.user_id,))
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+
+    def _explain(self, error: Exception) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & MAIN_CODE
+        problem = f"the online store {self.file} does not serve: {first_line(error)}"
+        return StoreError(problem, REMEDIES.get(code, self._remedy))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of a file's schema, 0 of a new one."""
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)

@@ -1,91 +1,23 @@
-"""The online store of recommendations: lists by user and context, and cached answers.
-
-One interface for every store, so that the query side does not know which it asks. A publication
-goes in with the version of gold.recommendations that it came from, and evicts the cached answers
-that it changes.
-"""
+"""What the online stores share: their error, their clock, and batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import TypeVar
 
 from jobs.runtime.errors import ServiceError
 
-Clock = Callable[[], float]
-
-
 BATCH = 500
+Clock = Callable[[], float]
+T = TypeVar("T")
 
 
 class StoreError(ServiceError):
     """The online store cannot be read or written."""
 
 
-@dataclass(frozen=True)
-class StoredList:
-    """A list as it is stored.
-
-    Attributes:
-        user_id: user whose list it is, or the one that stands for everybody.
-        context_type: context that it is made for.
-        document: items as a JSON array, best first; None deletes the list.
-    """
-
-    user_id: str
-    context_type: str
-    document: str | None
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What an online store holds.
-
-    Attributes:
-        table_version: Delta version of gold.recommendations.
-        model_version: registered version of the model that scored it.
-        generation: generation of gold.
-    """
-
-    table_version: int
-    model_version: str
-    generation: int = 1
-
-
-class ListStore(Protocol):
-    """An online store. Every method raises StoreError if it cannot be reached or is damaged."""
-
-    def get(self, user_id: str, context_type: str) -> str | None:
-        """Read the document of a list; None if there is no such list."""
-
-    def publication(self) -> Publication | None:
-        """Read what was published last; None if nothing was."""
-
-    def apply(self, changes: Iterable[StoredList], publication: Publication, *, anew: bool) -> int:
-        """Write changed lists and evict the cached answers that they touch.
-
-        Args:
-            changes: lists that differ.
-            publication: what the store then holds.
-            anew: whether all lists are dropped first.
-
-        Returns:
-            The number of changes.
-        """
-
-    def recall(self, user_id: str, key: str) -> str | None:
-        """Read a cached answer; None if there is none or it has expired."""
-
-    def forget(self, user_id: str) -> None:
-        """Delete a user's lists and cached answers, from the files too."""
-
-    def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
-        """Cache an answer for so many seconds."""
-
-
-def batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
     """Items in lists of BATCH, the last one shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, BATCH)):

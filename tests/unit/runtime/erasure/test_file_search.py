@@ -15,8 +15,8 @@ import pytest
 from jobs.runtime.erasure.certificate import refuse_finds
 from jobs.runtime.erasure.file_search import EDGE, Find, search_files
 from jobs.runtime.errors import DataError
-from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import Publication, StoredList
+from jobs.runtime.online.lists import Publication, StoredList
+from jobs.runtime.online.sqlite_lists import SqliteLists
 from transforms.silver.erasure import is_id, pattern
 
 USER = "user_7"

