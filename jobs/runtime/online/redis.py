@@ -52,7 +52,9 @@ class RedisServer:
         try:
             yield self.client
         except (redis.RedisError, ValueError, StructError) as error:
+            address = self._url.partition("://")[2].rpartition("@")[2]
+            problem = first_line(error).rpartition("caused error: ")[2]  # no keys of a pipeline
             raise StoreError(
-                f"Redis at {self._url.rpartition('@')[2]} does not serve: {first_line(error)}",
+                f"Redis at {address} does not serve: {problem}",
                 f"start it, or set online.redis_url; {self._remedy}",
             ) from None
