@@ -180,6 +180,24 @@ class OnlineSettings(Section):
 
     redis_url: str | None
     cache_s: int = Field(gt=0)
+    feature_ttl_s: int = Field(gt=0)
+    replay_horizon_h: int = Field(gt=0)
+
+
+class ServeSettings(Section):
+    """Settings of the HTTP service that applications ask."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+    rate_per_s: int = Field(gt=0)
+    concurrency: int = Field(gt=0)
+    timeout_s: float = Field(gt=0)
+    publish_assignments: bool
+
+    @property
+    def tokens(self) -> SecretStr | None:
+        """Bearer tokens, PLAYHEAD_SERVE_TOKENS with commas between them, None if unset."""
+        return _secret("SERVE_TOKENS")
 
 
 class QualitySettings(Section):
@@ -213,6 +231,7 @@ class Settings(Section):
     commands: CommandsSettings
     recommend: RecommendSettings
     online: OnlineSettings
+    serve: ServeSettings
     quality: QualitySettings
     maintain: MaintainSettings
 

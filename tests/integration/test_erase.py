@@ -20,7 +20,8 @@ from jobs.runtime.lake.erasure_log import Requests, last_offsets
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE, LEDGER
 from jobs.runtime.online.lists import Publication, StoredList
-from jobs.runtime.online.opening import open_store
+from jobs.runtime.online.opening import open_store, open_values
+from jobs.runtime.online.values import Write
 from jobs.runtime.pipeline.judging import load_judge
 from jobs.runtime.pipeline.ledger import conservation
 from jobs.runtime.pipeline.refine import refining
@@ -172,6 +173,9 @@ def test_an_erased_user_is_as_if_he_had_never_come(lakes: MakeLake) -> None:
     assert Reader(lake.root).conservation() == kept
     assert store.get(OTHER, "homepage")
     assert not store.get(USER, "homepage")
+    values = open_values(SETTINGS.online, lake.root)
+    assert values.get(OTHER, "features")
+    assert not values.get(USER, "features")
     first, second = (certificate(lake, number) for number in (1, 2))
     assert told(first) == kept.erased
     assert [find["file"] for find in first["finds"]] == ["backup/part-0.parquet"]
@@ -225,6 +229,9 @@ def filled(lakes: MakeLake) -> DyingLake:
     lists = [StoredList(user, "homepage", f'["{user}"]') for user in (USER, OTHER)]
     open_store(SETTINGS.online, SETTINGS.recommend.model, lake.root).apply(
         lists, Publication(1, "1"), anew=True
+    )
+    open_values(SETTINGS.online, lake.root).apply(
+        [Write(user, "features", 1, f"of {user}", "{}") for user in (USER, OTHER)]
     )
     return lake
 

@@ -41,7 +41,7 @@ from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.locks import hold_lock
 from jobs.runtime.lake.tables import BRONZE, LEDGER, RECORD, TABLES, TITLE_GRAM, USER_HISTORY
 from jobs.runtime.maintenance.purge import mark, purge
-from jobs.runtime.online.opening import open_store
+from jobs.runtime.online.opening import open_store, open_values
 from jobs.runtime.pipeline.fold import folding
 from jobs.runtime.pipeline.gold import compact
 from jobs.runtime.pipeline.judging import load_judge
@@ -84,8 +84,8 @@ class Erasure:
     3. The records leave silver (`silver`), by their places, which bronze still holds; then bronze
        itself (`bronze`), and the rows of other tables (`rows`).
     4. `history`: the files behind them are deleted; from here on bronze can be read.
-    5. Gold is rebuilt (`gold`), the user's lists leave the online store (`lists`), and all older
-       versions of all tables are deleted (`purged`).
+    5. Gold is rebuilt (`gold`), the user's lists and values leave the online store (`lists`), and
+       all older versions of all tables are deleted (`purged`).
     6. What remains is compared with what was counted.
     7. Every file is searched, the certificate written, and the request, the last place of the id,
        deleted.
@@ -315,9 +315,10 @@ class Erasure:
                 build.replace(table, nothing, self._transaction)
 
     def _forget_lists(self) -> Iterable[StepRow]:
-        """Delete the user's recommendations from the online store."""
-        store = open_store(self.settings.online, self.settings.recommend.model, self.lake.root)
-        store.forget(self.request.user)
+        """Delete the user's recommendations and values from the online store."""
+        online, root = self.settings.online, self.lake.root
+        open_store(online, self.settings.recommend.model, root).forget(self.request.user)
+        open_values(online, root).forget(self.request.user)
         return ()
 
     def _purge(self) -> Iterable[StepRow]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.settings import CONF_DIR, read_yaml
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.experiments.validation import DefinitionError
-from transforms.gold.experiment_user import PLAN_COLUMNS
 
 FOLDER = CONF_DIR / "experiments"
 
@@ -35,9 +30,3 @@ def load_definitions(folder: Path = FOLDER) -> Catalogue:
         raise SettingsError(
             f"{folder}: {error}", "docs/experiments.md says what is allowed"
         ) from None
-
-
-def plan_rows(spark: SparkSession, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
-    """Plans of experiments as a DataFrame of PLAN_COLUMNS."""
-    schema = ", ".join(f"{name} {ddl}" for name, ddl in PLAN_COLUMNS.items())
-    return spark.createDataFrame(list(rows), schema)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.experiments.definitions import plan_rows
+from jobs.runtime.experiments.plans import plan_rows
 from jobs.runtime.experiments.results import arms_of
 from jobs.runtime.lake.lake import Lake
 from transforms.experiments.analysis import ExperimentResult, Observed, analyse

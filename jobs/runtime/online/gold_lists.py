@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import RECOMMENDATIONS
+from jobs.runtime.online.lists import Publication
 from jobs.runtime.spark.failures import SPARK_ERRORS, explain
 
 ITEM = ("rank", "title_id", "score", "units", "reason", "contributions", "metadata")
@@ -28,14 +29,16 @@ class GoldLists:
         row = self._run(lambda: documents(self.lake, wanted).first())
         return None if row is None else str(row.document)
 
-    def model_version(self) -> str | None:
+    def publication(self) -> Publication | None:
         """See `Lists`."""
         if not self.lake.has(RECOMMENDATIONS):
             return None
-        row = self._run(
-            lambda: self.lake.read(RECOMMENDATIONS).select("built_from.model_version").first()
+        version = self.lake.version(RECOMMENDATIONS)
+        rows = self.lake.read(RECOMMENDATIONS, version).select("built_from.model_version")
+        row = self._run(rows.first)
+        return (
+            None if row is None else Publication(version, row.model_version, self.lake.generation)
         )
-        return None if row is None else str(row.model_version)
 
     def _run(self, query: Callable[[], Any]) -> Any:
         try:

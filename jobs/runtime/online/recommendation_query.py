@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
-from jobs.runtime.online.lists import ListStore
+from jobs.runtime.online.lists import ListStore, Publication
 from jobs.runtime.online.store import StoreError
 from transforms.recommendations.contexts import (
     CONTEXT_TYPES,
@@ -31,6 +31,7 @@ from transforms.recommendations.contexts import (
 Source = Literal["read_model", "gold", "popular"]
 Context = Mapping[str, str]
 CACHE_S = 300
+REGIONS = 100  # of which popular titles are remembered
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Answer:
         model_version: version of the model that scored the items; None if nobody can say.
         notes: reasons why the answer is not the one asked for; empty if it is.
         from_cache: whether it was given before, within the cache's time.
+        published_at: seconds since the epoch when the online store got its lists; None if it does
+            not know, or for what gold answers.
     """
 
     user_id: str
@@ -55,6 +58,7 @@ class Answer:
     model_version: str | None
     notes: list[str] = field(default_factory=list)
     from_cache: bool = False
+    published_at: float | None = None
 
 
 class Lists(Protocol):
@@ -63,8 +67,8 @@ class Lists(Protocol):
     def get(self, user_id: str, context_type: str) -> str | None:
         """Read the items of a list, a JSON array; None if there is no such list."""
 
-    def model_version(self) -> str | None:
-        """Read the version of the model that scored the lists; None if there are none."""
+    def publication(self) -> Publication | None:
+        """Read what the lists are of; None if there are none."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,9 @@ class StoreLists:
         """See `Lists`."""
         return self.store.get(user_id, context_type)
 
-    def model_version(self) -> str | None:
+    def publication(self) -> Publication | None:
         """See `Lists`."""
-        publication = self.store.publication()
-        return None if publication is None else publication.model_version
+        return self.store.publication()
 
 
 class RecommendationQuery:
@@ -121,7 +124,7 @@ class RecommendationQuery:
             notes.append(error.problem)
         answer, is_degraded = self._look_up(user_id, context_type, region, notes)
         if answer.source == "popular":
-            self._popular[region or ""] = answer
+            self._remember_popular(region or "", answer)
         if not is_degraded:  # a degraded answer must not outlive what degraded it
             self._cache(user_id, key, answer)
         return answer
@@ -132,14 +135,15 @@ class RecommendationQuery:
         """The answer of the first source that has one, and whether it is degraded."""
         for source, lists in self._sources():
             try:
-                version = lists.model_version()
-                if version is None:
+                publication = lists.publication()
+                if publication is None:
                     notes.append(_EMPTY[source])
                     continue
+                version, at = publication.model_version, publication.published_at
                 answer = _first_list(lists, source, version, user_id, context_type, region)
                 if answer is not None:
                     distinct = list(dict.fromkeys([*notes, *answer.notes]))
-                    return replace(answer, notes=distinct), bool(notes)
+                    return replace(answer, notes=distinct, published_at=at), bool(notes)
                 notes.append(f"nothing is popular in {_NAMES[source]}")
             except PlayheadError as error:
                 notes.append(error.problem)
@@ -167,6 +171,11 @@ class RecommendationQuery:
             context_type=context_type,
             notes=[*distinct, "popular titles as they were last read"],
         )
+
+    def _remember_popular(self, region: str, answer: Answer) -> None:
+        """Keep what is popular for the time when nothing serves; clients name the regions."""
+        if region in self._popular or len(self._popular) < REGIONS:
+            self._popular[region] = answer
 
     def _cache(self, user_id: str, key: str, answer: Answer) -> None:
         with suppress(StoreError):  # the answer is good without being cached

@@ -17,6 +17,8 @@ from jobs.runtime.erasure.file_search import EDGE, Find, search_files
 from jobs.runtime.errors import DataError
 from jobs.runtime.online.lists import Publication, StoredList
 from jobs.runtime.online.sqlite_lists import SqliteLists
+from jobs.runtime.online.sqlite_values import SqliteValues
+from jobs.runtime.online.values import Write
 from transforms.silver.erasure import is_id, pattern
 
 USER = "user_7"
@@ -88,6 +90,19 @@ def test_the_online_store_forgets_a_user_in_its_file_too(tmp_path: Path) -> None
     assert search_files(tmp_path, USER).finds == ()
     assert (store.get(USER, "homepage"), store.recall(USER, "k")) == (None, None)
     assert store.get("user_8", "homepage")
+
+
+def test_versioned_values_are_forgotten_in_their_file_too(tmp_path: Path) -> None:
+    store = SqliteValues(tmp_path / "online" / "values.db", horizon_s=60)
+    document = f'{{"id": "{USER}"}}'
+    for at in range(3):
+        store.apply([Write(user, "features", at, USER, document) for user in (USER, "user_8")])
+    store.apply([Write("user_8", "features", 4, "e", "{}")])
+    assert search_files(tmp_path, USER).finds
+    store.forget(USER)
+    assert search_files(tmp_path, USER).finds == ()
+    assert store.get(USER, "features") is None
+    assert store.get("user_8", "features")
 
 
 def test_a_certificate_with_a_find_is_refused_with_the_place(tmp_path: Path) -> None:

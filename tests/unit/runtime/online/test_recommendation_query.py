@@ -9,7 +9,12 @@ import pytest
 
 from jobs.runtime.errors import ServiceError, SettingsError
 from jobs.runtime.online.lists import Publication, StoredList
-from jobs.runtime.online.recommendation_query import RecommendationQuery, cache_key, parse_context
+from jobs.runtime.online.recommendation_query import (
+    REGIONS,
+    RecommendationQuery,
+    cache_key,
+    parse_context,
+)
 from jobs.runtime.online.sqlite_lists import SqliteLists
 
 HOME = json.dumps([{"title_id": "t1", "rank": 1}])
@@ -33,8 +38,8 @@ class Gold:
         self.asked += 1
         return TV if (user_id, context_type) == ("ada", "homepage") else None
 
-    def model_version(self) -> str | None:
-        return "6"
+    def publication(self) -> Publication | None:
+        return Publication(2, "6")
 
 
 @pytest.fixture
@@ -54,6 +59,21 @@ def test_a_known_user_gets_the_list_asked_for(store: SqliteLists) -> None:
     assert shown(query, "ada") == (["t1"], "read_model", 0)
     assert shown(query, "ada", {"device": "smart_tv"}) == (["t2"], "read_model", 0)
     assert query.get("ada").model_version == "7"
+
+
+def test_an_answer_tells_since_when_it_is_published_cached_or_not(store: SqliteLists) -> None:
+    query, published = RecommendationQuery(store), store.publication()
+    assert published is not None
+    first, again = query.get("ada"), query.get("ada")
+    assert first.published_at == again.published_at == published.published_at
+    assert again.from_cache
+
+
+def test_clients_cannot_fill_the_memory_with_regions(store: SqliteLists) -> None:
+    query = RecommendationQuery(store)
+    for number in range(2 * REGIONS):
+        query.get("new", {"region": f"r{number}"})
+    assert len(query._popular) == REGIONS
 
 
 def test_a_list_that_does_not_exist_is_replaced_and_says_so(store: SqliteLists) -> None:
