@@ -26,7 +26,7 @@ READERS: Mapping[str, tuple[str, ...]] = {  # names of jobs, as typed, by reader
     ),
     "Analyst": ("notebooks", "training-set", "attribute", "experiments"),
     "Operator": ("quality", "maintain", "erase", "train", "tune", "promote", "score", "publish"),
-    "Application developer": ("contracts", "commands", "profile", "recommend"),
+    "Application developer": ("contracts", "commands", "profile", "recommend", "serve"),
 }
 
 

@@ -6,6 +6,7 @@ import ctypes
 import json
 import multiprocessing
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -15,6 +16,7 @@ from jobs.runtime.online.values import Write
 
 BATCH = 1_000
 REPLAYED = 5  # batches that a writer that was killed sends again
+PAUSE_S = 0.001  # between reads: the writers are to have the machine
 HOUR = 3_600
 SECOND = 1_000_000
 FEATURES = {"last_watched_genre": "Drama", "device_type": "smart_tv", "content_type": "movie"}
@@ -99,6 +101,7 @@ def write_all(workload: Workload, open_store: StoreFactory, kills: int, seed: in
     kill_at = sorted(chosen.sample(range(batches), kills))
     while any(writer.is_running for writer in running):
         outcome.look(store, f"user_{chosen.randrange(workload.keys)}", "features")
+        time.sleep(PAUSE_S)
         if kill_at and sum(writer.done for writer in running) >= kill_at[0]:
             kill_at.pop(0)
             outcome.kills += chosen.choice(running).kill()

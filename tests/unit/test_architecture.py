@@ -17,7 +17,7 @@ ROOMS = (  # from the ground up: each may import those before it; two are to com
     *("errors", "settings", "pages", "spark", "cli", "contracts", "kafka", "outbox", "lake"),
     *("telemetry", "streams", "pipeline", "hot_path", "online", "maintenance", "quality"),
     *("profiles", "features", "experiments", "recommendations", "recompute", "erasure"),
-    *("reader", "notebooks", "operations"),
+    *("service", "reader", "notebooks", "operations"),
 )
 PACKAGES = {  # of transforms: what each may import besides itself
     "contracts": (),
