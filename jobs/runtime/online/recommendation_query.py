@@ -14,8 +14,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from jobs.runtime.errors import PlayheadError, ServiceError, SettingsError
 from jobs.runtime.online.lists import ListStore, Publication
@@ -119,9 +121,11 @@ class RecommendationQuery:
         try:
             cached = self._store.recall(user_id, key)
             if cached is not None:
-                return replace(Answer(**json.loads(cached)), from_cache=True)
+                return replace(msgspec.json.decode(cached, type=Answer), from_cache=True)
         except StoreError as error:
             notes.append(error.problem)
+        except msgspec.DecodeError:  # of another playhead: it is replaced
+            pass
         answer, is_degraded = self._look_up(user_id, context_type, region, notes)
         if answer.source == "popular":
             self._remember_popular(region or "", answer)
@@ -179,7 +183,8 @@ class RecommendationQuery:
 
     def _cache(self, user_id: str, key: str, answer: Answer) -> None:
         with suppress(StoreError):  # the answer is good without being cached
-            self._store.remember(user_id, key, json.dumps(asdict(answer)), self._cache_s)
+            document = msgspec.json.encode(answer).decode()
+            self._store.remember(user_id, key, document, self._cache_s)
 
 
 _NAMES: Mapping[str, str] = {"read_model": "the online store", "gold": "gold.recommendations"}
@@ -225,14 +230,15 @@ def _first_list(
             document = lists.get(whose, of_type)
             if document is None:
                 continue
+            items = msgspec.json.decode(document, type=list[dict[str, Any]])
             notes = [] if of_type == context_type else [f"no {context_type} list: {of_type}"]
             if whose == user_id:
-                return Answer(user_id, context_type, json.loads(document), source, version, notes)
+                return Answer(user_id, context_type, items, source, version, notes)
             cold_start = f"nothing is known of {user_id}: popular titles"
             return Answer(
                 user_id,
                 context_type,
-                json.loads(document),
+                items,
                 "popular",
                 version,
                 [cold_start, *notes],

@@ -69,6 +69,13 @@ def test_an_answer_tells_since_when_it_is_published_cached_or_not(store: SqliteL
     assert again.from_cache
 
 
+def test_a_cached_answer_of_another_playhead_is_replaced(store: SqliteLists) -> None:
+    query = RecommendationQuery(store)
+    store.remember("ada", cache_key("homepage", None), '{"user": "ada", "list": []}', 300)
+    assert not query.get("ada").from_cache
+    assert query.get("ada").from_cache
+
+
 def test_clients_cannot_fill_the_memory_with_regions(store: SqliteLists) -> None:
     query = RecommendationQuery(store)
     for number in range(2 * REGIONS):
