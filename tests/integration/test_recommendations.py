@@ -26,8 +26,9 @@ from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.delta_commits import Transaction
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS, RECOMMENDATIONS, TABLES
+from jobs.runtime.online.feature_publishing import publish_features
 from jobs.runtime.online.list_publishing import publish
-from jobs.runtime.online.opening import open_store
+from jobs.runtime.online.opening import open_store, open_values
 from jobs.runtime.pipeline.gold import append_partials, read_gold, rebuild
 from jobs.runtime.recommendations import training
 from jobs.runtime.recommendations.challenger import TrainingResult, current_challenger, train
@@ -46,6 +47,7 @@ from jobs.runtime.recommendations.validation_cuts import part_at_cut
 from jobs.runtime.settings import KafkaSettings, RecommendSettings, Settings, load_settings
 from transforms.gold.facts import FACT_SOURCES, facts
 from transforms.gold.tables import FOLDS, USER_TITLE
+from transforms.instants import micros_of
 from transforms.recommendations import validation
 from transforms.recommendations.gate import judge
 from transforms.recommendations.gram import gram, interactions
@@ -423,6 +425,28 @@ def test_the_online_store_takes_only_what_changed(service: Service) -> None:
     changed = publish(service.lake, store).changed
     assert 0 < changed < whole
     score(service.lake, SETTINGS)
+
+
+def test_the_online_store_holds_the_features_of_each_last_play(service: Service) -> None:
+    lake = service.lake
+    lake.ensure(["gold.user_features"])
+    store = open_values(ONLINE, lake.root)
+    assert publish_features(lake, store, ttl_s=3600) == USERS
+    assert publish_features(lake, store, ttl_s=3600) == 0
+    last = max(
+        (row for row in viewing() if row["user_id"] == "u02" and "watch_s" not in row),
+        key=lambda row: row["event_time"],
+    )
+    found = store.get("u02", "features")
+    assert found is not None
+    place = (micros_of(last["event_time"]), last["event_id"])
+    assert ((found.event_time, found.event_id), found.is_expired) == (place, True)
+    assert json.loads(str(found.document)) == {
+        "last_watched_title": last["title_id"],
+        "last_watched_genre": "Drama" if int(last["title_id"][1:]) % 3 else "Comedy",
+        "viewing_hour": last["event_time"].hour,
+        "device_type": "smart_tv",
+    }
 
 
 def test_als_stands_behind_the_same_interface(service: Service) -> None:
