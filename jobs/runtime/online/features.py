@@ -31,6 +31,8 @@ class UserFeatures(NamedTuple):
 def write_features(store: ValueStore, rows: Iterable[UserFeatures], ttl_s: int) -> int:
     """Write features in any order; those of a user's last event by order stay.
 
+    Versions that no replay can reach any more are evicted on the way.
+
     Args:
         store: online store.
         rows: features of events; they may be written again whole after an error.
@@ -43,7 +45,11 @@ def write_features(store: ValueStore, rows: Iterable[UserFeatures], ttl_s: int) 
         DataError: a row has no place in the order.
         StoreError: the store cannot be written.
     """
-    return sum(store.apply([_write(row, ttl_s) for row in batch]) for batch in batches(rows))
+    newer = 0
+    for batch in batches(rows):
+        newer += store.apply([_write(row, ttl_s) for row in batch])
+        store.sweep()
+    return newer
 
 
 def _write(row: UserFeatures, ttl_s: int) -> Write:
