@@ -33,9 +33,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
+def redis_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a Redis server without persistence for the time of the block; its URL."""
-    port = free_port()
+    port = port or free_port()
     command = [REDIS_SERVER_PATH, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server:
         client = redis.Redis(port=port)
@@ -47,4 +47,4 @@ def redis_server(folder: Path) -> Iterator[str]:
         try:
             yield f"redis://127.0.0.1:{port}/0"
         finally:
-            server.terminate()
+            server.kill()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from struct import error as StructError
 from typing import Any
 
 import redis
@@ -51,7 +51,7 @@ class RedisServer:
         """
         try:
             yield self.client
-        except (redis.RedisError, ValueError, StructError) as error:
+        except (redis.RedisError, ValueError, struct.error) as error:
             address = self._url.partition("://")[2].rpartition("@")[2]
             problem = first_line(error).rpartition("caused error: ")[2]  # no keys of a pipeline
             raise StoreError(

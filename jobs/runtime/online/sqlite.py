@@ -47,8 +47,11 @@ class SqliteFile:
         self._open: sqlite3.Connection | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, wait_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
         """Open a transaction for the time of the block; one of a process at a time.
+
+        Args:
+            wait_s: seconds to wait, if the block writes, while another process writes.
 
         Yields:
             The connection. A statement that writes takes the file's only lock for writing.
@@ -59,10 +62,12 @@ class SqliteFile:
         with self._turn:
             try:
                 connection = self._open = self._open or self._connect()
+                connection.execute(f"PRAGMA busy_timeout = {int(wait_s * 1_000)}")
                 with connection:
                     yield connection
             except (sqlite3.Error, OSError) as error:
-                self._close()
+                if _code(error) != sqlite3.SQLITE_BUSY:
+                    self._close()
                 raise self._explain(error) from None
 
     def delete_and_overwrite(self, statements: Sequence[str], key: str) -> None:
@@ -114,9 +119,13 @@ class SqliteFile:
         self._open = None
 
     def _explain(self, error: Exception) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & MAIN_CODE
         problem = f"the online store {self.file} does not serve: {first_line(error)}"
-        return StoreError(problem, REMEDIES.get(code, self._remedy))
+        return StoreError(problem, REMEDIES.get(_code(error), self._remedy))
+
+
+def _code(error: Exception) -> int:
+    """SQLite's own code of an error; 0 if it has none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & MAIN_CODE
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -96,9 +96,14 @@ class SqliteLists:
         )
 
     def remember(self, user_id: str, key: str, answer: str, for_s: int) -> None:
-        """See `ListStore`; answers that have expired are evicted."""
+        """See `ListStore`; answers that have expired are evicted.
+
+        Raises:
+            StoreError: the file cannot be written, or another process is writing it: an answer does
+                not wait for that.
+        """
         now = self._clock()
-        with self._database.transaction() as connection:
+        with self._database.transaction(wait_s=0) as connection:
             connection.execute("DELETE FROM answers WHERE until <= ?", (now,))
             connection.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",

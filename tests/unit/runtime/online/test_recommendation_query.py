@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from jobs.runtime.online.recommendation_query import (
     cache_key,
     parse_context,
 )
+from jobs.runtime.online.sqlite import BUSY_S
 from jobs.runtime.online.sqlite_lists import SqliteLists
 
 HOME = json.dumps([{"title_id": "t1", "rank": 1}])
@@ -74,6 +77,17 @@ def test_a_cached_answer_of_another_playhead_is_replaced(store: SqliteLists) -> 
     store.remember("ada", cache_key("homepage", None), '{"user": "ada", "list": []}', 300)
     assert not query.get("ada").from_cache
     assert query.get("ada").from_cache
+
+
+def test_a_publication_under_way_keeps_nobody_waiting(store: SqliteLists) -> None:
+    began = time.monotonic()
+    with sqlite3.connect(store._database.file, isolation_level=None) as publishing:
+        publishing.execute("BEGIN IMMEDIATE")
+        answer = RecommendationQuery(store).get("ada")
+        publishing.execute("ROLLBACK")
+    assert (answer.source, answer.notes) == ("read_model", [])
+    assert time.monotonic() - began < BUSY_S / 2
+    assert not RecommendationQuery(store).get("ada").from_cache
 
 
 def test_clients_cannot_fill_the_memory_with_regions(store: SqliteLists) -> None:

@@ -18,9 +18,10 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.online.redis_values import RedisValues
 from jobs.runtime.online.sqlite_values import SqliteValues
 from jobs.runtime.online.store import StoreError
+from jobs.runtime.online.store import batches as batches_of
 from jobs.runtime.online.values import AHEAD_S, BEYOND, SECOND, ValueStore, Write
 from tests.oracles.versioned_values import holdings
-from tests.support.online_stores import Clock
+from tests.support.online_stores import Clock, free_port, redis_server
 from tests.support.value_writers import Workload, differences, write_all
 
 HORIZON_S = 7 * 86_400
@@ -283,6 +284,24 @@ def test_redis_without_the_script_gets_it_again(redis_url: str, clock: Clock) ->
     store.apply([ada(1)])
     redis.Redis.from_url(redis_url).script_flush()
     assert store.apply([ada(2)]) == 1
+
+
+def test_redis_that_was_lost_is_filled_by_the_same_batches_again(
+    tmp_path: Path, clock: Clock
+) -> None:
+    workload, port = Workload(int(clock.now), 2_000, 100, 2_000, writers=1), free_port()
+    batches = list(batches_of(workload.stream(0)))
+    with redis_server(tmp_path, port) as url:
+        store = RedisValues(url, HORIZON_S, clock)
+        store.apply(batches[0])
+    with pytest.raises(StoreError, match=rf"Redis at 127.0.0.1:{port}/0 does not serve"):
+        store.apply(batches[1])
+    with redis_server(tmp_path, port):
+        for batch in reversed(batches):
+            store.apply(batch)
+        expected = holdings(workload.all_writes(), clock.now)
+        found = [store.get(*place) for place in expected]
+        assert differences(found, list(expected.values())) == 0
 
 
 def test_what_is_no_value_of_ours_is_a_clear_error(redis_url: str, clock: Clock) -> None:
