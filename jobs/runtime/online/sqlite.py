@@ -45,6 +45,7 @@ class SqliteFile:
         self._remedy = remedy
         self._turn = threading.Lock()
         self._open: sqlite3.Connection | None = None
+        self._wait_s: float = BUSY_S
 
     @contextmanager
     def transaction(self, wait_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
@@ -62,7 +63,7 @@ class SqliteFile:
         with self._turn:
             try:
                 connection = self._open = self._open or self._connect()
-                connection.execute(f"PRAGMA busy_timeout = {int(wait_s * 1_000)}")
+                self._set_wait(connection, wait_s)
                 with connection:
                     yield connection
             except (sqlite3.Error, OSError) as error:
@@ -98,6 +99,11 @@ class SqliteFile:
                 self._migrate(connection)
         return connection
 
+    def _set_wait(self, connection: sqlite3.Connection, wait_s: float) -> None:
+        if wait_s != self._wait_s:
+            connection.execute(f"PRAGMA busy_timeout = {int(wait_s * 1_000)}")
+            self._wait_s = wait_s
+
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the file to the newest schema; another process may have done so meanwhile."""
         connection.execute("BEGIN IMMEDIATE")
@@ -116,7 +122,7 @@ class SqliteFile:
     def _close(self) -> None:
         if self._open is not None:
             self._open.close()
-        self._open = None
+        self._open, self._wait_s = None, BUSY_S
 
     def _explain(self, error: Exception) -> StoreError:
         problem = f"the online store {self.file} does not serve: {first_line(error)}"

@@ -26,7 +26,7 @@ from jobs.runtime.service.problems import NO_HEADERS, ProblemError
 from jobs.runtime.service.queries import ApplicationQueries
 from transforms.recommendations.contexts import HOMEPAGE
 
-THREADS = 8
+THREADS = 4
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
