@@ -22,6 +22,7 @@ SECOND = 1_000_000  # microseconds
 BEYOND = 9_214_646_400 * SECOND  # the first instant after the year 2261
 AHEAD_S = 86_400  # an event time further ahead of the clock would hold its key against all others
 LONGEST_ID = 1_024  # bytes
+LONGEST_TTL_S = BEYOND // SECOND
 SWEEP = 1_000
 EVENT_TIME = Struct(">Q")  # big-endian: bytes compare as the numbers do
 
@@ -156,14 +157,14 @@ def refuse_unsound(writes: Sequence[Write], now: float) -> None:
 
     Raises:
         DataError: an event time is outside of the years 1970 to 2261 or more than a day ahead, a
-            text is no valid Unicode, the event_id is empty or too long, or the value expires
-            before it happens.
+            text is no valid Unicode, the event_id is empty or too long, or the time to live is not
+            above 0 or beyond all event times.
     """
     latest = min(BEYOND - 1, int((now + AHEAD_S) * SECOND))
     for write in writes:
         if not 0 <= write.event_time <= latest:
             raise _refusal(write, f"its event time is {write.event_time}")
-        if write.ttl_s is not None and write.ttl_s <= 0:
+        if write.ttl_s is not None and not 0 < write.ttl_s <= LONGEST_TTL_S:
             raise _refusal(write, f"its time to live is {write.ttl_s} s")
         _refuse_text(write)
 

@@ -146,6 +146,7 @@ UNSOUND = {
     "surrogate in the key": {"key": "\udfff"},
     "surrogate in the document": {"document": "\ud800"},
     "no time to live": {"ttl_s": 0},
+    "more time than there is": {"ttl_s": 10**13},
 }
 
 
