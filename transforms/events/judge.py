@@ -72,7 +72,7 @@ def judge(
         registry: all contracts.
         bounds: limits on the distance between event time and arrival time.
         strict_lane: what reads the texts that the fast lane leaves: a Python worker, or Spark's
-            own functions, which say the same, some fifty times slower, where no worker may run.
+            own functions, which say the same, many times slower, where no worker may run.
 
     Returns:
         One row for each row of bronze: topic, partition, offset, key, kafka_timestamp,
