@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import BRONZE
+from jobs.runtime.pipeline.progress import ingested_through
 from jobs.runtime.streams.queries import INGEST
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,12 @@ class IngestClock:
 def ingest_clock(lake: Lake) -> IngestClock:
     """The clock of an ingest that goes on with what bronze.events holds.
 
+    Ingest times lie before the last commit, but for those that a clock gave which was ahead: only
+    files with such times are read.
+
     Args:
         lake: lake that has bronze.events.
     """
-    return IngestClock(lake.commit_time(BRONZE, lake.version(BRONZE)))
+    version = lake.version(BRONZE)
+    committed = lake.commit_time(BRONZE, version)
+    return IngestClock(ingested_through(lake, version, after=committed) or committed)

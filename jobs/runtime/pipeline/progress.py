@@ -45,19 +45,23 @@ def _read_through(lake: Lake) -> int:
     return lake.version(BRONZE) if read is None else read[lake.table_id(BRONZE)]
 
 
-def ingested_through(lake: Lake, version: int) -> datetime | None:
+def ingested_through(lake: Lake, version: int, *, after: datetime | None = None) -> datetime | None:
     """The last ingest time in a version of bronze.events.
 
     Args:
         lake: the lake, at any generation.
         version: Delta version, or NOTHING.
+        after: instant in UTC that it must be after, so that few files are read; None: any.
 
     Returns:
-        An instant in UTC; None if the version is NOTHING or has no rows.
+        An instant in UTC; None if the version is NOTHING or has no such rows.
     """
     if version == NOTHING:
         return None
-    last = lake.read(BRONZE, version).agg(F.max(F.unix_micros("ingest_time"))).collect()[0][0]
+    rows = lake.read(BRONZE, version)
+    if after is not None:
+        rows = rows.where(F.col("ingest_time") > F.lit(after))
+    last = rows.agg(F.max(F.unix_micros("ingest_time"))).collect()[0][0]
     return None if last is None else instant_of(last)
 
 
