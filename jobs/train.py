@@ -7,14 +7,12 @@ import logging
 import click
 
 from jobs.runtime.cli import job
-from jobs.runtime.lake.lake import Lake, open_lake
-from jobs.runtime.lake.locks import run_alone
-from jobs.runtime.recommendations.challenger import current_challenger, train
-from jobs.runtime.recommendations.model_registry import CHALLENGER, open_model_registry
+from jobs.runtime.lake.lake import open_lake
+from jobs.runtime.recommendations.model_registry import open_model_registry
+from jobs.runtime.recommendations.retraining import retrain
 from jobs.runtime.recommendations.tuned_settings import FOUND_BY, settings_in_force
 from jobs.runtime.settings import Settings
 from jobs.runtime.streams.queries import TRAIN
-from transforms.recommendations.gate import describe_difference
 
 log = logging.getLogger(__name__)
 
@@ -31,28 +29,12 @@ def main(settings: Settings, from_scratch: bool) -> None:
     python -m jobs.tune found from these recommend.*, trainings go by what it found.
     """
     lake = open_lake(TRAIN, settings)
-    with run_alone(lake.shared_checkpoint(TRAIN), TRAIN):
-        _train(lake, settings, from_scratch=from_scratch)
-
-
-def _train(lake: Lake, settings: Settings, *, from_scratch: bool) -> None:
-    """Train, unless the challenger is that of these very tables, settings and code."""
-    name = settings.recommend.model
     registry = open_model_registry(settings.recommend, lake.root)
     recommend, tags = settings_in_force(registry, settings.recommend)
     if tags:
         log.info("by the settings that a tuning found for the champion, MLflow run %s",
                  tags[FOUND_BY])  # fmt: skip
-    current = None if from_scratch else current_challenger(lake, recommend)
-    if current is not None:
-        log.info("%s version %s is of these very tables: nothing to train", name, current)
-        return
-    result = train(lake, recommend, scratch=from_scratch, tags=tags)
-    log.info("%s version %s is the %s, sha256 %s", name, result.version, CHALLENGER, result.sha256)
-    for rival, difference in result.verdict.differences.items():
-        log.info("against %s: %s", rival, describe_difference(difference))
-    for refusal in result.verdict.refusals:
-        log.warning("the gate would refuse it: %s", refusal)
+    retrain(lake, recommend, scratch=from_scratch, tags=tags)
 
 
 if __name__ == "__main__":

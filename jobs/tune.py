@@ -9,12 +9,13 @@ import click
 
 from jobs.runtime.cli import job
 from jobs.runtime.lake.lake import open_lake
-from jobs.runtime.recommendations.challenger import current_challenger, train
-from jobs.runtime.recommendations.model_registry import CHALLENGER, open_model_registry
+from jobs.runtime.lake.locks import run_alone
+from jobs.runtime.recommendations.model_registry import open_model_registry
+from jobs.runtime.recommendations.retraining import retrain
 from jobs.runtime.recommendations.tuned_settings import found_by, settings_in_force, with_declared
 from jobs.runtime.recommendations.tuning import Plan, tune
 from jobs.runtime.settings import Settings
-from transforms.recommendations.gate import describe_difference
+from jobs.runtime.streams.queries import TUNE
 
 log = logging.getLogger(__name__)
 
@@ -52,25 +53,18 @@ def main(
     until recommend.* is changed.
     """
     plan = Plan(split, cuts, draws, users, seed, minutes, trials)
-    lake = open_lake("tune", settings)
+    lake = open_lake(TUNE, settings)
     registry = open_model_registry(settings.recommend, lake.root)
-    begun, _ = settings_in_force(registry, settings.recommend)
-    found = tune(lake, begun, plan)
-    log.info("nDCG@10 %.4f on validation, %.4f by the settings as they were, %s trials%s",
-             found.value, found.start, found.trials,
-             "" if found.finished else "; the budget ended the search")  # fmt: skip
-    for name, value in found.changes.items():
-        log.info("recommend.%s: %s -> %s", name, found.began[name], value)
-    better = with_declared(begun, found.declared)
-    if (current := current_challenger(lake, better)) is not None:
-        log.info("version %s is of these very settings and tables: nothing to train", current)
-        return
-    result = train(lake, better, tags=found_by(settings.recommend, found.run_id))
-    log.info("%s version %s is the %s", settings.recommend.model, result.version, CHALLENGER)
-    for rival, difference in result.verdict.differences.items():
-        log.info("against %s: %s", rival, describe_difference(difference))
-    for refusal in result.verdict.refusals:
-        log.warning("the gate would refuse it: %s", refusal)
+    with run_alone(lake.shared_checkpoint(TUNE), TUNE):
+        begun, _ = settings_in_force(registry, settings.recommend)
+        found = tune(lake, begun, plan)
+        log.info("nDCG@10 %.4f on validation, %.4f by the settings as they were, %s trials%s",
+                 found.value, found.start, found.trials,
+                 "" if found.finished else "; the budget ended the search")  # fmt: skip
+        for name, value in found.changes.items():
+            log.info("recommend.%s: %s -> %s", name, found.began[name], value)
+        tags = found_by(settings.recommend, found.run_id)
+        retrain(lake, with_declared(begun, found.declared), tags=tags)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,11 @@ from jobs.runtime.quality.measurement import FINDINGS, Finding, pin_tables, stor
 from jobs.runtime.streams.queries import OF_THE_LAKE
 from jobs.score import main as score
 from jobs.train import main as train
+from jobs.tune import main as tune
 
 ALONE: dict[str, tuple[Command, list[str]]] = {
     "train": (train, []),
+    "tune": (tune, []),
     "score": (score, []),
     "publish": (publish, []),
     "quality": (quality, []),

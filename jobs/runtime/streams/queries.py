@@ -7,11 +7,12 @@ from __future__ import annotations
 
 INGEST, REFINE, FOLD, ATTRIBUTE = "ingest", "refine", "fold", "attribute"
 RECOMPUTE, MAINTAIN, RELEASE, ERASE = "recompute", "maintain", "release", "erase"
-TRAIN, PROMOTE, SCORE, PUBLISH = "train", "promote", "score", "publish"
+TUNE, TRAIN, PROMOTE, SCORE, PUBLISH = "tune", "train", "promote", "score", "publish"
 QUALITY, RESULTS, PROFILE = "quality", "results", "profile"
 
 OF_A_GENERATION = (REFINE, FOLD, ATTRIBUTE)  # one checkpoint in every generation
 READING_SILVER = (FOLD, ATTRIBUTE)
 OF_THE_LAKE = (  # one checkpoint or lock for all generations; an erasure runs beside none of them
-    *(INGEST, RECOMPUTE, MAINTAIN, TRAIN, PROMOTE, SCORE, PUBLISH, QUALITY, RESULTS, PROFILE),
+    *(INGEST, RECOMPUTE, MAINTAIN, TUNE, TRAIN, PROMOTE, SCORE, PUBLISH),
+    *(QUALITY, RESULTS, PROFILE),
 )
