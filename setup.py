@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: a wheel holds the files that jobs read, below playhead/.
 
-They lie at the top of the repository, outside every package; jobs/runtime/settings.py finds them
+They lie at the top of the repository, outside every package; jobs/runtime/conf_files.py finds them
 in either place.
 """
 

@@ -13,7 +13,7 @@ from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.lake import Lake, open_live_lake
 from jobs.runtime.lake.tables import BRONZE
 from jobs.runtime.settings import Settings
-from transforms.silver.erasure import is_id
+from transforms.ids import is_id
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from jobs.producers.history_values import (
     reader_of,
     zone_of,
 )
+from jobs.runtime.conf_files import Section, parse, read_yaml
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import Section, parse, read_yaml
 from transforms.contracts.contract import Contract, ContractError, Node
 from transforms.contracts.registry import Registry
 from transforms.events.fast_lane import GAPS, canonical_pattern

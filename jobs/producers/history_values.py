@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from jobs.runtime.conf_files import Section
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import Section
 from transforms.contracts.contract import Node
 from transforms.instants import rfc3339
 

@@ -19,9 +19,10 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from traitlets.config import Config
 
+from jobs.runtime.conf_files import CODE_DIR, HOME
 from jobs.runtime.errors import DataError, PlayheadError, ServiceError, SettingsError
 from jobs.runtime.pages import page
-from jobs.runtime.settings import CODE_DIR, HOME, Settings
+from jobs.runtime.settings import Settings
 
 FOLDER = HOME / "notebooks"
 

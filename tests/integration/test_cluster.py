@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.runtime.conf_files import HOME
 from jobs.runtime.errors import ServiceError
 from jobs.runtime.kafka.topic_changes import apply_topics
 from jobs.runtime.kafka.topics import load_topics
 from jobs.runtime.lake.lake import Lake
-from jobs.runtime.settings import HOME, KafkaSettings, load_settings
+from jobs.runtime.settings import KafkaSettings, load_settings
 from jobs.runtime.spark.packaging import ZIP, main_file, write_package
 from tests.e2e.chaos import FAULTS
 from tests.support.cluster import SPARK_HOME, Cluster, environment, running, submitted

@@ -51,7 +51,7 @@ from transforms.instants import micros_of
 from transforms.recommendations import validation
 from transforms.recommendations.gate import judge
 from transforms.recommendations.gram import gram, interactions
-from transforms.recommendations.weighting import WEIGHTING, preference
+from transforms.recommendations.weighting import Weighting, preference
 
 pytestmark = pytest.mark.slow
 
@@ -223,7 +223,7 @@ def test_a_daily_update_over_streamed_gold_is_training_from_scratch_over_recompu
 def test_the_statistic_is_that_of_one_process(service: Service) -> None:
     rows = read_gold(service.lake, USER_TITLE).select("*", "last_rating.half_stars")
     local = rows.drop("last_rating").toPandas()
-    weights = preference(local, WEIGHTING)
+    weights = preference(local, Weighting(SETTINGS.half_star))
     expected = gram(interactions(local["user_id"], local["title_id"], weights), damping=0.3)
     kept = read_gram(service.lake)
     assert kept is not None

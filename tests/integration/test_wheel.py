@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from jobs.__main__ import READERS
+from jobs.runtime.conf_files import CODE_DIR, CONF_DIR, HOME
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import CODE_DIR, CONF_DIR, HOME
 from jobs.runtime.spark.packaging import ZIP
 
 pytestmark = pytest.mark.slow
@@ -24,8 +24,8 @@ BUILT_FROM = ("conf", "jobs", "notebooks", "transforms")
 PLACES = """
 import json
 import jobs
-from jobs.runtime import settings
-print(json.dumps([jobs.__file__, str(settings.CODE_DIR), str(settings.HOME)]))
+from jobs.runtime import conf_files
+print(json.dumps([jobs.__file__, str(conf_files.CODE_DIR), str(conf_files.HOME)]))
 """
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

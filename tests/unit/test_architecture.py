@@ -14,7 +14,8 @@ import pytest
 
 HOME = Path(__file__).resolve().parents[2]
 ROOMS = (  # from the ground up: each may import those before it; two are to come
-    *("errors", "settings", "pages", "spark", "cli", "contracts", "kafka", "outbox", "lake"),
+    *("errors", "conf_files", "settings", "pages", "spark", "cli"),
+    *("contracts", "kafka", "outbox", "lake"),
     *("telemetry", "streams", "pipeline", "hot_path", "online", "maintenance", "quality"),
     *("profiles", "features", "experiments", "recommendations", "recompute", "erasure"),
     *("service", "reader", "notebooks", "operations"),
@@ -30,7 +31,7 @@ PACKAGES = {  # of transforms: what each may import besides itself
     "quality": (),
     "recommendations": ("events", "silver", "gold"),
 }
-EVERYWHERE = ("provenance", "instants", "earlier_digests")  # of transforms itself
+EVERYWHERE = ("provenance", "instants", "ids", "earlier_digests")  # of transforms itself
 
 
 @cache

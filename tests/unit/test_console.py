@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.__main__ import READERS, description, main
-from jobs.runtime.settings import CODE_DIR
+from jobs.runtime.conf_files import CODE_DIR
 
 DOORS = sorted(
     [file.stem.replace("_", "-") for file in (CODE_DIR / "jobs").glob("[a-z]*.py")]

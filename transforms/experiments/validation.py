@@ -18,6 +18,8 @@ from pydantic import (
     ValidationError,
 )
 
+from transforms.ids import ID
+
 BUCKETS = 10_000
 """Into how many equal parts users are hashed; a share is a whole number of them."""
 
@@ -37,7 +39,7 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Name = Annotated[str, StringConstraints(pattern=ID)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=4), AfterValidator(Decimal.normalize)]
 Bucket = Annotated[int, Field(ge=0, le=BUCKETS)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from transforms.recommendations.histories import Reading
 from transforms.recommendations.solvers import Ease, Edlae, Solver, SquaredSpectrum
 from transforms.recommendations.views import DAY_S
-from transforms.recommendations.weighting import WEIGHTING, Weighting
+from transforms.recommendations.weighting import Weighting
 
 DECLARED = (
     *("algorithm", "l2", "l2_per", "dropout", "popularity_exponent", "damping", "half_star"),
@@ -36,11 +35,11 @@ def declared_solver(declared: Mapping[str, Any]) -> Solver:
 
 
 def declared_weighting(declared: Mapping[str, Any]) -> Weighting:
-    """What signals are worth; of a rating as declared, of the others as `WEIGHTING` has them.
+    """What signals are worth; of a rating as declared, of the others as `Weighting` has them.
 
     A declaration without `half_star` is of a model from when it was 1.
     """
-    return replace(WEIGHTING, half_star=declared.get("half_star", 1))
+    return Weighting(half_star=declared.get("half_star", 1))
 
 
 def declared_reading(declared: Mapping[str, Any]) -> Reading:

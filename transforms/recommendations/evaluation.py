@@ -5,7 +5,7 @@ Contenders meet the same users, the same past and the same titles, so their valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from transforms.recommendations.fixed_point import Integers, Titles
 from transforms.recommendations.gram import positions
 from transforms.recommendations.model import Model, Recommender
 from transforms.recommendations.popularity import log_prior, reindex_prior
-from transforms.recommendations.ranking import NEVER, jaccard, top_k
+from transforms.recommendations.ranking import NEVER, jaccard, top_lists
 
 K = 10
 CHUNK = 256
@@ -122,17 +122,17 @@ def popularity_in(arena: Arena, views: Integers) -> Contender:
     return Contender(silent.reindex(arena.titles), log_prior(views, 1.0))
 
 
-def evaluate_contender(
-    users: DataFrame, name: str, contender: Contender, arena: Arena
+def evaluate_contenders(
+    users: DataFrame, contenders: Mapping[str, Contender], arena: Arena
 ) -> DataFrame:
-    """Make a list for each user by a contender, and measure it.
+    """Make a list for each user by each contender, and measure it.
 
     Args:
-        users: user_id; titles, weights and sitting, the history at the cut as the contender reads
-            it, all empty for a new user; relevant, the titles met after the cut, at least one.
-        name: what the contender is called.
-        contender: what makes the lists.
-        arena: what contenders share; titles outside it are passed over.
+        users: user_id; titles, weights and sitting, the history at the cut as these contenders
+            read it, all empty for a new user; relevant, the titles met after the cut, at least
+            one.
+        contenders: rivals by name.
+        arena: what they share; titles outside it are passed over.
 
     Returns:
         EVALUATION_COLUMNS: accuracy at 10, novelty in bits, diversity by genre, and the hits and
@@ -142,7 +142,9 @@ def evaluate_contender(
     def of_task(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for start in range(0, len(batch), CHUNK):
-                yield _evaluate(batch.iloc[start : start + CHUNK], name, contender, arena)
+                chunk = batch.iloc[start : start + CHUNK]
+                for name, contender in contenders.items():
+                    yield _evaluate(chunk, name, contender, arena)
 
     columns = ddl_of(EVALUATION_COLUMNS)
     read = users.select("user_id", "titles", "weights", "sitting", "relevant")
@@ -181,9 +183,7 @@ def _evaluate(users: pd.DataFrame, name: str, contender: Contender, arena: Arena
     scores = contender.model.scores(history, sittings) + contender.prior
     met_before = sparse_matrix(arena.titles, users["titles"], users["titles"].map(_ones))
     scores[met_before.nonzero()] = NEVER
-    lists = np.full((len(users), K), -1, np.int64)
-    for row, best in enumerate(top_k(each, K) for each in scores):
-        lists[row, : len(best)] = best
+    lists = top_lists(scores, K)
     hits = metrics.hits(lists, met_later)
     relevant = np.diff(met_later.indptr)
     lengths = users["titles"].map(len).to_numpy(np.int64)

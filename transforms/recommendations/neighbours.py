@@ -6,8 +6,8 @@ apart, and count the more the nearer they are:
     N_ij = sum over users of  APART / (places between i and j)
 
 A history of n titles has some REACH x n neighbours, where the Gram matrix has n^2 pairs: N says
-what goes with what within a sitting, G what goes with what at all. N of disjoint sets of users is
-the sum of their N, and what one user adds is taken out again by subtraction.
+what goes with what within a sitting, G what goes with what at all. N of all users is the sum of N
+of any parts of them.
 
 A sitting is the last titles of a history, the last one counting most: what comes next depends on
 what came last. Its weights, like those of histories, are integers and part of the score.
@@ -31,7 +31,7 @@ from transforms.recommendations.fixed_point import (
     Titles,
     to_fixed_point,
 )
-from transforms.recommendations.gram import InteractionError, positions
+from transforms.recommendations.gram import positions
 
 REACH = 3
 """Titles so many places apart are neighbours."""
@@ -60,24 +60,6 @@ class Neighbours:
 
     titles: Titles
     counts: csr_array
-
-    def __add__(self, other: Neighbours) -> Neighbours:
-        """The statistic of both sets of users, which must be disjoint."""
-        titles = np.union1d(self.titles, other.titles)
-        return Neighbours(titles, self.reindex(titles).counts + other.reindex(titles).counts)
-
-    def __sub__(self, other: Neighbours) -> Neighbours:
-        """The statistic without users who were counted.
-
-        Raises:
-            InteractionError: they were not counted.
-        """
-        titles = np.union1d(self.titles, other.titles)
-        counts = self.reindex(titles).counts - other.reindex(titles).counts
-        counts.eliminate_zeros()
-        if counts.nnz and counts.data.min() < 0:
-            raise InteractionError("the histories taken out are not those that were counted")
-        return Neighbours(titles, counts)
 
     def reindex(self, titles: Titles) -> Neighbours:
         """Reindex the statistic to other titles; pairs with a title that is left out go with it."""

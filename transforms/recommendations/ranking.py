@@ -26,6 +26,15 @@ def top_k(scores: Integers, k: int) -> Integers:
     return candidates[best_first[:k]]
 
 
+def top_lists(scores: Integers, k: int) -> Integers:
+    """The `top_k` of each row of scores, -1 in the places that a shorter list leaves."""
+    lists = np.full((len(scores), k), -1, np.int64)
+    for row, each in enumerate(scores):
+        best = top_k(each, k)
+        lists[row, : len(best)] = best
+    return lists
+
+
 def diversify(relevance: Floats, similarity: Floats, *, k: int, trade_off: float) -> Integers:
     """Re-rank candidates by maximal marginal relevance.
 

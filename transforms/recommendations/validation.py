@@ -34,7 +34,7 @@ from transforms.recommendations.gram import Interactions, gram, positions
 from transforms.recommendations.model import Model, train, with_following
 from transforms.recommendations.neighbours import Neighbours, neighbours, sitting_weights
 from transforms.recommendations.popularity import log_prior
-from transforms.recommendations.ranking import NEVER, top_k
+from transforms.recommendations.ranking import NEVER, top_lists
 from transforms.recommendations.views import day_worth
 from transforms.recommendations.weighting import preference, recency
 
@@ -150,11 +150,9 @@ def _in_chunks(
         rows = slice(start, start + CHUNK)
         scores = model.scores(histories[rows], sittings[rows]) + prior
         scores[part.judged[rows].nonzero()] = NEVER
-        lists = np.full((len(scores), K), -1, np.int64)
-        for row, best in enumerate(top_k(each, K) for each in scores):
-            lists[row, : len(best)] = best
         relevant = part.relevant[rows]
-        yield metrics.ndcg(metrics.hits(lists, relevant), np.diff(relevant.indptr))
+        hits = metrics.hits(top_lists(scores, K), relevant)
+        yield metrics.ndcg(hits, np.diff(relevant.indptr))
 
 
 def _with_values(numbered: csr_array, values: Integers) -> csr_array:

@@ -40,7 +40,7 @@ class Weighting:
             where no position is known, nothing was left early.
     """
 
-    half_star: float = 1.6
+    half_star: float
     neutral_half_stars: int = 7
     completion: int = 1
     hour: int = 1
@@ -48,10 +48,6 @@ class Weighting:
     most: int = 2
     abandoned: int = -4
     abandoned_before_s: int = 600
-
-
-WEIGHTING = Weighting()
-"""The declaration by which models are trained and lists made."""
 
 
 def preference(rows: pd.DataFrame, weighting: Weighting) -> Integers:

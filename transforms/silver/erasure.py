@@ -10,15 +10,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.events.bronze import PLACE
+from transforms.ids import ID_CHARACTERS
 
-ID_CHARACTERS = "A-Za-z0-9_.:-"
 QUARANTINE = "silver.quarantine"
 DUPLICATE = "duplicate"
-
-
-def is_id(text: str) -> bool:
-    """Whether a text is a user's id as the contracts allow it."""
-    return re.fullmatch(f"[{ID_CHARACTERS}]{{1,128}}", text) is not None
 
 
 def pattern(user: str) -> str:

@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from jobs.runtime.conf_files import CONF_DIR
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import CONF_DIR
 from transforms.contracts.contract import ContractError
 from transforms.contracts.json_text import parse_json
 from transforms.contracts.registry import Registry

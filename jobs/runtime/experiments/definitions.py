@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jobs.runtime.conf_files import CONF_DIR, read_yaml
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import CONF_DIR, read_yaml
 from transforms.experiments.definitions import Catalogue, catalogue
 from transforms.experiments.validation import DefinitionError
 

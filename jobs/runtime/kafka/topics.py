@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from jobs.runtime.settings import CONF_DIR, Section, merge, parse, read_profile, read_yaml
+from jobs.runtime.conf_files import CONF_DIR, Section, merge, parse, read_profile, read_yaml
 
 TOPICS = CONF_DIR / "topics.yaml"
 DAY_MS = 24 * 60 * 60 * 1000

@@ -9,7 +9,6 @@ pipeline takes the first copy and counts the others as duplicates (docs/semantic
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,8 +31,7 @@ from transforms.commands.profile import (
 )
 from transforms.contracts.registry import Registry
 from transforms.contracts.validation import Violation
-
-COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+from transforms.ids import is_id
 
 
 class ReadModel(Protocol):
@@ -139,7 +137,7 @@ class Commands:
         Raises:
             CommandRejected: the id is malformed, or the time is without zone or out of bounds.
         """
-        if not COMMAND_ID.fullmatch(command.command_id):
+        if not is_id(command.command_id):
             message = "an id has 1 to 128 letters, digits and _ . : -"
             self._reject(command, "command_id", "pattern", message)
         if command.at.utcoffset() is None:

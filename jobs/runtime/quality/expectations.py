@@ -12,9 +12,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from jobs.runtime.conf_files import CONF_DIR, Section, parse, read_yaml
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.lake.tables import TABLES
-from jobs.runtime.settings import CONF_DIR, Section, parse, read_yaml
 from transforms.quality import history
 from transforms.quality import measures as m
 

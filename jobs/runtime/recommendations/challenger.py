@@ -18,6 +18,7 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+from jobs.runtime.conf_files import CODE_DIR
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake.lake import Lake
 from jobs.runtime.lake.tables import PARTIALS
@@ -41,7 +42,7 @@ from jobs.runtime.recommendations.training import (
     train_past,
     train_present,
 )
-from jobs.runtime.settings import CODE_DIR, RecommendSettings
+from jobs.runtime.settings import RecommendSettings
 from transforms import provenance
 from transforms.instants import rfc3339
 from transforms.recommendations import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import reduce
@@ -33,15 +34,16 @@ from transforms.recommendations.declaration import (
 )
 from transforms.recommendations.evaluation import (
     Arena,
+    Contender,
     arena_at_cut,
     contender_in,
-    evaluate_contender,
+    evaluate_contenders,
     listed_titles,
     popularity_in,
 )
 from transforms.recommendations.fixed_point import Integers, Titles
 from transforms.recommendations.gram import Gram
-from transforms.recommendations.histories import histories
+from transforms.recommendations.histories import Reading, histories
 from transforms.recommendations.model import Model, Recommender, train, with_following
 from transforms.recommendations.popularity import log_prior
 from transforms.recommendations.temporal_split import (
@@ -140,21 +142,14 @@ def run_trial(
     arena = _read_arena(present, past, catalogue)
     challenger = contenders["challenger"].declaration
     views = _read_views(past, views_half_life_s(challenger), arena.titles)
-    rivals = {name: (contender_in(arena, each.model, each.prior), each.declaration)
-              for name, each in contenders.items()}  # fmt: skip
-    rivals["popularity"] = popularity_in(arena, views), challenger
-    rows = reduce(
-        DataFrame.unionByName,
-        (
-            evaluate_contender(
-                hold_out(present, past, declared_reading(own)),
-                name,
-                rival,
-                arena,
-            )
-            for name, (rival, own) in rivals.items()
-        ),
-    ).persist()
+    reading_alike: dict[Reading, dict[str, Contender]] = defaultdict(dict)
+    reading_alike[declared_reading(challenger)]["popularity"] = popularity_in(arena, views)
+    for name, each in contenders.items():
+        contender = contender_in(arena, each.model, each.prior)
+        reading_alike[declared_reading(each.declaration)][name] = contender
+    evaluated = [evaluate_contenders(hold_out(present, past, reading), rivals, arena)
+                 for reading, rivals in reading_alike.items()]  # fmt: skip
+    rows = reduce(DataFrame.unionByName, evaluated).persist()
     try:
         counts = listed_titles(rows).collect()
         coverage = {row.contender: row["count"] / len(arena.titles) for row in counts}

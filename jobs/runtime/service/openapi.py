@@ -10,6 +10,7 @@ import msgspec
 from jobs.runtime.service import parameters
 from jobs.runtime.service.answers import Assignment, Features, Readiness, Recommendations
 from jobs.runtime.service.problems import PROBLEMS, Problem
+from transforms.ids import ID
 
 V1 = "/v1/users/{user_id}"
 RECOMMENDATIONS = f"{V1}/recommendations"
@@ -114,7 +115,7 @@ ATTRIBUTES: Document = {
 
 
 def _in_path(name: str, description: str) -> Document:
-    schema = {"type": "string", "pattern": parameters.ID}
+    schema = {"type": "string", "pattern": ID}
     head = {"name": name, "in": "path", "required": True, "description": description}
     return {**head, "schema": schema}
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from starlette.requests import Request
 
 from jobs.runtime.service.problems import ProblemError
+from transforms.ids import ID, ID_CHARACTERS
 
-ID = r"^[A-Za-z0-9_.:-]{1,128}$"  # as in the contracts of events
-NAME = r"^[A-Za-z0-9_.:-]{1,64}$"
+NAME = f"^[{ID_CHARACTERS}]{{1,64}}$"
 TEXT = r"^[^\x00-\x1f\x7f]{1,128}$"
 NUMBER = r"^[0-9]{1,9}(\.[0-9]{1,6})?$"
 MOST = 20  # parameters of a request

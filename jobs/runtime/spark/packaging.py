@@ -8,8 +8,8 @@ from importlib.metadata import requires
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from jobs.runtime.conf_files import CODE_DIR, CONF_DIR, HOME
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import CODE_DIR, CONF_DIR, HOME
 from jobs.runtime.spark.jars import SPARK, resolve
 
 CODE = ("jobs", "transforms")

@@ -20,8 +20,9 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from jobs.runtime.conf_files import CONF_DIR
 from jobs.runtime.errors import ServiceError
-from jobs.runtime.settings import CONF_DIR, SparkSettings
+from jobs.runtime.settings import SparkSettings
 from jobs.runtime.spark.class_archive import sharing
 from jobs.runtime.spark.jars import SPARK, resolve
 from jobs.runtime.spark.java import java_binary

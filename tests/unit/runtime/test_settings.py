@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jobs.runtime.conf_files import CONF_DIR
 from jobs.runtime.errors import SettingsError
-from jobs.runtime.settings import CONF_DIR, load_settings
+from jobs.runtime.settings import load_settings
 
 SECRET = "hunter2-of-the-test"
 

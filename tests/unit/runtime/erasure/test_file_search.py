@@ -19,7 +19,8 @@ from jobs.runtime.online.lists import Publication, StoredList
 from jobs.runtime.online.sqlite_lists import SqliteLists
 from jobs.runtime.online.sqlite_values import SqliteValues
 from jobs.runtime.online.values import Write
-from transforms.silver.erasure import is_id, pattern
+from transforms.ids import is_id
+from transforms.silver.erasure import pattern
 
 USER = "user_7"
 BYSTANDERS = ["user_70", "a_user_7", "user_7.b", "user:user_7", "User_7", "user_"]

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.contracts import main as contracts
+from jobs.runtime.conf_files import CONF_DIR
 from jobs.runtime.contracts.registry import load_registry
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.kafka.contract_topics import mismatches, refuse_mismatches
 from jobs.runtime.kafka.topics import load_topics
-from jobs.runtime.settings import CONF_DIR
 
 EXCEPTION = "ExperimentResultPublished: experimentId"
 Edit = Callable[[str], str]

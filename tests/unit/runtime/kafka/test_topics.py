@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.runtime.conf_files import CONF_DIR
 from jobs.runtime.errors import SettingsError
 from jobs.runtime.kafka.topics import Existing, Step, Topic, load_topics
-from jobs.runtime.settings import CONF_DIR
 
 KEYS = {
     "user-interactions": "userId",

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from jobs.package import LINES
+from jobs.runtime.conf_files import CONF_DIR, HOME
 from jobs.runtime.kafka.topics import load_topics
-from jobs.runtime.settings import CONF_DIR, HOME, load_settings
+from jobs.runtime.settings import load_settings
 from jobs.runtime.spark.packaging import main_file
 
 SCHEMA = json.loads((HOME / "tests" / "support" / "spark_application.schema.json").read_text())

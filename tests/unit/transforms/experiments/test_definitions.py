@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.runtime.settings import CONF_DIR, read_yaml
+from jobs.runtime.conf_files import CONF_DIR, read_yaml
 from tests.support.experiment_documents import changed, documents
 from transforms.experiments.changes import refuse_moves
 from transforms.experiments.definitions import catalogue

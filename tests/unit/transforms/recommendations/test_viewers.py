@@ -13,7 +13,7 @@ from transforms.gold.tables import USER_TITLE
 from transforms.recommendations.histories import Reading
 from transforms.recommendations.temporal_split import Past
 from transforms.recommendations.viewers import viewers
-from transforms.recommendations.weighting import WEIGHTING
+from transforms.recommendations.weighting import Weighting
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 
@@ -35,5 +35,5 @@ def test_the_region_is_that_of_the_last_playback_and_of_no_later_click(
     ddl = ", ".join(f"{name} {kind}" for name, kind in FACT_COLUMNS.items())
     facts = spark.createDataFrame([tuple(map(row.get, FACT_COLUMNS)) for row in rows], ddl)
     past = Past(evaluate(USER_TITLE, facts), facts, int(NOON.timestamp()))
-    [row] = viewers(past, Reading(WEIGHTING, 86_400.0, 86_400.0)).collect()
+    [row] = viewers(past, Reading(Weighting(1.6), 86_400.0, 86_400.0)).collect()
     assert (row.user_id, row.region, row.titles) == ("ada", "eu", ["t"])

@@ -19,7 +19,7 @@ def row(**signals: int | None) -> dict[str, int | None]:
 
 
 def preferences(*rows: dict[str, int | None], weighting: Weighting | None = None) -> list[int]:
-    return preference(pd.DataFrame(list(rows)), weighting or Weighting()).tolist()
+    return preference(pd.DataFrame(list(rows)), weighting or Weighting(half_star=1.6)).tolist()
 
 
 @pytest.mark.parametrize(
