@@ -20,5 +20,5 @@ HELD_AS: Mapping[str, str] = {
     "6592ce5e52": "aecabc3d60",  # silver.models
     "92b2211d5d": "f64b778663",  # folds
     "71e943146a": "e632110551",  # training sets
-    "bccc18c387": "",  # attribution: lakes held no digest of its code
+    "3815ec0b66": "",  # attribution: lakes held no digest of its code
 }
