@@ -2,7 +2,7 @@
 
 Two lanes have one meaning. The strict lane parses a text as exactly one JSON document and checks
 each value against the contract. The fast lane takes the texts that `fast_lane` proves the strict
-lane would accept; it costs a fraction, and nearly all events go that way.
+lane would accept; it costs a fraction.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class IngestClock:
 def ingest_clock(lake: Lake) -> IngestClock:
     """The clock of an ingest that goes on with what bronze.events holds.
 
-    Ingest times lie before the last commit, but for those that a clock gave which was ahead: only
-    files with such times are read.
+    Ingest times lie before the last commit, but for those that a clock gave which was ahead. Of
+    files without such times only the footers are read.
 
     Args:
         lake: lake that has bronze.events.

@@ -51,7 +51,7 @@ def ingested_through(lake: Lake, version: int, *, after: datetime | None = None)
     Args:
         lake: the lake, at any generation.
         version: Delta version, or NOTHING.
-        after: instant in UTC that it must be after, so that few files are read; None: any.
+        after: instant in UTC that it must be after, to pass over older rows; None: any.
 
     Returns:
         An instant in UTC; None if the version is NOTHING or has no such rows.

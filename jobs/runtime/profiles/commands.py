@@ -31,7 +31,7 @@ from transforms.commands.profile import (
 )
 from transforms.contracts.registry import Registry
 from transforms.contracts.validation import Violation
-from transforms.ids import is_id
+from transforms.ids import LONGEST_ID, is_id
 
 
 class ReadModel(Protocol):
@@ -138,7 +138,7 @@ class Commands:
             CommandRejected: the id is malformed, or the time is without zone or out of bounds.
         """
         if not is_id(command.command_id):
-            message = "an id has 1 to 128 letters, digits and _ . : -"
+            message = f"an id has 1 to {LONGEST_ID} letters, digits and _ . : -"
             self._reject(command, "command_id", "pattern", message)
         if command.at.utcoffset() is None:
             self._reject(command, "at", "format", f"{command.at} names no time zone")
